@@ -1,0 +1,120 @@
+"""The seam between Holdfast and whatever isolates a program.
+
+An `Engine` makes sandboxes, a `Sandbox` runs commands, a `Process` is a stream of `Output` that ends with exactly one
+`Exited`. Request limits, output caps, queues, pools and metrics are built outside this seam, once for all engines.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from holdfast.types import Capabilities, Isolation, Limits, Network, Usage
+
+WORKSPACE = "/workspace"
+"""Where a program finds its files, on every engine; it is also its working directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """What kind of sandbox to make. Hashable: two equal specs can share a pool."""
+
+    language: str
+    limits: Limits
+    network: Network = Network.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to run. `files` are placed in the workspace, with the program's own rights, before it starts.
+
+    `artifacts` are glob patterns, relative to the workspace, of files to hand back when everything has ended;
+    together they are at most `artifact_bytes` long.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    artifacts: tuple[str, ...] = ()
+    artifact_bytes: int = 16 << 20
+    wall_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Bytes the program wrote."""
+
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The verdict: it comes from the trusted side of the sandbox, never from what the program printed.
+
+    Exactly one of `exit_code` and `signal` is set. `reason` says why the sandbox ended the program itself, if it did.
+    `notes` are sentences for the user, such as an artifact that was too large.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    reason: Literal["wall", "cpu", "killed"] | None
+    usage: Usage
+    disk_full: bool
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    start_ms: float = 0.0
+    run_ms: float = 0.0
+    collect_ms: float = 0.0
+
+
+ProcessEvent = Output | Exited
+
+
+class Process(Protocol):
+    """A running command: iterate it for its output, ending with exactly one `Exited`."""
+
+    def __aiter__(self) -> AsyncIterator[ProcessEvent]: ...
+
+    async def kill(self) -> None:
+        """End the whole process tree; the iterator still ends with `Exited` (reason `killed`)."""
+        ...
+
+
+class Sandbox(Protocol):
+    """An isolated place with files. It has one owner and one life."""
+
+    id: str
+    isolation: Isolation
+
+    def exec(self, command: Command) -> AbstractAsyncContextManager[Process]:
+        """Start a command; leaving the block kills its whole process tree. Raises EngineError."""
+        ...
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Place a file in the workspace, with the program's rights. Raises InvalidFileNameError, EngineError."""
+        ...
+
+    async def read(self, path: str, *, max_bytes: int) -> bytes:
+        """Read a regular file of the workspace. Raises NotFoundError, TooLargeError, EngineError."""
+        ...
+
+    async def aclose(self) -> None:
+        """End everything in it and give back what it holds."""
+        ...
+
+
+class Engine(Protocol):
+    """Makes sandboxes of one kind."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def create(self, spec: SandboxSpec) -> Sandbox:
+        """A fresh sandbox. Raises UnsupportedError for what it cannot enforce, EngineError when it fails."""
+        ...
+
+    async def aclose(self) -> None:
+        """End every sandbox and give back everything."""
+        ...

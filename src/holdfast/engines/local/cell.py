@@ -1,0 +1,199 @@
+"""A cell as the server sees it: a `Sandbox` behind a control socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from holdfast.engines import Command, Exited, SandboxSpec
+from holdfast.engines.local.connection import Connection, ConnectionLost
+from holdfast.engines.local.process import LocalProcess
+from holdfast.engines.local.tree import BASE_ENVIRONMENT
+from holdfast.errors import (
+    EngineError,
+    HoldfastError,
+    InvalidFileNameError,
+    NotFoundError,
+    StorageFullError,
+    TooLargeError,
+)
+from holdfast.guest.frames import join_files, split_files
+from holdfast.types import Isolation, Usage
+
+VERDICT_GRACE_SECONDS = 10.0
+"""How long after its time is up pid 1 may take to end everything and collect, before the launcher ends the cell."""
+
+LOST_SECONDS = 2.0
+COLD_VARIABLES = ("LC_ALL", "LC_CTYPE", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+"""Variables an interpreter reads while it starts: with one of them set, python is started anew."""
+
+
+class LocalSandbox:
+    """One cell. `gone` resolves when its namespaces are empty, with its number of out-of-memory kills."""
+
+    def __init__(
+        self,
+        cell_id: str,
+        spec: SandboxSpec,
+        connection: Connection,
+        gone: "asyncio.Future[int]",
+        kill: Callable[[], None],
+    ) -> None:
+        self.id = cell_id
+        self.isolation: Isolation
+        self.gone = gone
+        self._spec = spec
+        self._connection = connection
+        self._kill_cell = kill
+        self._busy = asyncio.Lock()
+
+    async def ready(self) -> dict[str, Any]:
+        """Wait until pid 1 has made everything; what it read back from the kernel. Raises EngineError."""
+        try:
+            header, _ = await self._connection.receive()
+        except ConnectionLost:
+            raise EngineError("A sandbox could not be made; try again.") from None
+        if header["op"] != "ready":
+            raise EngineError(f"A sandbox could not be made: {header['error']}.")
+        isolation: dict[str, Any] = header["isolation"]
+        return isolation
+
+    @asynccontextmanager
+    async def exec(self, command: Command) -> AsyncIterator[LocalProcess]:
+        """Run a command; leaving the block ends its whole process tree."""
+        async with self._busy:
+            process = LocalProcess(command.stdin, lambda: self._connection.send_soon({"op": "kill"}))
+            supervisor: asyncio.Task[None] | None = None
+            try:
+                await self._start(command, process)
+                supervisor = asyncio.create_task(self._supervise(command, process))
+                yield process
+            finally:
+                if not process.finished:
+                    self._abandon()
+                if supervisor is not None:
+                    supervisor.cancel()
+                process.close()
+
+    async def _start(self, command: Command, process: LocalProcess) -> None:
+        index, payload = join_files(dict(command.files))
+        environment = BASE_ENVIRONMENT | dict(command.environment)
+        header = {
+            "op": "exec",
+            "job": {
+                "argv": command.argv,
+                "environment": environment,
+                "files": index,
+                "cold": any(name in command.environment for name in COLD_VARIABLES),
+            },
+            "wall_seconds": command.wall_seconds,
+            "cpu_seconds": self._spec.limits.cpu_seconds,
+            "artifacts": command.artifacts,
+            "artifact_bytes": command.artifact_bytes,
+        }
+        fds = (process.stdin.read_end, *(pipe.write_end for pipe in process.outputs))
+        try:
+            await self._connection.send(header, payload, fds)
+        except ConnectionLost:
+            raise EngineError("The sandbox was lost before the program started; try again.") from None
+        process.started()
+
+    async def _supervise(self, command: Command, process: LocalProcess) -> None:
+        """Wait for the verdict; a cell that does not give one in time is ended from outside."""
+        try:
+            async with asyncio.timeout(command.wall_seconds + VERDICT_GRACE_SECONDS):
+                header, payload = await self._connection.receive()
+            process.finish(_verdict(header, payload))
+        except TimeoutError:
+            self._abandon()
+            process.finish(EngineError("The sandbox did not answer after its time was up; try again."))
+        except ConnectionLost:
+            process.finish(await self._lost(command))
+
+    async def _lost(self, command: Command) -> Exited | HoldfastError:
+        """Why pid 1 went away: the kernel took it for memory, or the sandbox failed."""
+        try:
+            oom_kills = await asyncio.wait_for(asyncio.shield(self.gone), LOST_SECONDS)
+        except TimeoutError:
+            oom_kills = -1
+        if oom_kills <= 0:
+            return EngineError("The sandbox was lost while the program ran; try again.")
+        usage = Usage(
+            wall_seconds=0.0,
+            cpu_user_seconds=0.0,
+            cpu_system_seconds=0.0,
+            memory_peak_bytes=self._spec.limits.memory_bytes,
+            processes_peak=None,
+            out_of_memory=True,
+        )
+        return Exited(exit_code=None, signal=9, reason=None, usage=usage, disk_full=False)
+
+    def _abandon(self) -> None:
+        """Nobody waits for this cell any more: end it at once."""
+        self._connection.close()
+        self._kill_cell()
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Place a file in the workspace. Raises InvalidFileNameError, StorageFullError, EngineError."""
+        _check_path(path)
+        await self._ask({"op": "write", "path": path}, data)
+
+    async def read(self, path: str, *, max_bytes: int) -> bytes:
+        """Read a regular file. Raises NotFoundError, TooLargeError, InvalidFileNameError, EngineError."""
+        _check_path(path)
+        return await self._ask({"op": "read", "path": path, "max_bytes": max_bytes}, b"")
+
+    async def _ask(self, header: dict[str, Any], payload: bytes) -> bytes:
+        async with self._busy:
+            try:
+                await self._connection.send(header, payload)
+                answer, data = await self._connection.receive()
+            except ConnectionLost:
+                raise EngineError("The sandbox is gone.") from None
+        if answer["op"] == "done":
+            return data
+        error = _FILE_ERRORS.get(answer["errno"], InvalidFileNameError)
+        raise error(f"'{header['path'][:200]}': {answer['error']}.")
+
+    async def aclose(self) -> None:
+        """End everything in the cell. Returns at once; `gone` tells when the kernel has finished."""
+        self._connection.close()
+
+
+_FILE_ERRORS: dict[str, type[HoldfastError]] = {
+    "ENOENT": NotFoundError,
+    "EFBIG": TooLargeError,
+    "ENOSPC": StorageFullError,
+    "EDQUOT": StorageFullError,
+}
+
+
+def _check_path(path: str) -> None:
+    parts = path.split("/")
+    if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise InvalidFileNameError(f"'{path[:200]}' is not a relative path below the workspace.", field="path")
+
+
+def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
+    if header["op"] != "exited":
+        return EngineError(f"The sandbox failed: {header.get('error', 'unknown answer')}.")
+    usage = header["usage"]
+    return Exited(
+        exit_code=header["exit_code"],
+        signal=header["signal"],
+        reason=header["reason"],
+        usage=Usage(
+            wall_seconds=usage["wall_seconds"],
+            cpu_user_seconds=usage["cpu_user_seconds"],
+            cpu_system_seconds=usage["cpu_system_seconds"],
+            memory_peak_bytes=usage["memory_peak"],
+            processes_peak=usage["processes_peak"],
+            out_of_memory=bool(usage["oom_kills"]),
+        ),
+        disk_full=header["disk_full"],
+        artifacts=split_files(header["artifacts"], payload),
+        notes=tuple(header["notes"]),
+        start_ms=header["start_ms"],
+        run_ms=header["run_ms"],
+        collect_ms=header["collect_ms"],
+    )

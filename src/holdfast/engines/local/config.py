@@ -1,0 +1,29 @@
+"""What the operator decides about the local engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
+
+
+def _ignore(event: str) -> None:
+    del event
+
+
+@dataclass(frozen=True, slots=True)
+class LocalConfig:
+    """Settings of one engine. `floor` names the layers without which it refuses to start.
+
+    `accept_rlimits` lets it start without control groups; every result then says so. `on_event` hears of
+    `launcher_restart`.
+    """
+
+    state_dir: Path
+    guest_env: Path
+    floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
+    accept_rlimits: bool = False
+    allow_network: bool = False
+    cgroup_parent: str | None = None
+    launchers: int = 1
+    on_event: Callable[[str], None] = field(default=_ignore, compare=False)

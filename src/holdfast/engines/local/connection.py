@@ -1,0 +1,113 @@
+"""The server's end of a control socket: frames in and out, never blocking."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdfast.guest.frames import LENGTHS, pack
+
+_READ_BYTES = 1 << 18
+MAX_HEADER_BYTES = 1 << 20
+MAX_PAYLOAD_BYTES = 64 << 20
+
+Message = tuple[dict[str, Any], bytes]
+
+
+class ConnectionLost(Exception):
+    """The peer is gone."""
+
+
+class Connection:
+    """Frames over a non-blocking socket. One task receives at a time."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._socket = end
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._messages: list[Message] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._lost = False
+        self._loop.add_reader(end, self._on_readable)
+
+    async def send(self, header: Mapping[str, Any], payload: bytes = b"", fds: Sequence[int] = ()) -> None:
+        """Send one frame. Raises ConnectionLost."""
+        data = pack(dict(header), payload)
+        try:
+            sent = self._send_now(data, fds)
+            if sent < len(data):
+                await self._loop.sock_sendall(self._socket, memoryview(data)[sent:])
+        except (OSError, ValueError) as error:
+            raise ConnectionLost from error
+
+    def _send_now(self, data: bytes, fds: Sequence[int]) -> int:
+        try:
+            return socket.send_fds(self._socket, [data], list(fds)) if fds else self._socket.send(data)
+        except BlockingIOError:
+            if fds:
+                raise
+            return 0
+
+    def send_soon(self, header: Mapping[str, Any]) -> None:
+        """Send a small frame if there is room, without waiting; a lost peer is noticed by `receive`."""
+        try:
+            self._socket.send(pack(dict(header)))
+        except OSError:
+            return
+
+    async def receive(self) -> Message:
+        """The next frame. Raises ConnectionLost at the end."""
+        while not self._messages:
+            if self._lost:
+                raise ConnectionLost
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        return self._messages.pop(0)
+
+    def close(self) -> None:
+        """Close our end; for pid 1 this is the order to end the cell."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+        self._end()
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._socket)
+            self._end()
+            return
+        self._buffer += data
+        while self._take_frame():
+            self._wake()
+
+    def _take_frame(self) -> bool:
+        if len(self._buffer) < LENGTHS.size:
+            return False
+        header_size, payload_size = LENGTHS.unpack_from(self._buffer)
+        if header_size > MAX_HEADER_BYTES or payload_size > MAX_PAYLOAD_BYTES:
+            self._end()
+            return False
+        end = LENGTHS.size + header_size + payload_size
+        if len(self._buffer) < end:
+            return False
+        start = LENGTHS.size + header_size
+        header = json.loads(self._buffer[LENGTHS.size : start])
+        self._messages.append((header, bytes(self._buffer[start:end])))
+        del self._buffer[:end]
+        return True
+
+    def _end(self) -> None:
+        self._lost = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

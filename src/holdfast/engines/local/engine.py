@@ -1,0 +1,332 @@
+"""The local engine: starts the launcher, makes cells, and gives everything back."""
+
+import asyncio
+import itertools
+import math
+import os
+import secrets
+import socket
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from holdfast.engines import SandboxSpec
+from holdfast.engines.local import cgroup, probe, tree
+from holdfast.engines.local.cell import LocalSandbox
+from holdfast.engines.local.config import LAYERS, LocalConfig
+from holdfast.engines.local.connection import Connection
+from holdfast.engines.local.launcher import Launcher, LauncherFailed
+from holdfast.engines.local.seccomp import compile_filter
+from holdfast.errors import EngineError, HostError, UnsupportedError
+from holdfast.guest import syscalls
+from holdfast.guest.init import NAMESPACE_NAMES
+from holdfast.guest.launcher import CONFIG_VARIABLE
+from holdfast.guest.tree import own_id_range
+from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
+
+CREATE_SECONDS = 10.0
+RESTART_SECONDS = 0.1
+MAX_CELLS = 1024
+_FIRST_UID_AS_ROOT = 1_879_048_192
+_UID_BLOCKS = 30_000
+"""Ids above systemd's container range; each state directory has its own block (two ids per cell)."""
+
+CLONE_FLAGS = (
+    syscalls.CLONE_NEWUSER
+    | syscalls.CLONE_NEWPID
+    | syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWNET
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWUTS
+)
+"""The namespaces a cell is born into; its cgroup namespace follows once it is in its groups."""
+
+TRIAL_LIMITS = Limits(
+    wall_seconds=10,
+    memory_bytes=64 << 20,
+    disk_bytes=8 << 20,
+    output_bytes=1 << 16,
+    processes=8,
+    open_files=64,
+    cpu_shares=512,
+)
+_BYTES_PER_INODE = 4096
+_MIN_INODES, _MAX_INODES = 1024, 262_144
+
+
+class LocalEngine:
+    """Cells on this machine. Make one with `LocalEngine.open`."""
+
+    def __init__(self, config: LocalConfig, groups: cgroup.CgroupTree, problems: tuple[Problem, ...]) -> None:
+        self._config = config
+        self._groups = groups
+        self._ids = itertools.count(1)
+        self._free_slots = list(range(MAX_CELLS - 1, -1, -1))
+        self._landlock = syscalls.landlock_abi()
+        self._uid_range = None if os.geteuid() == 0 else _own_ranges()
+        self._uid_base = self._first_uid()
+        self._launcher: Launcher | None = None
+        self._launcher_up = asyncio.Event()
+        self._cells: set[LocalSandbox] = set()
+        self._closing = False
+        self.capabilities = Capabilities(
+            engine="local", limits=frozenset(), networks=frozenset(), layers=frozenset(), problems=problems
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: LocalConfig) -> AsyncIterator["LocalEngine"]:
+        """Start an engine and try it out. Raises HostError when the host is below the operator's floor."""
+        groups, problems = _prepare_cgroups(config)
+        engine = cls(config, groups, problems)
+        supervisor: asyncio.Task[None] | None = None
+        try:
+            await engine._start_launcher()
+            await engine._try_out()
+            supervisor = asyncio.create_task(engine._supervise())
+            yield engine
+        finally:
+            if supervisor is not None:
+                supervisor.cancel()
+            await engine.aclose()
+
+    @classmethod
+    async def probe(cls, config: LocalConfig) -> Capabilities:
+        """What this host can enforce, without any floor; a host that can do nothing has no layers but problems."""
+        from dataclasses import replace
+
+        try:
+            async with cls.open(replace(config, floor=frozenset(), accept_rlimits=True)) as engine:
+                return engine.capabilities
+        except HostError as error:
+            problem = Problem(layer="namespaces", reason=error.detail, fix="see the reason")
+            empty: frozenset[str] = frozenset()
+            return Capabilities(engine="local", limits=empty, networks=frozenset(), layers=empty, problems=(problem,))
+
+    def _first_uid(self) -> int | None:
+        if os.geteuid() == 0:
+            block = zlib.crc32(str(self._config.state_dir).encode()) % _UID_BLOCKS
+            return _FIRST_UID_AS_ROOT + block * MAX_CELLS * 2
+        return None if self._uid_range is None else 1
+
+    async def _start_launcher(self) -> None:
+        try:
+            self._launcher = await Launcher.start(self._launcher_description())
+        except LauncherFailed as failure:
+            raise HostError(probe.explain(failure.step, failure.reason)) from failure
+        self._launcher_up.set()
+
+    def _launcher_description(self) -> dict[str, Any]:
+        root = self._config.state_dir / "tree"
+        root.mkdir(parents=True, exist_ok=True)
+        shared_user = self._uid_base is None
+        return {
+            "root": str(root),
+            "rootless": os.geteuid() != 0,
+            "uid_range": self._uid_range,
+            "binds": tree.binds(self._config.guest_env),
+            "links": tree.links(),
+            "interpreter": f"{tree.ENVIRONMENT_AT}/bin/python",
+            "argv": ["python", "main.py"],
+            "environment": tree.BASE_ENVIRONMENT | {"PYTHONPATH": tree.HOOK_AT},
+            "config_variable": CONFIG_VARIABLE,
+            "launcher": {
+                "cgroup": self._groups.launcher_config(),
+                "cgroup_usage_fields": self._groups.usage_fields(),
+                "cgroup_cpu_unit_seconds": self._groups.cpu_unit_seconds,
+                "uid_base": self._uid_base,
+                "clone_flags": CLONE_FLAGS,
+                "landlock": self._landlock,
+                "seccomp": compile_filter(shared_user=shared_user).hex(),
+                "namespaces_outside": {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES},
+            },
+        }
+
+    async def _try_out(self) -> None:
+        """Make one cell and see what holds it; the rest of our promises follow from that."""
+        try:
+            sandbox = await self._make(SandboxSpec("python", TRIAL_LIMITS))
+        except EngineError as error:
+            raise HostError(probe.explain("cell", error.detail)) from error
+        await sandbox.aclose()
+        await sandbox.gone
+        isolation = sandbox.isolation
+        layers = {name for name in LAYERS if _holds(name, isolation)}
+        missing = self._config.floor - layers
+        if self._config.accept_rlimits:
+            missing -= {"cgroup"}
+        if missing:
+            known = {problem.layer: problem for problem in self.capabilities.problems}
+            raise HostError(probe.below_floor(missing, known))
+        limits = {"wall_seconds", "output_bytes", "disk_bytes", "open_files", "cpu_seconds", "memory_bytes"}
+        if self._uid_base is not None:
+            limits |= {"processes"}
+        if "cgroup" in layers:
+            limits |= {"processes", "cpu_shares", "cpus"}
+        self.capabilities = Capabilities(
+            engine="local",
+            limits=frozenset(limits),
+            networks=frozenset({Network.NONE}),
+            layers=frozenset(layers),
+            landlock=isolation.landlock,
+            cgroup=self._groups.version,
+            problems=(*self.capabilities.problems, *probe.advice(layers, self._uid_range)),
+        )
+
+    async def _supervise(self) -> None:
+        """Replace a launcher that died; its cells died with it."""
+        while self._launcher is not None:
+            await self._launcher.dead
+            self._launcher_up.clear()
+            await self._launcher.aclose()
+            self._config.on_event("launcher_restart")
+            while not self._launcher_up.is_set():
+                try:
+                    await self._start_launcher()
+                except (HostError, OSError):
+                    await asyncio.sleep(RESTART_SECONDS)
+
+    async def create(self, spec: SandboxSpec) -> LocalSandbox:
+        """A fresh cell. Raises UnsupportedError, EngineError."""
+        if spec.network not in self.capabilities.networks:
+            raise UnsupportedError("Network access is not enabled on this server.", field="allow_network")
+        return await self._make(spec)
+
+    async def _make(self, spec: SandboxSpec) -> LocalSandbox:
+        if self._closing:
+            raise EngineError("The engine is closed.")
+        try:
+            await asyncio.wait_for(self._launcher_up.wait(), CREATE_SECONDS)
+        except TimeoutError:
+            raise EngineError("The launcher is down and could not be restarted; see the server's log.") from None
+        if not self._free_slots:
+            raise EngineError(f"All {MAX_CELLS} sandboxes are in use; try again.")
+        sandbox = self._ask_launcher(spec)
+        try:
+            reading = await asyncio.wait_for(sandbox.ready(), CREATE_SECONDS)
+        except TimeoutError:
+            await sandbox.aclose()
+            raise EngineError("A sandbox was not ready in time; try again.") from None
+        except BaseException:
+            await sandbox.aclose()
+            raise
+        sandbox.isolation = self._isolation(spec, reading)
+        return sandbox
+
+    def _ask_launcher(self, spec: SandboxSpec) -> LocalSandbox:
+        launcher = self._launcher
+        if launcher is None:
+            raise EngineError("The engine is closed.")
+        slot, cell_id = self._free_slots.pop(), next(self._ids)
+        ours, theirs = socket.socketpair()
+        message = {"slot": slot, **self._cell_description(spec)}
+        try:
+            handle = launcher.create(cell_id, message, theirs)
+        except EngineError:
+            ours.close()
+            self._free_slots.append(slot)
+            raise
+        finally:
+            theirs.close()
+        name = f"{secrets.token_hex(8)}"
+        sandbox = LocalSandbox(name, spec, Connection(ours), handle.gone, lambda: launcher.kill(cell_id))
+        self._cells.add(sandbox)
+        handle.gone.add_done_callback(lambda _: self._release(sandbox, slot))
+        return sandbox
+
+    def _release(self, sandbox: LocalSandbox, slot: int) -> None:
+        self._cells.discard(sandbox)
+        self._free_slots.append(slot)
+
+    def _cell_description(self, spec: SandboxSpec) -> dict[str, Any]:
+        limits = spec.limits
+        return {
+            "cgroup": self._groups.cell(limits),
+            "disk_bytes": limits.disk_bytes,
+            "disk_inodes": min(_MAX_INODES, max(_MIN_INODES, limits.disk_bytes // _BYTES_PER_INODE)),
+            "rlimits": self._rlimits(limits),
+        }
+
+    def _rlimits(self, limits: Limits) -> dict[str, int]:
+        rlimits = {
+            "RLIMIT_NOFILE": limits.open_files,
+            "RLIMIT_FSIZE": limits.disk_bytes,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_MEMLOCK": 64 << 10,
+            "RLIMIT_MSGQUEUE": 256 << 10,
+        }
+        if self._uid_base is not None:
+            rlimits["RLIMIT_NPROC"] = limits.processes
+        if limits.cpu_seconds is not None:
+            rlimits["RLIMIT_CPU"] = math.ceil(limits.cpu_seconds) + 1
+        if self._groups.version == "none":
+            rlimits["RLIMIT_DATA"] = limits.memory_bytes
+        return rlimits
+
+    def _isolation(self, spec: SandboxSpec, reading: dict[str, Any]) -> Isolation:
+        """What pid 1 read back from the kernel, as a result says it."""
+        notes = []
+        if not reading["separate_users"]:
+            notes.append("pid 1 and the program share one uid, because newuidmap or a subuid range is missing")
+        if not reading["cgroup"]:
+            notes.append("no control groups: memory is limited per process, processes and cpu are not limited")
+        return Isolation(
+            engine="local",
+            namespaces=tuple(reading["namespaces"]),
+            seccomp="filter" if reading["seccomp"] else "none",
+            cgroup=self._groups.version if reading["cgroup"] else "none",
+            landlock=self._landlock if reading["landlock"] else None,
+            network=spec.network,
+            no_new_privileges=reading["no_new_privileges"],
+            capabilities_dropped=reading["capabilities_dropped"],
+            separate_users=reading["separate_users"],
+            notes=tuple(notes),
+        )
+
+    async def runtimes(self) -> Mapping[str, str | None]:
+        """Language -> version, None for one whose program is not on this host. Asked inside a cell."""
+        from holdfast.engines.local.runtimes import versions
+
+        return await versions(self)
+
+    async def aclose(self) -> None:
+        """End every cell and the launcher, and remove our control groups."""
+        self._closing = True
+        cells = list(self._cells)
+        for sandbox in cells:
+            await sandbox.aclose()
+        if cells:
+            await asyncio.wait([sandbox.gone for sandbox in cells], timeout=5)
+        if self._launcher is not None:
+            await self._launcher.aclose()
+            self._launcher = None
+        self._groups.remove()
+
+
+def _holds(layer: str, isolation: Isolation) -> bool:
+    return {
+        "namespaces": len(isolation.namespaces) == len(NAMESPACE_NAMES)
+        and isolation.capabilities_dropped
+        and isolation.no_new_privileges,
+        "seccomp": isolation.seccomp == "filter",
+        "cgroup": isolation.cgroup != "none",
+        "landlock": isolation.landlock is not None,
+        "separate_users": isolation.separate_users,
+    }[layer]
+
+
+def _prepare_cgroups(config: LocalConfig) -> tuple[cgroup.CgroupTree, tuple[Problem, ...]]:
+    try:
+        return cgroup.prepare(config.cgroup_parent), ()
+    except cgroup.NoCgroup as none:
+        if "cgroup" in config.floor and not config.accept_rlimits:
+            raise HostError(probe.below_floor({"cgroup"}, {"cgroup": none.problem})) from none
+        return cgroup.CgroupTree("none"), (none.problem,)
+
+
+def _own_ranges() -> list[int] | None:
+    uids, gids = own_id_range("/etc/subuid", os.getuid()), own_id_range("/etc/subgid", os.getuid())
+    if uids is None or gids is None or not probe.has_newuidmap():
+        return None
+    return [*uids, *gids]

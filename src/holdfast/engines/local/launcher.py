@@ -1,0 +1,166 @@
+"""The server's handle on one launcher process."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.engines.local import tree
+from holdfast.errors import EngineError
+
+START_SECONDS = 30.0
+_MESSAGE_BYTES = 1 << 16
+_STAGE = "import sys; sys.path.insert(0, sys.argv[1]); from holdfast.guest.tree import become_launcher as go; go({fd})"
+
+
+class LauncherFailed(Exception):
+    """The launcher did not come up; `step` says how far it came."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(f"{step}: {reason}")
+        self.step = step
+        self.reason = reason
+
+
+@dataclass
+class CellHandle:
+    """What the launcher tells about one cell: when it is gone, or that it could not be made."""
+
+    id: int
+    gone: asyncio.Future[int]
+    failed: asyncio.Future[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failed = self.gone.get_loop().create_future()
+
+
+class Launcher:
+    """A running launcher. `gone` of a cell resolves to its count of out-of-memory kills, -1 if the launcher died."""
+
+    def __init__(self, process: asyncio.subprocess.Process, server_socket: socket.socket) -> None:
+        self._process = process
+        self._socket = server_socket
+        self._cells: dict[int, CellHandle] = {}
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self.dead: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(server_socket, self._on_readable)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @classmethod
+    async def start(cls, config: Mapping[str, Any]) -> "Launcher":
+        """Spawn a launcher and wait until it serves. Raises LauncherFailed."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        launcher_config = dict(config["launcher"]) | {"socket": theirs.fileno()}
+        description = os.memfd_create("tree", 0)
+        os.write(description, json.dumps({**config, "launcher": launcher_config}).encode())
+        os.lseek(description, 0, os.SEEK_SET)
+        descriptors = (description, theirs.fileno(), *config["launcher"]["cgroup"]["hierarchies"])
+        pipe = asyncio.subprocess.PIPE
+        command = (sys.executable, "-I", "-S", "-c", _STAGE.format(fd=description), str(tree.library_root()))
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                pass_fds=descriptors,
+                start_new_session=True,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            )
+        finally:
+            os.close(description)
+            theirs.close()
+        launcher = cls(process, ours)
+        try:
+            await asyncio.wait_for(launcher._ready, START_SECONDS)
+        except (TimeoutError, EngineError):
+            await launcher.aclose()
+            raise await launcher._failure() from None
+        return launcher
+
+    async def _failure(self) -> LauncherFailed:
+        stderr = self._process.stderr
+        text = (await stderr.read()).decode(errors="replace").strip() if stderr else ""
+        last = text.splitlines()[-1] if text else "it said nothing"
+        try:
+            told = json.loads(last)
+            return LauncherFailed(told["step"], f"{told['error']} {told['path'] or ''}".strip())
+        except (ValueError, KeyError, TypeError):
+            return LauncherFailed("launcher", last)
+
+    def create(self, cell_id: int, message: Mapping[str, Any], control: socket.socket) -> CellHandle:
+        """Ask for a cell; it reports itself over its control socket. Raises EngineError when the launcher is gone."""
+        handle = CellHandle(cell_id, self._loop.create_future())
+        data = json.dumps({"op": "create", "id": cell_id, **message}).encode()
+        try:
+            socket.send_fds(self._socket, [data], [control.fileno()])
+        except OSError as error:
+            raise EngineError("The launcher is not answering; try again.") from error
+        self._cells[cell_id] = handle
+        return handle
+
+    def kill(self, cell_id: int) -> None:
+        """End a cell whose pid 1 does not listen."""
+        try:
+            self._socket.send(json.dumps({"op": "kill", "id": cell_id}).encode())
+        except OSError:
+            return
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._socket.recv(_MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._on_death()
+            return
+        self._dispatch(json.loads(data))
+
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        if message["op"] == "ready":
+            self._resolve(self._ready, None)
+            return
+        handle = self._cells.get(message["id"])
+        if handle is None:
+            return
+        if message["op"] == "failed":
+            self._resolve(handle.failed, message["error"])
+            return
+        del self._cells[handle.id]
+        self._resolve(handle.gone, message["oom_kills"])
+
+    def _on_death(self) -> None:
+        self._loop.remove_reader(self._socket)
+        if not self._ready.done():
+            self._ready.set_exception(EngineError("The launcher did not start."))
+        for handle in self._cells.values():
+            self._resolve(handle.gone, -1)
+        self._cells.clear()
+        self._resolve(self.dead, None)
+
+    @staticmethod
+    def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
+        if not future.done():
+            future.set_result(value)
+
+    async def aclose(self) -> None:
+        """End it and, with it, every cell it made."""
+        if not self.dead.done():
+            self._on_death()
+        self._socket.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), 2)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()

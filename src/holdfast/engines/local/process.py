@@ -1,0 +1,167 @@
+"""A command running in a cell: its output as it is written, and pid 1's verdict."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Literal
+
+from holdfast.engines import Exited, Output, ProcessEvent
+
+_READ_BYTES = 1 << 16
+_UNREAD_BYTES = 1 << 18
+"""How much output may wait for a slow reader; beyond it the program has to wait."""
+
+
+class OutputPipe:
+    """The reading end of stdout or stderr. Stops reading while too much is unread."""
+
+    def __init__(self, stream: Literal["stdout", "stderr"], wake: Callable[[], None]) -> None:
+        self.stream: Literal["stdout", "stderr"] = stream
+        self._fd, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self.write_end, True)
+        self._wake = wake
+        self._loop = asyncio.get_running_loop()
+        self._chunks: deque[bytes] = deque()
+        self._unread = 0
+        self._reading = True
+        self.ended = False
+        self._loop.add_reader(self._fd, self._on_readable)
+
+    def _on_readable(self) -> None:
+        try:
+            data = os.read(self._fd, _READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self.close()
+        else:
+            self._chunks.append(data)
+            self._unread += len(data)
+            if self._unread >= _UNREAD_BYTES:
+                self._loop.remove_reader(self._fd)
+                self._reading = False
+        self._wake()
+
+    def take(self) -> Output | None:
+        """The oldest unread chunk."""
+        if not self._chunks:
+            return None
+        data = self._chunks.popleft()
+        self._unread -= len(data)
+        if not self._reading and not self.ended and self._unread < _UNREAD_BYTES:
+            self._loop.add_reader(self._fd, self._on_readable)
+            self._reading = True
+        return Output(self.stream, data)
+
+    def close_write_end(self) -> None:
+        """Our copy of the program's end; without it the pipe would never end."""
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
+
+    def close(self) -> None:
+        self.close_write_end()
+        if not self.ended:
+            self.ended = True
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+
+
+class InputPipe:
+    """The writing end of stdin: everything is written as fast as the program reads, then closed."""
+
+    def __init__(self, data: bytes) -> None:
+        self.read_end, self._fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self.read_end, True)
+        self._left = memoryview(data)
+        self._loop = asyncio.get_running_loop()
+        self._waiting = False
+
+    def start(self) -> None:
+        """Begin to write."""
+        os.close(self.read_end)
+        self.read_end = -1
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            while self._left:
+                self._left = self._left[os.write(self._fd, self._left) :]
+        except BlockingIOError:
+            if not self._waiting:
+                self._waiting = True
+                self._loop.add_writer(self._fd, self._write)
+            return
+        except BrokenPipeError:
+            self._left = memoryview(b"")
+        self.close()
+
+    def close(self) -> None:
+        if self.read_end >= 0:
+            os.close(self.read_end)
+            self.read_end = -1
+        if self._fd >= 0:
+            if self._waiting:
+                self._loop.remove_writer(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+
+class LocalProcess:
+    """An async iterator of `Output` that ends with one `Exited`."""
+
+    def __init__(self, stdin: bytes, kill: Callable[[], None]) -> None:
+        self._changed = asyncio.Event()
+        self.stdin = InputPipe(stdin)
+        self.outputs = (OutputPipe("stdout", self._changed.set), OutputPipe("stderr", self._changed.set))
+        self._kill = kill
+        self._verdict: Exited | BaseException | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the verdict is in (output may still be unread)."""
+        return self._verdict is not None
+
+    def started(self) -> None:
+        """The cell has its ends of the pipes now."""
+        self.stdin.start()
+        for pipe in self.outputs:
+            pipe.close_write_end()
+
+    def finish(self, verdict: Exited | BaseException) -> None:
+        """Take the verdict, or the reason there is none."""
+        self._verdict = verdict
+        if isinstance(verdict, BaseException):
+            self.close()
+        self._changed.set()
+
+    def close(self) -> None:
+        """Give back all descriptors."""
+        self.stdin.close()
+        for pipe in self.outputs:
+            pipe.close()
+
+    async def kill(self) -> None:
+        """End the whole process tree."""
+        if not self.finished:
+            self._kill()
+
+    async def __aiter__(self) -> AsyncIterator[ProcessEvent]:
+        while True:
+            self._changed.clear()
+            while chunk := self._next_chunk():
+                yield chunk
+            if self._verdict is not None and all(pipe.ended for pipe in self.outputs):
+                if isinstance(self._verdict, BaseException):
+                    raise self._verdict
+                yield self._verdict
+                return
+            await self._changed.wait()
+
+    def _next_chunk(self) -> Output | None:
+        for pipe in self.outputs:
+            chunk = pipe.take()
+            if chunk is not None:
+                return chunk
+        return None

@@ -1,0 +1,68 @@
+"""What the read-only tree of the cells is made of on this host: binds, links, and the environment of programs."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import holdfast.guest
+
+ENVIRONMENT_AT = "/opt/holdfast/env"
+TOOLS_AT = "/opt/holdfast/bin"
+LIBRARY_AT = "/opt/holdfast/lib"
+HOOK_AT = f"{LIBRARY_AT}/holdfast/guest/hook"
+
+PATH = f"{ENVIRONMENT_AT}/bin:{TOOLS_AT}:/usr/local/bin:/usr/bin:/bin"
+BASE_ENVIRONMENT = {"PATH": PATH, "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "guest", "LOGNAME": "guest"}
+"""What every program finds in its environment, besides what its request adds."""
+
+_TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_FROM_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl/certs", "fonts", "mime.types")
+_TOOLS = ("node",)
+
+
+def library_root() -> Path:
+    """The directory on the host that contains the package `holdfast`."""
+    return Path(holdfast.guest.__file__).resolve().parents[2]
+
+
+def binds(guest_env: Path) -> list[tuple[str, str]]:
+    """Host path and path in the tree of everything programs can see."""
+    found = [("/usr", "/usr")]
+    found += [(f"/{name}", f"/{name}") for name in _TOP_LEVEL if _is_real_directory(f"/{name}")]
+    found += [(f"/etc/{name}", f"/etc/{name}") for name in _FROM_ETC if os.path.exists(f"/etc/{name}")]
+    found += [
+        (str(guest_env), ENVIRONMENT_AT),
+        (str(library_root() / "holdfast/guest"), f"{LIBRARY_AT}/holdfast/guest"),
+    ]
+    base = os.path.realpath(sys.base_prefix)
+    if not base.startswith("/usr/") and base != "/usr":
+        found.append((base, base))
+    found += [(path, f"{TOOLS_AT}/{name}") for name, path in tools().items()]
+    return found
+
+
+def links() -> dict[str, str]:
+    """The host's top-level links (/bin -> usr/bin on merged systems)."""
+    return {name: os.readlink(f"/{name}") for name in _TOP_LEVEL if os.path.islink(f"/{name}")}
+
+
+def tools() -> dict[str, str]:
+    """Single-file programs found outside /usr, by name."""
+    found = {}
+    for name in _TOOLS:
+        path = shutil.which(name)
+        if path is not None:
+            real = os.path.realpath(path)
+            if not real.startswith("/usr/") and _is_elf(real):
+                found[name] = real
+    return found
+
+
+def _is_elf(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def _is_real_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

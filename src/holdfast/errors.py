@@ -1,0 +1,206 @@
+"""Everything that can go wrong on our side of the wall, as one tree.
+
+A program that fails is a result (`types.Status`); only what is below is raised::
+
+    HoldfastError                      code                   HTTP  retry helps
+    ├── RequestError                   invalid_request        400   no
+    │   ├── MalformedRequestError      malformed_request      400   no
+    │   ├── InvalidFileNameError       invalid_file_name      400   no
+    │   ├── UnauthenticatedError       unauthenticated        401   no
+    │   ├── ForbiddenError             forbidden              403   no
+    │   ├── NotFoundError              not_found              404   no
+    │   │   └── UnknownLanguageError   unknown_language       404   no
+    │   ├── TooLargeError              too_large              413   no
+    │   ├── NotJsonError               not_json               415   no
+    │   └── InvalidFieldError          invalid_field          422   no
+    │       ├── OverCeilingError       over_ceiling           422   no
+    │       └── UnsupportedError       unsupported            422   no
+    ├── QueueFullError                 queue_full             429   yes
+    ├── EngineError                    engine_error           503   yes
+    │   └── RuntimeNotAvailableError   runtime_not_available  503   no
+    ├── ShuttingDownError              shutting_down          503   yes
+    ├── StorageFullError               storage_full           507   yes
+    └── StartupError                   startup_refused        500   no
+        ├── ConfigurationError         configuration          500   no
+        └── HostError                  host_unfit             500   no
+
+A test compares this drawing with the classes.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+
+class HoldfastError(Exception):
+    """Base of every error Holdfast raises; `str(error)` is one sentence a user can act on."""
+
+    code: ClassVar[str]
+    http_status: ClassVar[int]
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class RequestError(HoldfastError):
+    """The caller asked for something that cannot be done as asked; nothing was executed."""
+
+    code = "invalid_request"
+    http_status = 400
+
+
+class MalformedRequestError(RequestError):
+    """The body is not what the route takes (not valid JSON, neither code nor entrypoint)."""
+
+    code = "malformed_request"
+    http_status = 400
+
+
+class InvalidFileNameError(RequestError):
+    """A file name is absolute, climbs out of the workspace, or cannot be a name at all."""
+
+    code = "invalid_file_name"
+    http_status = 400
+
+
+class UnauthenticatedError(RequestError):
+    """No API key was sent although the server has keys."""
+
+    code = "unauthenticated"
+    http_status = 401
+
+
+class ForbiddenError(RequestError):
+    """The key is wrong, or its scope or origin does not allow this."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class NotFoundError(RequestError):
+    """No such thing, or it belongs to another key."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class UnknownLanguageError(NotFoundError):
+    """The image or language is not in the table of languages."""
+
+    code = "unknown_language"
+    http_status = 404
+
+
+class TooLargeError(RequestError):
+    """The body, the code or the files are above their byte limit."""
+
+    code = "too_large"
+    http_status = 413
+
+
+class NotJsonError(RequestError):
+    """The content type is not JSON."""
+
+    code = "not_json"
+    http_status = 415
+
+
+class InvalidFieldError(RequestError):
+    """A field has a value that cannot be used; `field` names it."""
+
+    code = "invalid_field"
+    http_status = 422
+
+
+class OverCeilingError(InvalidFieldError):
+    """A limit is above the operator's ceiling. Limits are refused, never clipped."""
+
+    code = "over_ceiling"
+    http_status = 422
+
+
+class UnsupportedError(InvalidFieldError):
+    """This host or engine cannot enforce what was asked for, so it is refused."""
+
+    code = "unsupported"
+    http_status = 422
+
+
+class QueueFullError(HoldfastError):
+    """All places and the whole queue are taken; try again after `retry_after_seconds`."""
+
+    code = "queue_full"
+    http_status = 429
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class EngineError(HoldfastError):
+    """The sandbox failed, not the program: a lost launcher, a cell that could not be made."""
+
+    code = "engine_error"
+    http_status = 503
+    retryable = True
+
+
+class RuntimeNotAvailableError(EngineError):
+    """The language is known but its toolchain is not installed on this host."""
+
+    code = "runtime_not_available"
+    http_status = 503
+    retryable = False
+
+
+class ShuttingDownError(HoldfastError):
+    """The server is draining and takes no new work."""
+
+    code = "shutting_down"
+    http_status = 503
+    retryable = True
+
+
+class StorageFullError(HoldfastError):
+    """The disk that holds the state directory is full."""
+
+    code = "storage_full"
+    http_status = 507
+    retryable = True
+
+
+class StartupError(HoldfastError):
+    """Holdfast refuses to start; the sentence says what to do."""
+
+    code = "startup_refused"
+    http_status = 500
+
+
+class ConfigurationError(StartupError):
+    """A setting is unknown, malformed or contradicts another."""
+
+    code = "configuration"
+    http_status = 500
+
+
+class HostError(StartupError):
+    """This host cannot provide the isolation the operator's floor asks for."""
+
+    code = "host_unfit"
+    http_status = 500
+
+
+@contextmanager
+def full_disk_is_ours() -> Iterator[None]:
+    """Turn the system's "no space" into StorageFullError for the length of the block."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError("The disk of the server is full; free some space and try again.") from error
+        raise

@@ -1,0 +1,168 @@
+"""Files in and out of a workspace, from its own side: never through a link, never out of it, always bounded."""
+
+import os
+import re
+import stat
+import time
+
+from holdfast.guest.syscalls import open_beneath
+
+MAX_DEPTH = 32
+MAX_ENTRIES = 20_000
+MAX_ARTIFACTS = 1_000
+MAX_SECONDS = 5.0
+_CHUNK = 1 << 20
+
+
+def write_file_by_name(name: str, data: bytes) -> None:
+    """Place a file below the working directory, before anything untrusted has run there."""
+    parent = os.path.dirname(name)
+    if parent:
+        os.makedirs(parent, exist_ok=True)
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    _write_all(fd, data)
+
+
+def write_file(root: int, path: str, data: bytes) -> None:
+    """Place a file below `root`, making its parents. Raises OSError (ELOOP, EXDEV, ENOSPC …)."""
+    parents = path.split("/")[:-1]
+    for depth in range(1, len(parents) + 1):
+        _make_directory(root, "/".join(parents[:depth]))
+    fd = open_beneath(root, path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o644)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(22, "not a regular file")
+    _write_all(fd, data)
+
+
+def _make_directory(root: int, path: str) -> None:
+    parent, _, name = path.rpartition("/")
+    directory = open_beneath(root, parent or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.mkdir(name, dir_fd=directory)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(directory)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+    finally:
+        os.close(fd)
+
+
+def read_file(root: int, path: str, max_bytes: int) -> bytes:
+    """The bytes of a regular file below `root`. Raises OSError (ENOENT, EFBIG, EINVAL for anything but a file …)."""
+    fd = open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(22, "not a regular file")
+        if found.st_size > max_bytes:
+            raise OSError(27, "larger than allowed")
+        return _read_at_most(fd, max_bytes)
+    finally:
+        os.close(fd)
+
+
+def _read_at_most(fd: int, max_bytes: int) -> bytes:
+    chunks = []
+    while max_bytes > 0:
+        chunk = os.read(fd, min(_CHUNK, max_bytes))
+        if not chunk:
+            break
+        chunks.append(chunk)
+        max_bytes -= len(chunk)
+    return b"".join(chunks)
+
+
+def pattern_to_regex(pattern: str) -> "re.Pattern[str]":
+    """A glob as a regular expression: `*` and `?` stay inside one name, `**` crosses directories."""
+    parts = []
+    for piece in re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./")):
+        parts.append({"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(piece, re.escape(piece)))
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def artifacts(root: int, patterns: list[str], max_bytes: int) -> tuple[dict[str, bytes], list[str]]:
+    """The regular files that match, at most `max_bytes` together, and a note for each that was left out."""
+    if not patterns:
+        return {}, []
+    return _Collector(root, [pattern_to_regex(pattern) for pattern in patterns], max_bytes).collect()
+
+
+class _Collector:
+    """One walk through a workspace, bounded in bytes, entries, depth and time."""
+
+    def __init__(self, root: int, wanted: "list[re.Pattern[str]]", max_bytes: int) -> None:
+        self._root = root
+        self._wanted = wanted
+        self._bytes_left = max_bytes
+        self._entries_left = MAX_ENTRIES
+        self._deadline = time.monotonic() + MAX_SECONDS
+        self._files: dict[str, bytes] = {}
+        self._notes: list[str] = []
+
+    def collect(self) -> tuple[dict[str, bytes], list[str]]:
+        pending = [""]
+        while pending:
+            directory = pending.pop()
+            try:
+                pending.extend(self._scan(directory))
+            except OSError as error:
+                self._note(directory or ".", error.strerror or "unreadable")
+            except _Bounded as bound:
+                self._notes.append(f"Artifacts are incomplete: {bound}.")
+                break
+        return self._files, self._notes
+
+    def _scan(self, directory: str) -> list[str]:
+        """Take the files of one directory; the directories in it."""
+        fd = open_beneath(self._root, directory or ".", os.O_RDONLY | os.O_DIRECTORY)
+        below = []
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    self._count()
+                    path = f"{directory}/{entry.name}" if directory else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if path.count("/") < MAX_DEPTH:
+                            below.append(path)
+                    elif any(regex.fullmatch(path) for regex in self._wanted):
+                        self._take(path, regular=entry.is_file(follow_symlinks=False))
+        finally:
+            os.close(fd)
+        return sorted(below, reverse=True)
+
+    def _count(self) -> None:
+        self._entries_left -= 1
+        if self._entries_left < 0:
+            raise _Bounded(f"the workspace has more than {MAX_ENTRIES} entries")
+        if time.monotonic() > self._deadline:
+            raise _Bounded(f"looking through the workspace took more than {MAX_SECONDS:g} seconds")
+        if len(self._files) >= MAX_ARTIFACTS:
+            raise _Bounded(f"more than {MAX_ARTIFACTS} files match")
+
+    def _take(self, path: str, *, regular: bool) -> None:
+        if not path.isprintable():
+            return self._note(ascii(path), "its name is not printable UTF-8")
+        if not regular:
+            return self._note(path, "it is not a regular file")
+        try:
+            data = read_file(self._root, path, self._bytes_left)
+        except OSError as error:
+            return self._note(path, error.strerror or "unreadable")
+        self._bytes_left -= len(data)
+        self._files[path] = data
+
+    def _note(self, path: str, reason: str) -> None:
+        if len(self._notes) < 20:
+            self._notes.append(f"Artifact {path[:200]} was left out: {reason}.")
+
+
+class _Bounded(Exception):
+    """A bound of the walk was reached."""

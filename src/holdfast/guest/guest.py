@@ -1,0 +1,149 @@
+"""The guest: locks itself in while it is still ours, waits for its one job, then becomes the untrusted program."""
+
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from holdfast.guest import collect, syscalls
+from holdfast.guest.frames import Channel, Frame, split_files
+
+UID = 1000
+PYTHON = "python"
+MAIN_FILE = "main.py"
+READ_FILE, READ_DIR, EXECUTE, WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
+TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
+SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
+_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+"""How many of the file rights, counted from bit 0, each Landlock version knows (linux/landlock.h)."""
+
+
+def socket_pair() -> tuple[int, int]:
+    """The two descriptors between pid 1 and a guest."""
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+def landlock_ruleset(abi: int) -> int | None:
+    """The files a guest may touch, as Landlock sees them; None where the kernel has no Landlock."""
+    if abi == 0:
+        return None
+    rights = (1 << _RIGHTS_BY_ABI.get(abi, 16)) - 1
+    scratch = rights & ~IOCTL_DEVICE
+    devices = (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEVICE) & rights
+    rules = [("/", READ_FILE | READ_DIR | EXECUTE), ("/dev", devices)]
+    rules += [(path, scratch) for path in ("/workspace", "/tmp", "/dev/shm")]
+    return syscalls.landlock_ruleset(rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules)
+
+
+def enter(config: dict[str, Any], channel: Channel, landlock: int | None, started_with: set[str]) -> None:
+    """Lock this process in, wait for the job, and start it. Returns only to run main.py in this interpreter."""
+    try:
+        _lock_in(config, channel, landlock)
+        channel.send({"landlock": _landlock_holds()})
+        job = channel.receive()
+        if job is None:
+            os._exit(0)
+        _start(job, started_with)
+    except BaseException as error:
+        _give_up(channel, error)
+
+
+def _give_up(channel: Channel, error: BaseException) -> NoReturn:
+    try:
+        channel.send({"error": f"{type(error).__name__}: {error}"})
+    finally:
+        os._exit(1)
+
+
+def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None) -> None:
+    """The order matters: rights are needed to give up rights, and the filter forbids the rest."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    os.umask(0o022)
+    keep = [channel.fileno()] + ([] if landlock is None else [landlock])
+    syscalls.close_fds_from(3, keep)
+    for name, value in config["rlimits"].items():
+        resource.setrlimit(getattr(resource, name), (value, value))
+    if config["uid_base"] is not None:
+        os.setgroups([])
+        os.setresgid(UID, UID, UID)
+        os.setresuid(UID, UID, UID)
+    syscalls.set_fs_ids(UID, UID)
+    syscalls.drop_capabilities()
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    _raise_oom_score()
+    if landlock is not None:
+        syscalls.landlock_restrict(landlock)
+        os.close(landlock)
+    if config["seccomp"]:
+        syscalls.load_seccomp(bytes.fromhex(config["seccomp"]))
+
+
+def _raise_oom_score() -> None:
+    """When the cell runs out of memory the kernel should take the program, not pid 1."""
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def _landlock_holds() -> bool:
+    """Landlock has no entry in /proc, so try something only it forbids."""
+    try:
+        with open("/proc/self/oom_score_adj", "w"):
+            return False
+    except PermissionError:
+        return True
+
+
+def _start(job: Frame, started_with: set[str]) -> None:
+    for target, fd in enumerate(job.fds):
+        os.dup2(fd, target)
+    syscalls.close_fds_from(3)
+    header = job.header
+    try:
+        for name, data in split_files(header["files"], job.payload).items():
+            collect.write_file_by_name(name, data)
+    except OSError as error:
+        _refuse(f"the files could not be placed: {error.strerror}", 1)
+    os.environ.clear()
+    os.environ.update(header["environment"])
+    argv: list[str] = header["argv"]
+    if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"]:
+        _become_main(argv, started_with)
+        return
+    _exec(argv)
+
+
+def _become_main(argv: list[str], started_with: set[str]) -> None:
+    """Leave this interpreter as it was when it started, so that it goes on as `python main.py`."""
+    sys.argv[:] = argv[1:]
+    sys.orig_argv[:] = argv
+    for name in set(sys.modules) - started_with - {"sitecustomize"}:
+        del sys.modules[name]
+    library = __file__.partition("/holdfast/guest/")[0]
+    sys.path[:] = [entry for entry in sys.path if entry != library]
+    for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:
+        del sys.path_importer_cache[entry]
+
+
+def _exec(argv: list[str]) -> NoReturn:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(argv[0], argv, os.environ)
+    except FileNotFoundError:
+        _refuse(f"{argv[0]}: command not found", 127)
+    except OSError as error:
+        _refuse(f"{argv[0]}: {error.strerror}", 126)
+
+
+def _refuse(sentence: str, exit_code: int) -> NoReturn:
+    os.write(2, f"holdfast: {sentence}\n".encode())
+    os._exit(exit_code)

@@ -1,0 +1,320 @@
+"""Pid 1 of a cell: builds what only a namespace's owner can build, keeps one guest ready, judges and tidies up.
+
+It is not dumpable, ignores every signal but SIGCHLD, and touches files only with the guest's rights. Its verdict is the
+only one: it travels over the control socket, which no guest ever holds. When that socket closes, it exits, and the
+kernel ends everything else in the cell with it.
+"""
+
+import errno
+import os
+import resource
+import select
+import signal
+import socket
+import time
+from contextlib import suppress
+from typing import Any, NamedTuple, NoReturn
+
+from holdfast.guest import collect, guest, syscalls
+from holdfast.guest.frames import Channel, Frame, join_files
+
+GUEST_UID = guest.UID
+WORKSPACE = "/workspace"
+KILL_POLL_SECONDS = 0.05
+NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
+
+
+def enter_cell(config: dict[str, Any], control: int, go: int, usage: dict[str, int], started_with: set[str]) -> None:
+    """Become pid 1 of a cell. Returns only in a guest that is to run main.py."""
+    channel = Channel(control)
+    try:
+        if os.read(go, 1) != b"g":
+            os._exit(1)
+        syscalls.close_fds_from(3, (control, *usage.values()))
+        _build(config)
+        cell = Init(config, channel, usage, started_with)
+        cell.serve()
+    except BaseException as error:
+        _report_and_exit(channel, error)
+
+
+def _report_and_exit(channel: Channel, error: BaseException) -> NoReturn:
+    try:
+        channel.send({"op": "failed", "error": f"{type(error).__name__}: {error}"})
+    finally:
+        os._exit(1)
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Everything a cell is made of, in the only order that works."""
+    if config["uid_base"] is not None:
+        os.setgroups([])
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+    socket.sethostname("holdfast")
+    syscalls.loopback_up()
+    _mount_scratch(config)
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    syscalls.mount("proc", "/proc", "proc", flags, "hidepid=invisible")
+    syscalls.drop_bounding_set()
+    os.chdir(WORKSPACE)
+    syscalls.set_fs_ids(GUEST_UID, GUEST_UID)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _mount_scratch(config: dict[str, Any]) -> None:
+    """One capped tmpfs behind every writable place, so that the disk limit is one number."""
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
+    owner = 0 if config["uid_base"] is not None else GUEST_UID
+    options = f"size={config['disk_bytes']},nr_inodes={config['disk_inodes']},mode=755,uid={owner},gid={owner}"
+    syscalls.mount("scratch", "/scratch", "tmpfs", flags, options)
+    for name, mode, target in (("work", 0o755, WORKSPACE), ("tmp", 0o1777, "/tmp"), ("shm", 0o1777, "/dev/shm")):
+        source = f"/scratch/{name}"
+        os.mkdir(source)
+        os.chmod(source, mode)
+        if name == "work":
+            os.chown(source, GUEST_UID, GUEST_UID)
+        syscalls.mount(source, target, None, syscalls.MS_BIND)
+    syscalls.umount("/scratch", syscalls.MNT_DETACH)
+
+
+def drain(fd: int) -> None:
+    """Empty a non-blocking pipe."""
+    try:
+        while os.read(fd, 4096):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def read_counter(fd: int, field: str | None) -> int | None:
+    """A number of a control group file: the whole file, or the line that starts with `field`."""
+    text = os.pread(fd, 4096, 0).decode()
+    if field is None:
+        return int(text)
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if name == field:
+            return int(value)
+    return None
+
+
+class Guest(NamedTuple):
+    """A child that is locked in and waits for its job."""
+
+    pid: int
+    channel: Channel
+    landlock: bool
+
+
+class Init:
+    """The life of pid 1 after the cell is built."""
+
+    def __init__(self, config: dict[str, Any], channel: Channel, usage: dict[str, int], started_with: set[str]) -> None:
+        self._config = config
+        self._channel = channel
+        self._usage = usage
+        self._started_with = started_with
+        self._workspace = os.open(WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._landlock = guest.landlock_ruleset(config["landlock"])
+        self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._guest: Guest | None = None
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Make a guest ready, then do what the server asks. Returns only in a guest."""
+        first = self._make_guest()
+        if first is None:
+            return
+        self._channel.send({"op": "ready", "isolation": self._isolation(first)})
+        while True:
+            frame = self._channel.receive()
+            if frame is None:
+                os._exit(0)
+            if frame.header["op"] == "exec":
+                if self._exec(frame) is None:
+                    return
+            elif frame.header["op"] != "kill":
+                self._answer_file_request(frame)
+
+    def _make_guest(self) -> "Guest | None":
+        """Fork the next guest and wait until it is locked in; None in the guest itself."""
+        ours, theirs = guest.socket_pair()
+        pid = os.fork()
+        if pid == 0:
+            os.close(ours)
+            guest.enter(self._config, Channel(theirs), self._landlock, self._started_with)
+            return None
+        os.close(theirs)
+        channel = Channel(ours)
+        locked = channel.receive()
+        if locked is None or "error" in locked.header:
+            raise RuntimeError(f"the guest could not be locked in: {locked and locked.header['error']}")
+        self._guest = Guest(pid, channel, bool(locked.header["landlock"]))
+        return self._guest
+
+    def _isolation(self, waiting: "Guest") -> dict[str, Any]:
+        """What the kernel says of the guest."""
+        with open(f"/proc/{waiting.pid}/status") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        outside: dict[str, str] = self._config["namespaces_outside"]
+        inside = {name: os.readlink(f"/proc/{waiting.pid}/ns/{name}") for name in NAMESPACE_NAMES}
+        empty = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+        return {
+            "namespaces": [name for name in NAMESPACE_NAMES if inside[name] != outside[name]],
+            "seccomp": status["Seccomp"] == "2",
+            "no_new_privileges": status["NoNewPrivs"] == "1",
+            "capabilities_dropped": all(int(status[name], 16) == 0 for name in empty),
+            "separate_users": status["Uid"].split()[0] != str(os.getuid()),
+            "landlock": waiting.landlock,
+            "cgroup": sorted(self._usage),
+        }
+
+    def _exec(self, frame: Frame) -> bool | None:
+        """Run one command to its end and send the verdict; None in a guest."""
+        received = time.monotonic()
+        chosen = self._guest or self._make_guest()
+        if chosen is None:
+            return None
+        self._guest = None
+        header = frame.header
+        cpu_before = self._cpu_seconds()
+        started = time.monotonic()
+        try:
+            chosen.channel.send(header["job"], frame.payload, tuple(frame.fds))
+        finally:
+            for fd in frame.fds:
+                os.close(fd)
+            chosen.channel.close()
+        cpu_limit: float | None = header["cpu_seconds"]
+        status, reason = self._supervise(
+            chosen.pid, started + header["wall_seconds"], None if cpu_limit is None else sum(cpu_before) + cpu_limit
+        )
+        ended = time.monotonic()
+        self._end_everything()
+        disk = os.fstatvfs(self._workspace)
+        files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
+        index, payload = join_files(files)
+        verdict = {
+            "op": "exited",
+            "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            "reason": reason,
+            "usage": self._usage_since(cpu_before, ended - started),
+            "disk_full": disk.f_bavail == 0 or disk.f_favail == 0,
+            "artifacts": index,
+            "notes": notes,
+            "start_ms": (started - received) * 1000,
+            "run_ms": (ended - started) * 1000,
+            "collect_ms": (time.monotonic() - ended) * 1000,
+        }
+        self._channel.send(verdict, payload)
+        return True
+
+    def _supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
+        """Wait for the guest and reap orphans meanwhile: its wait status, and why it was ended if we did it."""
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        reason = None
+        while True:
+            drain(self._wake)
+            status = _reap_until(pid)
+            if status is not None:
+                return status, reason
+            reason = reason or self._overdue(deadline, cpu_limit)
+            if reason is None and self._asked_to_kill(poll, deadline, polling=cpu_limit is not None):
+                reason = "killed"
+            if reason is not None:
+                _kill_everything()
+                _, status = os.waitpid(pid, 0)
+                return status, reason
+
+    def _overdue(self, deadline: float, cpu_limit: float | None) -> str | None:
+        if time.monotonic() >= deadline:
+            return "wall"
+        if cpu_limit is not None and sum(self._cpu_seconds()) >= cpu_limit:
+            return "cpu"
+        return None
+
+    def _asked_to_kill(self, poll: "select.poll", deadline: float, *, polling: bool) -> bool:
+        """Sleep until something happens; True when the server wants the program ended."""
+        seconds = max(0.0, deadline - time.monotonic())
+        if polling:
+            seconds = min(seconds, KILL_POLL_SECONDS)
+        ready = [fd for fd, _ in poll.poll(seconds * 1000 + 1)]
+        if self._channel.fileno() not in ready:
+            return False
+        frame = self._channel.receive()
+        if frame is None:
+            os._exit(0)
+        return bool(frame.header["op"] == "kill")
+
+    def _end_everything(self) -> None:
+        """Kill and reap until this process is alone in its namespace."""
+        while True:
+            _kill_everything()
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+
+    def _cpu_seconds(self) -> tuple[float, float]:
+        """User and system seconds of all that ever ran in this cell."""
+        if "cpu_user" not in self._usage:
+            times = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return times.ru_utime, times.ru_stime
+        fields = self._config["cgroup_usage_fields"]
+        user, system = (read_counter(self._usage[key], fields[key]) or 0 for key in ("cpu_user", "cpu_system"))
+        scale: float = self._config["cgroup_cpu_unit_seconds"]
+        return user * scale, system * scale
+
+    def _usage_since(self, cpu_before: tuple[float, float], wall_seconds: float) -> dict[str, Any]:
+        user, system = self._cpu_seconds()
+        fields: dict[str, str | None] = self._config["cgroup_usage_fields"]
+        counters = {
+            key: read_counter(self._usage[key], fields.get(key)) if key in self._usage else None
+            for key in ("memory_peak", "processes_peak", "oom_kills")
+        }
+        return {
+            "wall_seconds": wall_seconds,
+            "cpu_user_seconds": user - cpu_before[0],
+            "cpu_system_seconds": system - cpu_before[1],
+            **counters,
+        }
+
+    def _answer_file_request(self, frame: Frame) -> None:
+        header = frame.header
+        try:
+            if header["op"] == "write":
+                collect.write_file(self._workspace, header["path"], frame.payload)
+                self._channel.send({"op": "done"})
+            else:
+                data = collect.read_file(self._workspace, header["path"], header["max_bytes"])
+                self._channel.send({"op": "done"}, data)
+        except OSError as error:
+            name = errno.errorcode.get(error.errno or 0, "EIO")
+            self._channel.send({"op": "refused", "errno": name, "error": error.strerror or str(error)})
+
+
+def _reap_until(pid: int) -> int | None:
+    """Reap every zombie; the wait status of `pid` once it is among them."""
+    while True:
+        try:
+            reaped, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if reaped == pid:
+            return status
+        if reaped == 0:
+            return None
+
+
+def _kill_everything() -> None:
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)

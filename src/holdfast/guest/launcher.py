@@ -1,0 +1,223 @@
+"""The launcher: a started interpreter inside the read-only tree that makes cells by cloning itself.
+
+It has never run guest code, holds no secrets, and stays single-threaded, so that a clone of it is a clean start. It
+does what needs rights outside the cell (control groups, id maps) and leaves everything else to the cell's pid 1.
+
+Server -> launcher: `create {id, slot, cgroup…}` with the cell's control socket, `kill {id}`.
+Launcher -> server: `ready`, `failed {id, error}`, `gone {id, oom_kills}` once nothing of a cell is left.
+"""
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.guest import init, syscalls
+
+CONFIG_VARIABLE = "HOLDFAST_LAUNCHER_CONFIG_FD"
+MAX_MESSAGE_BYTES = 1 << 16
+
+
+@dataclass
+class Cell:
+    """What the launcher remembers of a living cell."""
+
+    id: int
+    pid: int
+    name: str
+    directories: list[int] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=dict)
+
+
+def serve(started_with: set[str]) -> None:
+    """Serve until the server goes away. Returns only in a guest that is to run main.py."""
+    with os.fdopen(int(os.environ[CONFIG_VARIABLE])) as file:
+        config = json.load(file)
+    _assert_single_threaded()
+    gc.collect()
+    gc.freeze()
+    Launcher(config, started_with).serve()
+
+
+def _assert_single_threaded() -> None:
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        raise RuntimeError(f"the launcher has {threads} threads; a preloaded module started some")
+
+
+class Launcher:
+    """Makes cells on request and tidies up after them."""
+
+    def __init__(self, config: dict[str, Any], started_with: set[str]) -> None:
+        self._config = config
+        self._started_with = started_with
+        self._server = socket.socket(fileno=config["socket"])
+        self._server.setblocking(True)
+        self._hierarchies: list[int] = config["cgroup"]["hierarchies"]
+        self._cells: dict[int, Cell] = {}
+        self._unremoved: list[str] = []
+        self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Answer the server. Returns only in a guest."""
+        poll = select.poll()
+        poll.register(self._server, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        self._send({"op": "ready"})
+        while True:
+            for fd, _ in poll.poll(500 if self._unremoved else None):
+                if fd == self._server.fileno():
+                    if self._handle_message():
+                        return
+                else:
+                    init.drain(self._wake)
+            self._bury_the_dead()
+
+    def _handle_message(self) -> bool:
+        """Do what the server asks; True in the guest that results."""
+        data, fds, _, _ = socket.recv_fds(self._server, MAX_MESSAGE_BYTES, 4)
+        if not data:
+            os._exit(0)
+        message = json.loads(data)
+        if message["op"] == "kill":
+            self._kill(message["id"])
+            return False
+        return self._create(message, fds[0])
+
+    def _create(self, message: dict[str, Any], control: int) -> bool:
+        cell = Cell(message["id"], 0, f"cell-{message['id']}")
+        go_read, go_write = os.pipe2(os.O_CLOEXEC)
+        joins: list[int] = []
+        try:
+            self._make_cgroups(cell, message["cgroup"])
+            joins += self._open_joins(cell)
+            into = cell.directories[0] if self._config["cgroup"]["version"] == "v2" else None
+            cell.pid = syscalls.clone(self._config["clone_flags"], into)
+            if cell.pid == 0:
+                os.close(go_write)
+                _join(joins)
+                init.enter_cell(self._config | message, control, go_read, cell.usage, self._started_with)
+                return True
+            self._cells[cell.pid] = cell
+            self._write_id_maps(cell.pid, message["slot"])
+            os.write(go_write, b"g")
+        except (OSError, ValueError) as error:
+            self._fail(cell, error)
+        finally:
+            for fd in (go_read, go_write, control, *joins, *cell.usage.values()):
+                _close_quietly(fd)
+        return False
+
+    def _fail(self, cell: Cell, error: Exception) -> None:
+        self._send({"op": "failed", "id": cell.id, "error": str(error)})
+        if cell.pid:
+            os.kill(cell.pid, signal.SIGKILL)
+        else:
+            self._remove_cgroups(cell)
+            self._send({"op": "gone", "id": cell.id, "oom_kills": 0})
+
+    def _make_cgroups(self, cell: Cell, wanted: dict[str, Any]) -> None:
+        for hierarchy in self._hierarchies:
+            os.mkdir(cell.name, 0o755, dir_fd=hierarchy)
+            cell.directories.append(os.open(cell.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=hierarchy))
+        for hierarchy, name, value in wanted["writes"]:
+            _write(name, value, cell.directories[hierarchy])
+        for key, (hierarchy, name) in wanted["usage"].items():
+            cell.usage[key] = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
+
+    def _open_joins(self, cell: Cell) -> list[int]:
+        """The files through which the clone moves itself into its groups; on v2 it is born in its group."""
+        if self._config["cgroup"]["version"] != "v1":
+            return []
+        return [os.open("tasks", os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for directory in cell.directories]
+
+    def _write_id_maps(self, pid: int, slot: int) -> None:
+        base: int | None = self._config["uid_base"]
+        if base is None:
+            _write(f"/proc/{pid}/setgroups", "deny")
+            lines = f"{init.GUEST_UID} 0 1"
+        else:
+            lines = f"0 {base + 2 * slot} 1\n{init.GUEST_UID} {base + 2 * slot + 1} 1"
+        _write(f"/proc/{pid}/uid_map", lines)
+        _write(f"/proc/{pid}/gid_map", lines)
+
+    def _kill(self, cell_id: int) -> None:
+        for cell in self._cells.values():
+            if cell.id == cell_id:
+                os.kill(cell.pid, signal.SIGKILL)
+
+    def _bury_the_dead(self) -> None:
+        while self._cells:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            cell = self._cells.pop(pid, None)
+            if cell is not None:
+                self._send({"op": "gone", "id": cell.id, "oom_kills": self._oom_kills(cell)})
+                self._remove_cgroups(cell)
+        self._unremoved = [name for name in self._unremoved if not self._remove_directories(name)]
+
+    def _oom_kills(self, cell: Cell) -> int:
+        """How often the kernel killed for memory, for a cell whose pid 1 could not report it."""
+        wanted = self._config["cgroup"]["oom"]
+        if wanted is None:
+            return 0
+        hierarchy, name = wanted
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
+        try:
+            return int(init.read_counter(fd, "oom_kill") or 0)
+        finally:
+            os.close(fd)
+
+    def _remove_cgroups(self, cell: Cell) -> None:
+        for directory in cell.directories:
+            os.close(directory)
+        if not self._remove_directories(cell.name):
+            self._unremoved.append(cell.name)
+
+    def _remove_directories(self, name: str) -> bool:
+        """Whether all are gone; the kernel may need a moment to let go of the last one's tasks."""
+        gone = True
+        for hierarchy in self._hierarchies:
+            try:
+                os.rmdir(name, dir_fd=hierarchy)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                gone = False
+        return gone
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._server.sendall(json.dumps(message).encode())
+        except OSError:
+            sys.exit(0)
+
+
+def _join(files: list[int]) -> None:
+    """Move this thread. `0` in `tasks` is the one way that does not wait for an RCU grace period, some 10 ms."""
+    for fd in files:
+        os.write(fd, b"0")
+
+
+def _write(name: str, value: str, directory: int | None = None) -> None:
+    fd = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        os.write(fd, value.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"writing '{value}' to {name}: {error.strerror}") from error
+    finally:
+        os.close(fd)
+
+
+def _close_quietly(fd: int) -> None:
+    with suppress(OSError):
+        os.close(fd)

@@ -1,0 +1,198 @@
+"""The Linux calls the standard library lacks. Every function raises OSError with the kernel's errno."""
+
+import ctypes
+import fcntl
+import os
+import platform
+import socket
+import struct
+from collections.abc import Iterable
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
+MNT_DETACH = 2
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 4, 24, 38, 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
+
+_CLONE_INTO_CGROUP = 0x200000000
+_MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_LANDLOCK_RULE_PATH_BENEATH, _LANDLOCK_CREATE_RULESET_VERSION = 1, 1
+_SECCOMP_SET_MODE_FILTER = 1
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_CAPABILITY_VERSION_3 = 0x20080522
+_LAST_CAPABILITY = 40
+
+_NUMBERS = {
+    "x86_64": {"clone": 56, "pivot_root": 155, "seccomp": 317},
+    "aarch64": {"clone": 220, "pivot_root": 41, "seccomp": 277},
+}
+_COMMON = {
+    "clone3": 435,
+    "close_range": 436,
+    "openat2": 437,
+    "mount_setattr": 442,
+    "landlock_create_ruleset": 444,
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
+}
+_NR = _NUMBERS.get(platform.machine(), {}) | _COMMON
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def _syscall(name: str, *arguments: object) -> int:
+    boxed = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    return _check(_libc.syscall(ctypes.c_long(_NR[name]), *boxed), name)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else os.fsencode(text)
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """mount(2)."""
+    flags_long = ctypes.c_ulong(flags)
+    result = _libc.mount(_bytes(source), _bytes(target), _bytes(kind), flags_long, _bytes(data))
+    _check(result, f"mount {kind or 'bind'} on {target}")
+
+
+def umount(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _check(_libc.umount2(_bytes(target), flags), f"umount {target}")
+
+
+def make_read_only(path: str, *, devices: bool = False, recursive: bool = True) -> None:
+    """Make a mount (and all below it) read-only, without set-uid and, unless asked for, without devices."""
+    attributes = _MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID | (0 if devices else _MOUNT_ATTR_NODEV)
+    argument = ctypes.create_string_buffer(struct.pack("=QQQQ", attributes, 0, 0, 0), 32)
+    _syscall("mount_setattr", _AT_FDCWD, os.fsencode(path), _AT_RECURSIVE if recursive else 0, argument, 32)
+
+
+def pivot_root_here() -> None:
+    """Make the working directory the root and detach the old one."""
+    _syscall("pivot_root", b".", b".")
+    umount(".", MNT_DETACH)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def clone(flags: int, cgroup_fd: int | None = None) -> int:
+    """Fork this single-threaded interpreter into new namespaces (and a v2 cgroup); 0 in the child, like os.fork.
+
+    os.fork cannot pass flags, so the raw call is wrapped in the same three hooks os.fork runs.
+    """
+    ctypes.pythonapi.PyOS_BeforeFork()
+    if cgroup_fd is None:
+        pid = _libc_with_gil.syscall(ctypes.c_long(_NR["clone"]), ctypes.c_long(flags | 17), *[ctypes.c_long(0)] * 4)
+    else:
+        words = struct.pack("=11Q", flags | _CLONE_INTO_CGROUP, 0, 0, 0, 17, 0, 0, 0, 0, 0, cgroup_fd)
+        arguments = ctypes.create_string_buffer(words, len(words))
+        pid = _libc_with_gil.syscall(ctypes.c_long(_NR["clone3"]), arguments, ctypes.c_long(len(words)))
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+    else:
+        ctypes.pythonapi.PyOS_AfterFork_Parent()
+    return _check(pid, "clone")
+
+
+def prctl(option: int, argument: int, argument3: int = 0) -> int:
+    """prctl(2)."""
+    longs = [ctypes.c_ulong(value) for value in (argument, argument3, 0, 0)]
+    return _check(_libc.prctl(option, *longs), f"prctl {option}")
+
+
+def set_fs_ids(uid: int, gid: int) -> None:
+    """Do all later file operations of this thread with the rights of another user. Raises OSError when refused."""
+    _libc.setfsgid(gid)
+    _libc.setfsuid(uid)
+    if (_libc.setfsuid(-1), _libc.setfsgid(-1)) != (uid, gid):
+        raise PermissionError("setfsuid was refused")
+
+
+def drop_bounding_set() -> None:
+    """Give up, for this process and its children, the chance to ever gain a capability by exec."""
+    for capability in range(64):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError:
+            if capability > _LAST_CAPABILITY:
+                return
+            raise
+
+
+def drop_capabilities() -> None:
+    """Clear the effective, permitted, inheritable and ambient sets."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
+    data = ctypes.create_string_buffer(24)
+    _check(_libc.capset(header, data), "capset")
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+
+
+def close_fds_from(first: int, keep: Iterable[int] = ()) -> None:
+    """Close every descriptor from `first` up except those to keep."""
+    for fd in sorted(keep):
+        if fd >= first:
+            if fd > first:
+                _syscall("close_range", first, fd - 1, 0)
+            first = fd + 1
+    _syscall("close_range", first, 0xFFFFFFFF, 0)
+
+
+def load_seccomp(program: bytes) -> None:
+    """Filter the system calls of this process from now on with a ready BPF program."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions)))
+    _syscall("seccomp", _SECCOMP_SET_MODE_FILTER, 0, header)
+
+
+def landlock_abi() -> int:
+    """The Landlock version of this kernel, 0 where it is absent or switched off."""
+    try:
+        return _syscall("landlock_create_ruleset", None, 0, _LANDLOCK_CREATE_RULESET_VERSION)
+    except OSError:
+        return 0
+
+
+def landlock_ruleset(file_rights: int, scopes: int, rules: Iterable[tuple[str, int]]) -> int:
+    """A descriptor of a ruleset that denies `file_rights` everywhere except what `rules` allow beneath their paths."""
+    words = struct.pack("=QQQ", file_rights, 0, scopes) if scopes else struct.pack("=Q", file_rights)
+    ruleset = _syscall("landlock_create_ruleset", ctypes.create_string_buffer(words, len(words)), len(words), 0)
+    for path, allowed in rules:
+        parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, parent), 12)
+        _syscall("landlock_add_rule", ruleset, _LANDLOCK_RULE_PATH_BENEATH, rule, 0)
+        os.close(parent)
+    return ruleset
+
+
+def landlock_restrict(ruleset: int) -> None:
+    """Apply a ruleset to this thread for good."""
+    _syscall("landlock_restrict_self", ruleset, 0)
+
+
+def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
+    """Open a path below a directory, never leaving it and never following a link of any kind."""
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
+    how = ctypes.create_string_buffer(struct.pack("=QQQ", flags | os.O_CLOEXEC, mode, resolve), 24)
+    return _syscall("openat2", directory, os.fsencode(path), how, 24)
+
+
+def loopback_up() -> None:
+    """Switch on the loopback interface of this network namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16sH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))

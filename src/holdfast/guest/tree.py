@@ -1,0 +1,142 @@
+"""Builds the read-only tree that programs see and turns this process into the launcher inside it.
+
+The server starts it outside the tree, with descriptors and a JSON description; it unshares, mounts, pivots and execs
+the guest interpreter. Nothing of the host remains reachable but what `binds` lists.
+"""
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from typing import Any
+
+from holdfast.guest import syscalls
+
+_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "scratch", "etc", "run", "var", "opt/holdfast")
+_LINKS = {
+    "dev/fd": "/proc/self/fd",
+    "dev/stdin": "/proc/self/fd/0",
+    "dev/stdout": "/proc/self/fd/1",
+    "dev/stderr": "/proc/self/fd/2",
+    "var/tmp": "/tmp",
+    "var/run": "/run",
+}
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_FILES = {
+    "etc/passwd": "root:x:0:0:root:/:/usr/sbin/nologin\nguest:x:1000:1000:guest:/tmp:/bin/sh\n",
+    "etc/group": "root:x:0:\nguest:x:1000:\n",
+    "etc/hosts": "127.0.0.1 localhost holdfast\n::1 localhost\n",
+    "etc/hostname": "holdfast\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+    "etc/resolv.conf": "",
+}
+
+
+def become_launcher(config_fd: int) -> None:
+    """Build the tree and exec the launcher in it. Never returns; a failure is one line on stderr and exit code 1."""
+    with os.fdopen(config_fd) as file:
+        config = json.load(file)
+    step = "start"
+    try:
+        step = "user namespace"
+        if config["rootless"]:
+            _enter_user_namespace(config["uid_range"])
+        step = "mount namespace"
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        step = "tree"
+        _build(config["root"], config)
+        step = "launcher"
+        _exec_launcher(config)
+    except OSError as error:
+        sys.exit(json.dumps({"step": step, "error": f"{error.strerror or error}", "path": error.filename}))
+
+
+def _enter_user_namespace(uid_range: list[int] | None) -> None:
+    """Become root of a new user namespace: with a range of ids if the user owns one, else with only their own."""
+    uid, gid, pid = os.getuid(), os.getgid(), os.getpid()
+    if uid_range is None:
+        syscalls.unshare(syscalls.CLONE_NEWUSER)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+        return
+    mapper = _start_mapper(pid, uid, gid, uid_range)
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    _, error = mapper.communicate(b"go\n", timeout=10)
+    if mapper.returncode != 0:
+        raise OSError(1, f"newuidmap refused: {error.decode().strip()}")
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def _start_mapper(pid: int, uid: int, gid: int, uid_range: list[int]) -> "subprocess.Popen[bytes]":
+    """A helper that stays outside, where newuidmap must run, and writes our maps once we are inside."""
+    start, count = uid_range[0], uid_range[1]
+    gid_start, gid_count = uid_range[2], uid_range[3]
+    script = (
+        f"read go && newuidmap {pid} 0 {uid} 1 1 {start} {count} && newgidmap {pid} 0 {gid} 1 1 {gid_start} {gid_count}"
+    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(["/bin/sh", "-c", script], stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+
+
+def _build(root: str, config: dict[str, Any]) -> None:
+    syscalls.mount("holdfast", root, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=1m,nr_inodes=2048,mode=755")
+    os.umask(0o022)
+    for name in _DIRECTORIES:
+        os.makedirs(f"{root}/{name}", exist_ok=True)
+    for name, text in _FILES.items():
+        with open(f"{root}/{name}", "w") as file:
+            file.write(text)
+    for name, target in (_LINKS | config["links"]).items():
+        os.symlink(target, f"{root}/{name}")
+    for device in _DEVICES:
+        _bind(f"/dev/{device}", f"{root}/dev/{device}", devices=True)
+    for source, target in config["binds"]:
+        _bind(source, root + target)
+    syscalls.mount("/proc", f"{root}/proc", None, syscalls.MS_BIND | syscalls.MS_REC)
+    os.chdir(root)
+    syscalls.pivot_root_here()
+    os.chdir("/workspace")
+    syscalls.make_read_only("/", recursive=False)
+
+
+def _bind(source: str, target: str, *, devices: bool = False) -> None:
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o644))
+    syscalls.mount(source, target, None, syscalls.MS_BIND | syscalls.MS_REC)
+    syscalls.make_read_only(target, devices=devices)
+
+
+def _exec_launcher(config: dict[str, Any]) -> None:
+    launcher = os.memfd_create("launcher", 0)
+    os.write(launcher, json.dumps(config["launcher"]).encode())
+    os.lseek(launcher, 0, os.SEEK_SET)
+    keep = [launcher, config["launcher"]["socket"], *config["launcher"]["cgroup"]["hierarchies"]]
+    syscalls.close_fds_from(3, keep)
+    for fd in keep:
+        os.set_inheritable(fd, True)
+    environment = config["environment"] | {config["config_variable"]: str(launcher)}
+    os.execve(config["interpreter"], config["argv"], environment)
+
+
+def own_id_range(path: str, uid: int) -> tuple[int, int] | None:
+    """The first range of a subuid file that belongs to a user: start and count."""
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    try:
+        with open(path) as file:
+            lines = [line.strip().split(":") for line in file if line.count(":") == 2]
+    except OSError:
+        return None
+    for owner, start, count in lines:
+        if owner in (name, str(uid)):
+            return int(start), int(count)
+    return None

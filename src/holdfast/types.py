@@ -1,0 +1,248 @@
+"""The nouns of Holdfast. These classes are the wire format: HTTP bodies, `--json` output and client results.
+
+Units are in the names; sizes are bytes, times are seconds unless a name says `_ms`.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+
+
+class Frozen(BaseModel):
+    """An immutable, hashable value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Status(StrEnum):
+    """How a program ended. Our own failures are never a status; they are raised (`errors`)."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SIGNALED = "signaled"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    DISK_LIMIT = "disk_limit"
+    CANCELLED = "cancelled"
+    COMPILE_FAILED = "compile_failed"
+
+
+class Network(StrEnum):
+    """What a sandbox can reach. `none` still has a loopback interface of its own."""
+
+    NONE = "none"
+    ALLOW_LIST = "allow_list"
+    FULL = "full"
+
+
+class Limits(Frozen):
+    """What a program may use; `None` means that only the other limits bound it."""
+
+    wall_seconds: float
+    memory_bytes: int
+    disk_bytes: int
+    output_bytes: int
+    processes: int
+    open_files: int
+    cpu_shares: int
+    cpu_seconds: float | None = None
+    cpus: float | None = None
+
+
+class Usage(Frozen):
+    """What a program did use, as the kernel accounted it; `None` where this host does not count it."""
+
+    wall_seconds: float
+    cpu_user_seconds: float
+    cpu_system_seconds: float
+    memory_peak_bytes: int | None
+    processes_peak: int | None
+    out_of_memory: bool
+
+
+class Timings(Frozen):
+    """Where the time of one request went, in milliseconds."""
+
+    queue_ms: float
+    setup_ms: float
+    start_ms: float
+    run_ms: float
+    collect_ms: float
+
+
+class Truncated(Frozen):
+    """Whether output beyond the cap was dropped, per stream."""
+
+    stdout: bool
+    stderr: bool
+
+
+class Isolation(Frozen):
+    """What really held the program, read back from the kernel when the sandbox was made."""
+
+    engine: str
+    namespaces: tuple[str, ...]
+    seccomp: Literal["filter", "none"]
+    cgroup: Literal["v1", "v2", "none"]
+    landlock: int | None
+    network: Network
+    no_new_privileges: bool
+    capabilities_dropped: bool
+    separate_users: bool
+    notes: tuple[str, ...] = ()
+
+
+class Problem(Frozen):
+    """One thing a host lacks: what is missing, why we think so, and the command or setting that mends it."""
+
+    layer: str
+    reason: str
+    fix: str
+
+
+class Capabilities(Frozen):
+    """What an engine can enforce on this host, found by trying it."""
+
+    engine: str
+    limits: frozenset[str]
+    networks: frozenset[Network]
+    layers: frozenset[str]
+    landlock: int | None = None
+    cgroup: Literal["v1", "v2", "none"] = "none"
+    problems: tuple[Problem, ...] = ()
+
+
+class Artifact(Frozen):
+    """A file a program left behind, returned because a pattern asked for it."""
+
+    path: str
+    size_bytes: int
+    base64: str
+
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        return base64.b64decode(self.base64)
+
+
+class File(Frozen):
+    """Bytes of an input file; a plain string in `files` is text instead."""
+
+    base64: str
+
+    @field_validator("base64")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        base64.b64decode(value, validate=True)
+        return value
+
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        return base64.b64decode(self.base64)
+
+
+_SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `256m`, `1g` or `1048576`; binary units. Raises ValueError."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"'{text[:40]}' is not a size; write a positive number with k, m or g, such as 256m")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+class RunRequest(BaseModel):
+    """One program to run. Absent limits take the server's defaults; limits above its ceilings are refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    code: str | None = None
+    image: str = Field(default="python", validation_alias=AliasChoices("image", "language"))
+    files: dict[str, str | File] = Field(default_factory=dict)
+    args: list[str] = Field(default_factory=list)
+    stdin: str = ""
+    environment: dict[str, str] = Field(default_factory=dict)
+    entrypoint: str | None = None
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    cpu_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    mem_limit: str | None = None
+    disk_limit: str | None = None
+    cpu_shares: Annotated[int, Field(ge=2, le=262_144)] | None = None
+    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    processes: Annotated[int, Field(gt=0)] | None = None
+    open_files: Annotated[int, Field(ge=16)] | None = None
+    allow_network: bool = False
+    artifacts: list[str] = Field(default_factory=list)
+    max_output_bytes: Annotated[int, Field(gt=0)] | None = None
+
+    @field_validator("files", "args", "environment", "artifacts", "stdin", "allow_network", mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any, info: Any) -> Any:
+        return cls.model_fields[info.field_name].get_default(call_default_factory=True) if value is None else value
+
+    @field_validator("mem_limit", "disk_limit")
+    @classmethod
+    def _is_size(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_size(value)
+        return value
+
+    def file_contents(self) -> Mapping[str, bytes]:
+        """The files as bytes, by name."""
+        return {
+            name: file.content() if isinstance(file, File) else file.encode("utf-8", "surrogatepass")
+            for name, file in self.files.items()
+        }
+
+
+class RunResult(Frozen):
+    """What one program did, what it used, and what held it."""
+
+    run_id: str
+    status: Status
+    stdout: str
+    stderr: str
+    exit_code: int
+    execution_time: float
+    truncated: Truncated
+    usage: Usage
+    timings: Timings
+    limits: Limits
+    isolation: Isolation
+    artifacts: tuple[Artifact, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class StartedEvent(Frozen):
+    """The sandbox is made and the program is about to run."""
+
+    type: Literal["started"] = "started"
+    seq: int
+    run_id: str
+    isolation: Isolation
+
+
+class OutputEvent(Frozen):
+    """Text the program wrote, as it was written; bytes that are not UTF-8 are replaced."""
+
+    type: Literal["output"] = "output"
+    seq: int
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+class ExitedEvent(Frozen):
+    """The last event of a run."""
+
+    type: Literal["exited"] = "exited"
+    seq: int
+    result: RunResult
+
+
+Event = Annotated[StartedEvent | OutputEvent | ExitedEvent, Field(discriminator="type")]
