@@ -17,11 +17,16 @@ WORKSPACE = "/workspace"
 
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
-    """What kind of sandbox to make. Hashable: two equal specs can share a pool."""
+    """What kind of sandbox to make. Hashable: two equal specs can share a pool.
+
+    `profile` names what may be started or loaded in advance. It is a hint: an engine may ignore it, and it never
+    changes what the program sees.
+    """
 
     language: str
     limits: Limits
     network: Network = Network.NONE
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,20 @@ class Sandbox(Protocol):
     id: str
     isolation: Isolation
 
+    @property
+    def charged_bytes(self) -> int:
+        """What it costs to keep it unused."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended without being asked to, so that it can only be closed."""
+        ...
+
+    def adjust(self, spec: SandboxSpec) -> None:
+        """Turn an unused sandbox into what `spec` asks for; `Engine.stock_spec` of both must be equal."""
+        ...
+
     def exec(self, command: Command) -> AbstractAsyncContextManager[Process]:
         """Start a command; leaving the block kills its whole process tree. Raises EngineError."""
         ...
@@ -110,6 +129,10 @@ class Engine(Protocol):
 
     @property
     def capabilities(self) -> Capabilities: ...
+
+    def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
+        """What to keep in stock for such requests: `spec` without what an unused sandbox can still be given."""
+        ...
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
         """A fresh sandbox. Raises UnsupportedError for what it cannot enforce, EngineError when it fails."""

@@ -5,9 +5,9 @@ import resource
 import signal
 import socket
 import sys
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from holdfast.guest import collect, syscalls
+from holdfast.guest import collect, ending, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, split_files
 
 UID = 1000
@@ -18,6 +18,13 @@ TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
 _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many of the file rights, counted from bit 0, each Landlock version knows (linux/landlock.h)."""
+
+
+class CleanStart(NamedTuple):
+    """How the interpreter looked when it had just started: the modules it had, and those loaded since for later."""
+
+    modules: set[str]
+    stash: preload.Stash
 
 
 def socket_pair() -> tuple[int, int]:
@@ -38,15 +45,16 @@ def landlock_ruleset(abi: int) -> int | None:
     return syscalls.landlock_ruleset(rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules)
 
 
-def enter(config: dict[str, Any], channel: Channel, landlock: int | None, started_with: set[str]) -> None:
+def enter(config: dict[str, Any], channel: Channel, landlock: int | None, clean: CleanStart) -> None:
     """Lock this process in, wait for the job, and start it. Returns only to run main.py in this interpreter."""
     try:
         _lock_in(config, channel, landlock)
         channel.send({"landlock": _landlock_holds()})
+        syscalls.populate(config["memory"])
         job = channel.receive()
         if job is None:
             os._exit(0)
-        _start(job, started_with)
+        _start(job, clean)
     except BaseException as error:
         _give_up(channel, error)
 
@@ -68,8 +76,6 @@ def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None) -> 
     os.umask(0o022)
     keep = [channel.fileno()] + ([] if landlock is None else [landlock])
     syscalls.close_fds_from(3, keep)
-    for name, value in config["rlimits"].items():
-        resource.setrlimit(getattr(resource, name), (value, value))
     if config["uid_base"] is not None:
         os.setgroups([])
         os.setresgid(UID, UID, UID)
@@ -102,7 +108,7 @@ def _landlock_holds() -> bool:
         return True
 
 
-def _start(job: Frame, started_with: set[str]) -> None:
+def _start(job: Frame, clean: CleanStart) -> None:
     for target, fd in enumerate(job.fds):
         os.dup2(fd, target)
     syscalls.close_fds_from(3)
@@ -112,21 +118,23 @@ def _start(job: Frame, started_with: set[str]) -> None:
             collect.write_file_by_name(name, data)
     except OSError as error:
         _refuse(f"the files could not be placed: {error.strerror}", 1)
+    for name, value in header["rlimits"].items():
+        resource.setrlimit(getattr(resource, name), (value, value))
     os.environ.clear()
     os.environ.update(header["environment"])
     argv: list[str] = header["argv"]
-    if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"]:
-        _become_main(argv, started_with)
+    if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"] and not preload.is_shadowed(clean.stash, "."):
+        _become_main(argv, clean)
         return
     _exec(argv)
 
 
-def _become_main(argv: list[str], started_with: set[str]) -> None:
+def _become_main(argv: list[str], clean: CleanStart) -> None:
     """Leave this interpreter as it was when it started, so that it goes on as `python main.py`."""
     sys.argv[:] = argv[1:]
     sys.orig_argv[:] = argv
-    for name in set(sys.modules) - started_with - {"sitecustomize"}:
-        del sys.modules[name]
+    preload.hide(clean.stash, clean.modules)
+    ending.shorten(clean.modules, clean.stash.modules)
     library = __file__.partition("/holdfast/guest/")[0]
     sys.path[:] = [entry for entry in sys.path if entry != library]
     for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from holdfast.guest import collect, guest, syscalls
@@ -24,15 +25,34 @@ KILL_POLL_SECONDS = 0.05
 NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 
 
-def enter_cell(config: dict[str, Any], control: int, go: int, usage: dict[str, int], started_with: set[str]) -> None:
+@dataclass
+class GroupFiles:
+    """Open files of the cell's control groups, by name: what it used, and its limits."""
+
+    usage: dict[str, int] = field(default_factory=dict)
+    knobs: dict[str, int] = field(default_factory=dict)
+
+    def descriptors(self) -> tuple[int, ...]:
+        return (*self.usage.values(), *self.knobs.values())
+
+
+def turn(knob: int, name: str, value: str) -> None:
+    """Write a limit. Raises OSError that says which."""
+    try:
+        os.write(knob, value.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"writing '{value}' to {name}: {error.strerror}") from error
+
+
+def enter_cell(config: dict[str, Any], control: int, go: int, files: GroupFiles, clean: guest.CleanStart) -> None:
     """Become pid 1 of a cell. Returns only in a guest that is to run main.py."""
     channel = Channel(control)
     try:
         if os.read(go, 1) != b"g":
             os._exit(1)
-        syscalls.close_fds_from(3, (control, *usage.values()))
+        syscalls.close_fds_from(3, (control, *files.descriptors()))
         _build(config)
-        cell = Init(config, channel, usage, started_with)
+        cell = Init(config, channel, files, clean)
         cell.serve()
     except BaseException as error:
         _report_and_exit(channel, error)
@@ -70,7 +90,7 @@ def _mount_scratch(config: dict[str, Any]) -> None:
     """One capped tmpfs behind every writable place, so that the disk limit is one number."""
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
     owner = 0 if config["uid_base"] is not None else GUEST_UID
-    options = f"size={config['disk_bytes']},nr_inodes={config['disk_inodes']},mode=755,uid={owner},gid={owner}"
+    options = f"{config['disk']},mode=755,uid={owner},gid={owner}"
     syscalls.mount("scratch", "/scratch", "tmpfs", flags, options)
     for name, mode, target in (("work", 0o755, WORKSPACE), ("tmp", 0o1777, "/tmp"), ("shm", 0o1777, "/dev/shm")):
         source = f"/scratch/{name}"
@@ -114,11 +134,12 @@ class Guest(NamedTuple):
 class Init:
     """The life of pid 1 after the cell is built."""
 
-    def __init__(self, config: dict[str, Any], channel: Channel, usage: dict[str, int], started_with: set[str]) -> None:
+    def __init__(self, config: dict[str, Any], channel: Channel, files: GroupFiles, clean: guest.CleanStart) -> None:
         self._config = config
         self._channel = channel
-        self._usage = usage
-        self._started_with = started_with
+        self._usage = files.usage
+        self._knobs = files.knobs
+        self._clean = clean
         self._workspace = os.open(WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._landlock = guest.landlock_ruleset(config["landlock"])
         self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -148,7 +169,7 @@ class Init:
         pid = os.fork()
         if pid == 0:
             os.close(ours)
-            guest.enter(self._config, Channel(theirs), self._landlock, self._started_with)
+            guest.enter(self._config, Channel(theirs), self._landlock, self._clean)
             return None
         os.close(theirs)
         channel = Channel(ours)
@@ -173,6 +194,7 @@ class Init:
             "separate_users": status["Uid"].split()[0] != str(os.getuid()),
             "landlock": waiting.landlock,
             "cgroup": sorted(self._usage),
+            "memory_bytes": self._counter("memory_peak"),
         }
 
     def _exec(self, frame: Frame) -> bool | None:
@@ -183,6 +205,7 @@ class Init:
             return None
         self._guest = None
         header = frame.header
+        self._adjust(header["writes"], header["disk"])
         cpu_before = self._cpu_seconds()
         started = time.monotonic()
         try:
@@ -215,6 +238,17 @@ class Init:
         }
         self._channel.send(verdict, payload)
         return True
+
+    def _adjust(self, writes: dict[str, str], disk: str | None) -> None:
+        """Apply what this job's limits have different from those the cell was made with."""
+        if disk is not None:
+            syscalls.mount(None, WORKSPACE, None, syscalls.MS_REMOUNT | syscalls.MS_NOSUID | syscalls.MS_NODEV, disk)
+        for name, value in writes.items():
+            # Memory with and without swap bound each other, so of a pair one may have to wait for the other.
+            with suppress(OSError):
+                turn(self._knobs[name], name, value)
+        for name, value in writes.items():
+            turn(self._knobs[name], name, value)
 
     def _supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
         """Wait for the guest and reap orphans meanwhile: its wait status, and why it was ended if we did it."""
@@ -269,24 +303,25 @@ class Init:
         if "cpu_user" not in self._usage:
             times = resource.getrusage(resource.RUSAGE_CHILDREN)
             return times.ru_utime, times.ru_stime
-        fields = self._config["cgroup_usage_fields"]
-        user, system = (read_counter(self._usage[key], fields[key]) or 0 for key in ("cpu_user", "cpu_system"))
+        user, system = (self._counter(key) or 0 for key in ("cpu_user", "cpu_system"))
         scale: float = self._config["cgroup_cpu_unit_seconds"]
         return user * scale, system * scale
 
     def _usage_since(self, cpu_before: tuple[float, float], wall_seconds: float) -> dict[str, Any]:
         user, system = self._cpu_seconds()
-        fields: dict[str, str | None] = self._config["cgroup_usage_fields"]
-        counters = {
-            key: read_counter(self._usage[key], fields.get(key)) if key in self._usage else None
-            for key in ("memory_peak", "processes_peak", "oom_kills")
-        }
+        counters = {key: self._counter(key) for key in ("memory_peak", "processes_peak", "oom_kills")}
         return {
             "wall_seconds": wall_seconds,
             "cpu_user_seconds": user - cpu_before[0],
             "cpu_system_seconds": system - cpu_before[1],
             **counters,
         }
+
+    def _counter(self, key: str) -> int | None:
+        if key not in self._usage:
+            return None
+        fields: dict[str, str | None] = self._config["cgroup_usage_fields"]
+        return read_counter(self._usage[key], fields[key])
 
     def _answer_file_request(self, frame: Frame) -> None:
         header = frame.header

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.guest import init, syscalls
+from holdfast.guest import guest, init, preload, syscalls
 
 CONFIG_VARIABLE = "HOLDFAST_LAUNCHER_CONFIG_FD"
 MAX_MESSAGE_BYTES = 1 << 16
@@ -32,17 +32,31 @@ class Cell:
     pid: int
     name: str
     directories: list[int] = field(default_factory=list)
-    usage: dict[str, int] = field(default_factory=dict)
+    files: init.GroupFiles = field(default_factory=init.GroupFiles)
 
 
 def serve(started_with: set[str]) -> None:
     """Serve until the server goes away. Returns only in a guest that is to run main.py."""
+    try:
+        launcher = _prepare(started_with)
+    except Exception as error:
+        print(
+            json.dumps({"step": "launcher", "error": f"{type(error).__name__}: {error}", "path": ""}), file=sys.stderr
+        )
+        sys.stderr.flush()
+        os._exit(1)
+    launcher.serve()
+
+
+def _prepare(started_with: set[str]) -> "Launcher":
     with os.fdopen(int(os.environ[CONFIG_VARIABLE])) as file:
         config = json.load(file)
+    clean = guest.CleanStart(started_with, preload.load(config["modules"], started_with))
     _assert_single_threaded()
     gc.collect()
     gc.freeze()
-    Launcher(config, started_with).serve()
+    memory = [] if config["modules"] else syscalls.writable_memory()
+    return Launcher(config | {"memory": memory}, clean)
 
 
 def _assert_single_threaded() -> None:
@@ -54,9 +68,9 @@ def _assert_single_threaded() -> None:
 class Launcher:
     """Makes cells on request and tidies up after them."""
 
-    def __init__(self, config: dict[str, Any], started_with: set[str]) -> None:
+    def __init__(self, config: dict[str, Any], clean: guest.CleanStart) -> None:
         self._config = config
-        self._started_with = started_with
+        self._clean = clean
         self._server = socket.socket(fileno=config["socket"])
         self._server.setblocking(True)
         self._hierarchies: list[int] = config["cgroup"]["hierarchies"]
@@ -104,7 +118,7 @@ class Launcher:
             if cell.pid == 0:
                 os.close(go_write)
                 _join(joins)
-                init.enter_cell(self._config | message, control, go_read, cell.usage, self._started_with)
+                init.enter_cell(self._config | message, control, go_read, cell.files, self._clean)
                 return True
             self._cells[cell.pid] = cell
             self._write_id_maps(cell.pid, message["slot"])
@@ -112,7 +126,7 @@ class Launcher:
         except (OSError, ValueError) as error:
             self._fail(cell, error)
         finally:
-            for fd in (go_read, go_write, control, *joins, *cell.usage.values()):
+            for fd in (go_read, go_write, control, *joins, *cell.files.descriptors()):
                 _close_quietly(fd)
         return False
 
@@ -129,9 +143,11 @@ class Launcher:
             os.mkdir(cell.name, 0o755, dir_fd=hierarchy)
             cell.directories.append(os.open(cell.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=hierarchy))
         for hierarchy, name, value in wanted["writes"]:
-            _write(name, value, cell.directories[hierarchy])
+            knob = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
+            cell.files.knobs[name] = knob
+            init.turn(knob, name, value)
         for key, (hierarchy, name) in wanted["usage"].items():
-            cell.usage[key] = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
+            cell.files.usage[key] = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
 
     def _open_joins(self, cell: Cell) -> list[int]:
         """The files through which the clone moves itself into its groups; on v2 it is born in its group."""
@@ -208,12 +224,10 @@ def _join(files: list[int]) -> None:
         os.write(fd, b"0")
 
 
-def _write(name: str, value: str, directory: int | None = None) -> None:
-    fd = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
+def _write(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.write(fd, value.encode())
-    except OSError as error:
-        raise OSError(error.errno, f"writing '{value}' to {name}: {error.strerror}") from error
+        init.turn(fd, path, value)
     finally:
         os.close(fd)
 

@@ -1,8 +1,10 @@
 """A cell as the server sees it: a `Sandbox` behind a control socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.engines import Command, Exited, SandboxSpec
@@ -18,14 +20,26 @@ from holdfast.errors import (
     TooLargeError,
 )
 from holdfast.guest.frames import join_files, split_files
-from holdfast.types import Isolation, Usage
+from holdfast.types import Isolation, Limits, Usage
 
 VERDICT_GRACE_SECONDS = 10.0
 """How long after its time is up pid 1 may take to end everything and collect, before the launcher ends the cell."""
 
 LOST_SECONDS = 2.0
-COLD_VARIABLES = ("LC_ALL", "LC_CTYPE", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
-"""Variables an interpreter reads while it starts: with one of them set, python is started anew."""
+COLD_VARIABLES = re.compile(
+    r"LANG|LANGUAGE|LC_.*|TZ|MALLOC_.*|GLIBC_.*|.*_NUM_THREADS|HOME|USER|LOGNAME|ARROW_.*|MPL.*"
+)
+"""Variables an interpreter or a library reads once, while it starts: with one of them set, python is started anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What holds a cell: limits, and what they mean to its control groups, its tmpfs and its processes."""
+
+    limits: Limits
+    writes: Mapping[str, str]
+    disk: str
+    rlimits: Mapping[str, int]
 
 
 class LocalSandbox:
@@ -34,18 +48,35 @@ class LocalSandbox:
     def __init__(
         self,
         cell_id: str,
-        spec: SandboxSpec,
+        limits: Limits,
+        hold: "Callable[[Limits], Holding]",
         connection: Connection,
         gone: "asyncio.Future[int]",
         kill: Callable[[], None],
     ) -> None:
         self.id = cell_id
         self.isolation: Isolation
+        self._charged_bytes = 0
         self.gone = gone
-        self._spec = spec
+        self._hold = hold
+        self._made_with = self._held_to = hold(limits)
         self._connection = connection
         self._kill_cell = kill
         self._busy = asyncio.Lock()
+
+    @property
+    def charged_bytes(self) -> int:
+        """What its control group was charged for when it was made."""
+        return self._charged_bytes
+
+    @property
+    def lost(self) -> bool:
+        """Whether pid 1 is gone."""
+        return self._connection.lost
+
+    def adjust(self, spec: SandboxSpec) -> None:
+        """Use the limits of `spec` from the next command on."""
+        self._held_to = self._hold(spec.limits)
 
     async def ready(self) -> dict[str, Any]:
         """Wait until pid 1 has made everything; what it read back from the kernel. Raises EngineError."""
@@ -56,6 +87,7 @@ class LocalSandbox:
         if header["op"] != "ready":
             raise EngineError(f"A sandbox could not be made: {header['error']}.")
         isolation: dict[str, Any] = header["isolation"]
+        self._charged_bytes = isolation["memory_bytes"] or 0
         return isolation
 
     @asynccontextmanager
@@ -84,10 +116,12 @@ class LocalSandbox:
                 "argv": command.argv,
                 "environment": environment,
                 "files": index,
-                "cold": any(name in command.environment for name in COLD_VARIABLES),
+                "rlimits": self._held_to.rlimits,
+                "cold": any(map(COLD_VARIABLES.fullmatch, command.environment)),
             },
             "wall_seconds": command.wall_seconds,
-            "cpu_seconds": self._spec.limits.cpu_seconds,
+            "cpu_seconds": self._held_to.limits.cpu_seconds,
+            **self._changes(),
             "artifacts": command.artifacts,
             "artifact_bytes": command.artifact_bytes,
         }
@@ -96,7 +130,14 @@ class LocalSandbox:
             await self._connection.send(header, payload, fds)
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
+        self._made_with = self._held_to
         process.started()
+
+    def _changes(self) -> dict[str, Any]:
+        """What pid 1 has to turn, because it is not as the cell was made."""
+        now, before = self._held_to, self._made_with
+        writes = {name: value for name, value in now.writes.items() if before.writes[name] != value}
+        return {"writes": writes, "disk": now.disk if now.disk != before.disk else None}
 
     async def _supervise(self, command: Command, process: LocalProcess) -> None:
         """Wait for the verdict; a cell that does not give one in time is ended from outside."""
@@ -122,7 +163,7 @@ class LocalSandbox:
             wall_seconds=0.0,
             cpu_user_seconds=0.0,
             cpu_system_seconds=0.0,
-            memory_peak_bytes=self._spec.limits.memory_bytes,
+            memory_peak_bytes=self._held_to.limits.memory_bytes,
             processes_peak=None,
             out_of_memory=True,
         )

@@ -57,16 +57,18 @@ class CgroupTree:
 
     def cell(self, limits: Limits) -> dict[str, object]:
         """The values that hold a cell to its limits, and the files that tell what it used."""
-        if self.version == "none":
-            return {"writes": [], "usage": {}}
-        write = _writes_v2(limits) if self.version == "v2" else _writes_v1(limits)
-        writes = [(self._index(controller), name, value) for controller, name, value in write]
-        return {"writes": [row for row in writes if self._offers(row[0], row[1])], "usage": self._usage_files()}
+        return {"writes": self.writes(limits), "usage": self._usage_files()}
 
-    def _offers(self, index: int | None, name: str) -> bool:
+    def writes(self, limits: Limits) -> list[tuple[int, str, str]]:
+        """Hierarchy, file and value of everything that holds a cell to its limits."""
+        if self.version == "none":
+            return []
+        rows = _writes_v2(limits) if self.version == "v2" else _writes_v1(limits)
+        found = [(self._index(controller), name, value) for controller, name, value in rows]
+        return [(index, name, value) for index, name, value in found if index is not None and self._offers(index, name)]
+
+    def _offers(self, index: int, name: str) -> bool:
         """Optional files (swap accounting) exist on some kernels only; the others must be written."""
-        if index is None:
-            return False
         optional = "memsw" in name or "swap" in name
         return not optional or self._exists(index, name)
 
@@ -74,6 +76,8 @@ class CgroupTree:
         return (self.hierarchies[index].directory / name).exists()
 
     def _usage_files(self) -> dict[str, tuple[int, str]]:
+        if self.version == "none":
+            return {}
         files = _USAGE_V2 if self.version == "v2" else _USAGE_V1
         found = {}
         for key, (controller, name, _) in files.items():
@@ -122,9 +126,7 @@ def _writes_v1(limits: Limits) -> Iterator[tuple[str, str, str]]:
     yield "memory", "memory.memsw.limit_in_bytes", memory
     yield "pids", "pids.max", str(limits.processes + PROCESSES_OF_OURS)
     yield "cpu", "cpu.shares", str(limits.cpu_shares)
-    if limits.cpus is not None:
-        yield "cpu", "cpu.cfs_period_us", str(CPU_PERIOD_MICROSECONDS)
-        yield "cpu", "cpu.cfs_quota_us", str(_quota(limits.cpus))
+    yield "cpu", "cpu.cfs_quota_us", "-1" if limits.cpus is None else str(_quota(limits.cpus))
 
 
 def _writes_v2(limits: Limits) -> Iterator[tuple[str, str, str]]:
@@ -132,8 +134,7 @@ def _writes_v2(limits: Limits) -> Iterator[tuple[str, str, str]]:
     yield "memory", "memory.swap.max", "0"
     yield "pids", "pids.max", str(limits.processes + PROCESSES_OF_OURS)
     yield "cpu", "cpu.weight", str(shares_to_weight(limits.cpu_shares))
-    if limits.cpus is not None:
-        yield "cpu", "cpu.max", f"{_quota(limits.cpus)} {CPU_PERIOD_MICROSECONDS}"
+    yield "cpu", "cpu.max", f"{'max' if limits.cpus is None else _quota(limits.cpus)} {CPU_PERIOD_MICROSECONDS}"
 
 
 def _quota(cpus: float) -> int:

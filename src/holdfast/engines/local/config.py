@@ -1,8 +1,11 @@
 """What the operator decides about the local engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+DATA_PROFILES = {"data": ("numpy", "pandas", "duckdb", "pyarrow")}
+"""What warm profiles load unless the operator says otherwise."""
 
 LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
 
@@ -16,7 +19,8 @@ class LocalConfig:
     """Settings of one engine. `floor` names the layers without which it refuses to start.
 
     `accept_rlimits` lets it start without control groups; every result then says so. `on_event` hears of
-    `launcher_restart`.
+    `launcher_restart`. `profiles` are launchers with modules loaded in advance, by name; the empty name is the plain
+    interpreter, which always exists.
     """
 
     state_dir: Path
@@ -26,4 +30,5 @@ class LocalConfig:
     allow_network: bool = False
     cgroup_parent: str | None = None
     launchers: int = 1
+    profiles: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(DATA_PROFILES))
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)

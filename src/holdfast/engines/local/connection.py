@@ -29,7 +29,7 @@ class Connection:
         self._buffer = bytearray()
         self._messages: list[Message] = []
         self._waiter: asyncio.Future[None] | None = None
-        self._lost = False
+        self.lost = False
         self._loop.add_reader(end, self._on_readable)
 
     async def send(self, header: Mapping[str, Any], payload: bytes = b"", fds: Sequence[int] = ()) -> None:
@@ -60,7 +60,7 @@ class Connection:
     async def receive(self) -> Message:
         """The next frame. Raises ConnectionLost at the end."""
         while not self._messages:
-            if self._lost:
+            if self.lost:
                 raise ConnectionLost
             self._waiter = self._loop.create_future()
             await self._waiter
@@ -105,7 +105,7 @@ class Connection:
         return True
 
     def _end(self) -> None:
-        self._lost = True
+        self.lost = True
         self._wake()
 
     def _wake(self) -> None:

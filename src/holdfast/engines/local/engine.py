@@ -1,4 +1,4 @@
-"""The local engine: starts the launcher, makes cells, and gives everything back."""
+"""The local engine: starts launchers, makes cells, and gives everything back."""
 
 import asyncio
 import itertools
@@ -9,14 +9,17 @@ import socket
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from holdfast.engines import SandboxSpec
 from holdfast.engines.local import cgroup, probe, tree
-from holdfast.engines.local.cell import LocalSandbox
+from holdfast.engines.local.cell import Holding, LocalSandbox
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
-from holdfast.engines.local.launcher import Launcher, LauncherFailed
+from holdfast.engines.local.launcher import Launcher, LauncherFailed, LauncherKeeper
+from holdfast.engines.local.runtimes import versions
 from holdfast.engines.local.seccomp import compile_filter
 from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.guest import syscalls
@@ -25,8 +28,10 @@ from holdfast.guest.launcher import CONFIG_VARIABLE
 from holdfast.guest.tree import own_id_range
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
 
+PLAIN = ""
+"""The profile of the launcher that has loaded nothing, which every engine has."""
+
 CREATE_SECONDS = 10.0
-RESTART_SECONDS = 0.1
 MAX_CELLS = 1024
 _FIRST_UID_AS_ROOT = 1_879_048_192
 _UID_BLOCKS = 30_000
@@ -42,15 +47,17 @@ CLONE_FLAGS = (
 )
 """The namespaces a cell is born into; its cgroup namespace follows once it is in its groups."""
 
-TRIAL_LIMITS = Limits(
-    wall_seconds=10,
-    memory_bytes=64 << 20,
-    disk_bytes=8 << 20,
-    output_bytes=1 << 16,
-    processes=8,
-    open_files=64,
+STOCK_LIMITS = Limits(
+    wall_seconds=30,
+    memory_bytes=256 << 20,
+    disk_bytes=192 << 20,
+    output_bytes=1 << 20,
+    processes=64,
+    open_files=1024,
     cpu_shares=512,
 )
+"""What an unused cell is held to; every one of them can still be changed when its job comes."""
+
 _BYTES_PER_INODE = 4096
 _MIN_INODES, _MAX_INODES = 1024, 262_144
 
@@ -66,8 +73,10 @@ class LocalEngine:
         self._landlock = syscalls.landlock_abi()
         self._uid_range = None if os.geteuid() == 0 else _own_ranges()
         self._uid_base = self._first_uid()
-        self._launcher: Launcher | None = None
-        self._launcher_up = asyncio.Event()
+        self._keepers = {
+            name: LauncherKeeper(partial(self._launcher_description, modules), self._restarted)
+            for name, modules in {PLAIN: (), **config.profiles}.items()
+        }
         self._cells: set[LocalSandbox] = set()
         self._closing = False
         self.capabilities = Capabilities(
@@ -80,24 +89,22 @@ class LocalEngine:
         """Start an engine and try it out. Raises HostError when the host is below the operator's floor."""
         groups, problems = _prepare_cgroups(config)
         engine = cls(config, groups, problems)
-        supervisor: asyncio.Task[None] | None = None
+        keeping: list[asyncio.Task[None]] = []
         try:
-            await engine._start_launcher()
-            await engine._try_out()
-            supervisor = asyncio.create_task(engine._supervise())
+            await engine._start()
+            keeping += [asyncio.create_task(keeper.keep()) for keeper in engine._keepers.values()]
             yield engine
         finally:
-            if supervisor is not None:
-                supervisor.cancel()
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
             await engine.aclose()
 
     @classmethod
     async def probe(cls, config: LocalConfig) -> Capabilities:
         """What this host can enforce, without any floor; a host that can do nothing has no layers but problems."""
-        from dataclasses import replace
-
         try:
-            async with cls.open(replace(config, floor=frozenset(), accept_rlimits=True)) as engine:
+            async with cls.open(replace(config, floor=frozenset(), accept_rlimits=True, profiles={})) as engine:
                 return engine.capabilities
         except HostError as error:
             problem = Problem(layer="namespaces", reason=error.detail, fix="see the reason")
@@ -110,17 +117,9 @@ class LocalEngine:
             return _FIRST_UID_AS_ROOT + block * MAX_CELLS * 2
         return None if self._uid_range is None else 1
 
-    async def _start_launcher(self) -> None:
-        try:
-            self._launcher = await Launcher.start(self._launcher_description())
-        except LauncherFailed as failure:
-            raise HostError(probe.explain(failure.step, failure.reason)) from failure
-        self._launcher_up.set()
-
-    def _launcher_description(self) -> dict[str, Any]:
+    def _launcher_description(self, modules: tuple[str, ...]) -> dict[str, Any]:
         root = self._config.state_dir / "tree"
         root.mkdir(parents=True, exist_ok=True)
-        shared_user = self._uid_base is None
         return {
             "root": str(root),
             "rootless": os.geteuid() != 0,
@@ -132,26 +131,36 @@ class LocalEngine:
             "environment": tree.BASE_ENVIRONMENT | {"PYTHONPATH": tree.HOOK_AT},
             "config_variable": CONFIG_VARIABLE,
             "launcher": {
+                "modules": modules,
                 "cgroup": self._groups.launcher_config(),
                 "cgroup_usage_fields": self._groups.usage_fields(),
                 "cgroup_cpu_unit_seconds": self._groups.cpu_unit_seconds,
                 "uid_base": self._uid_base,
                 "clone_flags": CLONE_FLAGS,
                 "landlock": self._landlock,
-                "seccomp": compile_filter(shared_user=shared_user).hex(),
+                "seccomp": compile_filter(shared_user=self._uid_base is None).hex(),
                 "namespaces_outside": {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES},
             },
         }
 
-    async def _try_out(self) -> None:
-        """Make one cell and see what holds it; the rest of our promises follow from that."""
+    def _restarted(self) -> None:
+        self._config.on_event("launcher_restart")
+
+    async def _start(self) -> None:
+        """Start the plain launcher, make one cell, and see what holds it; all our promises follow from that."""
         try:
-            sandbox = await self._make(SandboxSpec("python", TRIAL_LIMITS))
+            await self._keepers[PLAIN].start()
+            sandbox = await self._make(SandboxSpec("python", STOCK_LIMITS))
+        except LauncherFailed as failure:
+            raise HostError(probe.explain(failure.step, failure.reason)) from failure
         except EngineError as error:
             raise HostError(probe.explain("cell", error.detail)) from error
         await sandbox.aclose()
         await sandbox.gone
-        isolation = sandbox.isolation
+        self.capabilities = self._judge(sandbox.isolation)
+
+    def _judge(self, isolation: Isolation) -> Capabilities:
+        """What we can promise, given what held the first cell. Raises HostError below the floor."""
         layers = {name for name in LAYERS if _holds(name, isolation)}
         missing = self._config.floor - layers
         if self._config.accept_rlimits:
@@ -164,28 +173,23 @@ class LocalEngine:
             limits |= {"processes"}
         if "cgroup" in layers:
             limits |= {"processes", "cpu_shares", "cpus"}
-        self.capabilities = Capabilities(
+        return Capabilities(
             engine="local",
             limits=frozenset(limits),
             networks=frozenset({Network.NONE}),
             layers=frozenset(layers),
             landlock=isolation.landlock,
             cgroup=self._groups.version,
-            problems=(*self.capabilities.problems, *probe.advice(layers, self._uid_range)),
+            problems=(*self.capabilities.problems, *probe.advice(layers)),
         )
 
-    async def _supervise(self) -> None:
-        """Replace a launcher that died; its cells died with it."""
-        while self._launcher is not None:
-            await self._launcher.dead
-            self._launcher_up.clear()
-            await self._launcher.aclose()
-            self._config.on_event("launcher_restart")
-            while not self._launcher_up.is_set():
-                try:
-                    await self._start_launcher()
-                except (HostError, OSError):
-                    await asyncio.sleep(RESTART_SECONDS)
+    def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
+        """All limits can still be set on an unused cell; network and profile cannot."""
+        profile = spec.profile if self._is_up(spec.profile) else PLAIN
+        return replace(spec, language="", limits=STOCK_LIMITS, profile=profile)
+
+    def _is_up(self, profile: str) -> bool:
+        return profile in self._keepers and self._keepers[profile].current is not None
 
     async def create(self, spec: SandboxSpec) -> LocalSandbox:
         """A fresh cell. Raises UnsupportedError, EngineError."""
@@ -197,12 +201,12 @@ class LocalEngine:
         if self._closing:
             raise EngineError("The engine is closed.")
         try:
-            await asyncio.wait_for(self._launcher_up.wait(), CREATE_SECONDS)
+            launcher = await self._keepers[spec.profile if self._is_up(spec.profile) else PLAIN].up()
         except TimeoutError:
             raise EngineError("The launcher is down and could not be restarted; see the server's log.") from None
         if not self._free_slots:
             raise EngineError(f"All {MAX_CELLS} sandboxes are in use; try again.")
-        sandbox = self._ask_launcher(spec)
+        sandbox = self._ask(launcher, spec)
         try:
             reading = await asyncio.wait_for(sandbox.ready(), CREATE_SECONDS)
         except TimeoutError:
@@ -214,13 +218,14 @@ class LocalEngine:
         sandbox.isolation = self._isolation(spec, reading)
         return sandbox
 
-    def _ask_launcher(self, spec: SandboxSpec) -> LocalSandbox:
-        launcher = self._launcher
-        if launcher is None:
-            raise EngineError("The engine is closed.")
+    def _ask(self, launcher: Launcher, spec: SandboxSpec) -> LocalSandbox:
         slot, cell_id = self._free_slots.pop(), next(self._ids)
         ours, theirs = socket.socketpair()
-        message = {"slot": slot, **self._cell_description(spec)}
+        message = {
+            "slot": slot,
+            "cgroup": self._groups.cell(spec.limits),
+            "disk": _disk_options(spec.limits),
+        }
         try:
             handle = launcher.create(cell_id, message, theirs)
         except EngineError:
@@ -229,8 +234,8 @@ class LocalEngine:
             raise
         finally:
             theirs.close()
-        name = f"{secrets.token_hex(8)}"
-        sandbox = LocalSandbox(name, spec, Connection(ours), handle.gone, lambda: launcher.kill(cell_id))
+        end = partial(launcher.kill, cell_id)
+        sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, self._hold, Connection(ours), handle.gone, end)
         self._cells.add(sandbox)
         handle.gone.add_done_callback(lambda _: self._release(sandbox, slot))
         return sandbox
@@ -239,14 +244,9 @@ class LocalEngine:
         self._cells.discard(sandbox)
         self._free_slots.append(slot)
 
-    def _cell_description(self, spec: SandboxSpec) -> dict[str, Any]:
-        limits = spec.limits
-        return {
-            "cgroup": self._groups.cell(limits),
-            "disk_bytes": limits.disk_bytes,
-            "disk_inodes": min(_MAX_INODES, max(_MIN_INODES, limits.disk_bytes // _BYTES_PER_INODE)),
-            "rlimits": self._rlimits(limits),
-        }
+    def _hold(self, limits: Limits) -> Holding:
+        writes = {name: value for _, name, value in self._groups.writes(limits)}
+        return Holding(limits, writes, _disk_options(limits), self._rlimits(limits))
 
     def _rlimits(self, limits: Limits) -> dict[str, int]:
         rlimits = {
@@ -270,7 +270,7 @@ class LocalEngine:
         if not reading["separate_users"]:
             notes.append("pid 1 and the program share one uid, because newuidmap or a subuid range is missing")
         if not reading["cgroup"]:
-            notes.append("no control groups: memory is limited per process, processes and cpu are not limited")
+            notes.append("no control groups: memory is limited per process, cpu is not limited")
         return Isolation(
             engine="local",
             namespaces=tuple(reading["namespaces"]),
@@ -286,22 +286,24 @@ class LocalEngine:
 
     async def runtimes(self) -> Mapping[str, str | None]:
         """Language -> version, None for one whose program is not on this host. Asked inside a cell."""
-        from holdfast.engines.local.runtimes import versions
-
         return await versions(self)
 
     async def aclose(self) -> None:
-        """End every cell and the launcher, and remove our control groups."""
+        """End every cell and the launchers, and remove our control groups."""
         self._closing = True
         cells = list(self._cells)
         for sandbox in cells:
             await sandbox.aclose()
         if cells:
             await asyncio.wait([sandbox.gone for sandbox in cells], timeout=5)
-        if self._launcher is not None:
-            await self._launcher.aclose()
-            self._launcher = None
+        for keeper in self._keepers.values():
+            await keeper.aclose()
         self._groups.remove()
+
+
+def _disk_options(limits: Limits) -> str:
+    inodes = min(_MAX_INODES, max(_MIN_INODES, limits.disk_bytes // _BYTES_PER_INODE))
+    return f"size={limits.disk_bytes},nr_inodes={inodes}"
 
 
 def _holds(layer: str, isolation: Isolation) -> bool:

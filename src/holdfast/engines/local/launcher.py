@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from holdfast.engines.local import tree
 from holdfast.errors import EngineError
 
 START_SECONDS = 30.0
+RESTART_SECONDS = 0.1
 _MESSAGE_BYTES = 1 << 16
 _STAGE = "import sys; sys.path.insert(0, sys.argv[1]); from holdfast.guest.tree import become_launcher as go; go({fd})"
 
@@ -164,3 +165,45 @@ class Launcher:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+class LauncherKeeper:
+    """Keeps one launcher of a profile running: replaces it when it dies. Its cells die with it."""
+
+    def __init__(self, describe: Callable[[], Mapping[str, Any]], on_restart: Callable[[], None]) -> None:
+        self._describe = describe
+        self._on_restart = on_restart
+        self._up = asyncio.Event()
+        self.current: Launcher | None = None
+
+    async def start(self) -> None:
+        """Raises LauncherFailed."""
+        self.current = await Launcher.start(self._describe())
+        self._up.set()
+
+    async def keep(self) -> None:
+        """Start it if it is not up, wait for its death, and again. Runs until cancelled."""
+        while True:
+            try:
+                if self.current is None:
+                    await self.start()
+            except (LauncherFailed, OSError):
+                await asyncio.sleep(RESTART_SECONDS)
+                continue
+            if self.current is not None:
+                await self.current.dead
+                self._up.clear()
+                await self.aclose()
+                self._on_restart()
+
+    async def up(self) -> Launcher:
+        """The running launcher, soon. Raises TimeoutError."""
+        await asyncio.wait_for(self._up.wait(), START_SECONDS)
+        if self.current is None:
+            raise TimeoutError
+        return self.current
+
+    async def aclose(self) -> None:
+        launcher, self.current = self.current, None
+        if launcher is not None:
+            await launcher.aclose()

@@ -60,9 +60,8 @@ def below_floor(missing: Iterable[str], known: Mapping[str, Problem]) -> str:
     return f"This host is below the isolation floor; missing {'; '.join(parts)}."
 
 
-def advice(layers: Iterable[str], uid_range: object) -> tuple[Problem, ...]:
+def advice(layers: Iterable[str]) -> tuple[Problem, ...]:
     """What is missing beyond the floor."""
-    del uid_range
     present = set(layers)
     return tuple(
         Problem(layer=layer, reason=f"{layer.replace('_', ' ')} is not available here", fix=_FIXES[layer])

@@ -13,8 +13,21 @@ LIBRARY_AT = "/opt/holdfast/lib"
 HOOK_AT = f"{LIBRARY_AT}/holdfast/guest/hook"
 
 PATH = f"{ENVIRONMENT_AT}/bin:{TOOLS_AT}:/usr/local/bin:/usr/bin:/bin"
-BASE_ENVIRONMENT = {"PATH": PATH, "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "guest", "LOGNAME": "guest"}
-"""What every program finds in its environment, besides what its request adds."""
+BASE_ENVIRONMENT = {
+    "PATH": PATH,
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "USER": "guest",
+    "LOGNAME": "guest",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""What every program finds in its environment, besides what its request adds.
+
+Numeric libraries are single-threaded, because a launcher that has loaded them must have no threads, and because
+programs share few processors.
+"""
 
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _FROM_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl/certs", "fonts", "mime.types")

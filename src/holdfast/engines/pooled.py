@@ -1,0 +1,179 @@
+"""An engine around an engine: keeps single-use sandboxes in stock, so that making them is off the path of a request.
+
+A sandbox is taken from the shelf once and never put back. The stock of a shelf follows its arrival rate, all shelves
+together are bounded in number and memory, and a shelf nobody asks for empties. What is not in stock is made on demand.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from holdfast.engines import Engine, Sandbox, SandboxSpec
+from holdfast.errors import HoldfastError
+from holdfast.types import Capabilities
+
+IDLE_SECONDS = 60.0
+"""A shelf nobody asked for in this time shrinks to its standing stock."""
+
+RETRY_SECONDS = 1.0
+RATE_MEMORY_SECONDS = 2.0
+COVER_SECONDS = 0.1
+"""How long a shelf should last at the current rate without being refilled."""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The stock of one kind of sandbox. `standing` is kept even when nobody asks."""
+
+    spec: SandboxSpec
+    standing: int
+    stock: deque[Sandbox] = field(default_factory=deque)
+    rate: float = 0.0
+    last_arrival: float = 0.0
+
+    def arrival(self, now: float) -> None:
+        """Take note of a request: an exponentially fading rate per second."""
+        self.rate = self.rate_at(now) + 1 / RATE_MEMORY_SECONDS
+        self.last_arrival = now
+
+    def rate_at(self, now: float) -> float:
+        return self.rate * math.exp((self.last_arrival - now) / RATE_MEMORY_SECONDS)
+
+    def wanted(self, now: float, most: int) -> int:
+        """How many should be in stock."""
+        if now - self.last_arrival > IDLE_SECONDS:
+            return self.standing
+        return min(most, max(self.standing, 1, math.ceil(self.rate_at(now) * COVER_SECONDS)))
+
+
+class PooledEngine:
+    """An `Engine` with stock. Make one with `PooledEngine.open`."""
+
+    def __init__(self, engine: Engine, standing: dict[SandboxSpec, int], most: int, most_bytes: int) -> None:
+        self._engine = engine
+        self._most = most
+        self._most_bytes = most_bytes
+        self._standing = standing
+        self._shelves: dict[SandboxSpec, Shelf] = {}
+        self._changed = asyncio.Event()
+        self.hits = 0
+        self.misses = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, engine: Engine, standing: dict[SandboxSpec, int], *, most: int, most_bytes: int
+    ) -> AsyncIterator["PooledEngine"]:
+        """Keep `standing` in stock, and at most `most` sandboxes that are charged at most `most_bytes` together."""
+        pooled = cls(engine, standing, most, most_bytes)
+        refilling = asyncio.create_task(pooled._refill())
+        try:
+            yield pooled
+        finally:
+            refilling.cancel()
+            await asyncio.gather(refilling, return_exceptions=True)
+            await pooled._empty()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._engine.capabilities
+
+    @property
+    def in_stock(self) -> int:
+        """How many sandboxes wait."""
+        return sum(len(shelf.stock) for shelf in self._shelves.values())
+
+    def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
+        return self._engine.stock_spec(spec)
+
+    async def create(self, spec: SandboxSpec) -> Sandbox:
+        """A sandbox from the shelf, held to the limits of `spec`, or a new one. Raises UnsupportedError, EngineError."""
+        shelf = self._shelf(self._engine.stock_spec(spec))
+        shelf.arrival(_now())
+        self._changed.set()
+        while shelf.stock:
+            sandbox = shelf.stock.popleft()
+            if not sandbox.lost:
+                self.hits += 1
+                sandbox.adjust(spec)
+                return sandbox
+            await sandbox.aclose()
+        self.misses += 1
+        return await self._engine.create(spec)
+
+    async def aclose(self) -> None:
+        await self._empty()
+        await self._engine.aclose()
+
+    def _shelf(self, spec: SandboxSpec) -> Shelf:
+        shelf = self._shelves.get(spec)
+        if shelf is None:
+            shelf = self._shelves[spec] = Shelf(spec, self._standing.get(spec, 0), last_arrival=_now())
+        return shelf
+
+    async def _refill(self) -> None:
+        """Bring the shelves to what is wanted, one sandbox at a time, whenever something changed."""
+        while True:
+            self._changed.clear()
+            for spec, count in self._standing.items():
+                self._shelf(self._engine.stock_spec(spec)).standing = count
+            await self._discard()
+            shelf = self._neediest()
+            if shelf is None:
+                await _wait(self._changed, IDLE_SECONDS / 4)
+            elif not await self._add(shelf):
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _neediest(self) -> Shelf | None:
+        """The shelf with the smallest part of what it should have, if there is room for one more sandbox."""
+        if self.in_stock >= self._most or self._charged() >= self._most_bytes:
+            return None
+        now = _now()
+        lacking = [
+            (len(shelf.stock) / wanted, index, shelf)
+            for index, shelf in enumerate(self._shelves.values())
+            if len(shelf.stock) < (wanted := shelf.wanted(now, self._most))
+        ]
+        return min(lacking)[2] if lacking else None
+
+    def _charged(self) -> int:
+        return sum(sandbox.charged_bytes for shelf in self._shelves.values() for sandbox in shelf.stock)
+
+    async def _add(self, shelf: Shelf) -> bool:
+        try:
+            shelf.stock.append(await self._engine.create(shelf.spec))
+        except HoldfastError:
+            return False
+        return True
+
+    async def _discard(self) -> None:
+        """Close what is lost, or more than wanted, or of a kind that is no longer made."""
+        now = _now()
+        for spec, shelf in list(self._shelves.items()):
+            keep = 0 if self._engine.stock_spec(spec) != spec else shelf.wanted(now, self._most)
+            surplus = [sandbox for sandbox in shelf.stock if sandbox.lost]
+            surplus += [shelf.stock[-1 - index] for index in range(max(0, len(shelf.stock) - keep))]
+            for sandbox in dict.fromkeys(surplus):
+                shelf.stock.remove(sandbox)
+                await sandbox.aclose()
+            if not shelf.stock and not keep:
+                del self._shelves[spec]
+
+    async def _empty(self) -> None:
+        for shelf in self._shelves.values():
+            while shelf.stock:
+                await shelf.stock.pop().aclose()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
