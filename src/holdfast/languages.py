@@ -1,17 +1,25 @@
 """The table of languages: how one is called, which file it starts from, and the command that runs it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.errors import UnknownLanguageError
 
 DEFAULT_LANGUAGE = "python"
+DATA_PROFILE = "data"
+DATA_MODULES = ("numpy", "pandas", "duckdb", "pyarrow")
+"""What is loaded in advance, under the profile `data`, unless the operator says otherwise."""
+
 SEED_PREFIX = "code-runner-"
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One row. `run` is the command inside a sandbox; `program` the name to look for on a host that lacks it."""
+    """One row. `run` is the command inside a sandbox; `program` the name to look for on a host that lacks it.
+
+    `profile` is what a sandbox may have started in advance for it (`SandboxSpec.profile`).
+    """
 
     name: str
     title: str
@@ -22,6 +30,7 @@ class Language:
     install: str
     version: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    profile: str = ""
 
     @property
     def id(self) -> str:
@@ -65,9 +74,24 @@ LANGUAGES = {
             program="node",
             install="apt install nodejs",
             version=("node", "--version"),
+            profile="node",
         ),
     )
 }
+
+
+_USES_OF_LOADED_MODULES = ("matplotlib", "seaborn")
+"""Modules that are not loaded in advance but import those that are."""
+
+
+def profile_for(language: Language, files: Mapping[str, bytes], loaded: Sequence[str]) -> str:
+    """The profile that suits a program: a hint from its text, never more; every profile runs everything."""
+    if language.name != "python" or not loaded:
+        return language.profile
+    names = "|".join(map(re.escape, (*loaded, *_USES_OF_LOADED_MODULES)))
+    statement = re.compile(rf"^[ \t]*(?:import|from)\b[^\n#]*\b(?:{names})\b".encode(), re.MULTILINE)
+    mentioned = any(statement.search(data) for name, data in files.items() if name.endswith(".py"))
+    return DATA_PROFILE if mentioned else language.profile
 
 
 def find_language(image: str) -> Language:

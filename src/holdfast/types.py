@@ -5,7 +5,6 @@ Units are in the names; sizes are bytes, times are seconds unless a name says `_
 
 import base64
 import re
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -192,13 +191,6 @@ class RunRequest(BaseModel):
         if value is not None:
             parse_size(value)
         return value
-
-    def file_contents(self) -> Mapping[str, bytes]:
-        """The files as bytes, by name."""
-        return {
-            name: file.content() if isinstance(file, File) else file.encode("utf-8", "surrogatepass")
-            for name, file in self.files.items()
-        }
 
 
 class RunResult(Frozen):

@@ -6,8 +6,8 @@ together are bounded in number and memory, and a shelf nobody asks for empties. 
 
 import asyncio
 import math
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ class Shelf:
     """The stock of one kind of sandbox. `standing` is kept even when nobody asks."""
 
     spec: SandboxSpec
-    standing: int
+    standing: int = 0
     stock: deque[Sandbox] = field(default_factory=deque)
     rate: float = 0.0
     last_arrival: float = 0.0
@@ -49,26 +49,37 @@ class Shelf:
         return min(most, max(self.standing, 1, math.ceil(self.rate_at(now) * COVER_SECONDS)))
 
 
+def _ignore(found: bool) -> None:
+    del found
+
+
+@dataclass(frozen=True)
+class Stocking:
+    """How much to keep: `standing` always, at most `most` sandboxes that are charged at most `most_bytes` together.
+
+    `on_request` hears whether a request found a sandbox in stock.
+    """
+
+    standing: Mapping[SandboxSpec, int]
+    most: int
+    most_bytes: int
+    on_request: Callable[[bool], None] = _ignore
+
+
 class PooledEngine:
     """An `Engine` with stock. Make one with `PooledEngine.open`."""
 
-    def __init__(self, engine: Engine, standing: dict[SandboxSpec, int], most: int, most_bytes: int) -> None:
+    def __init__(self, engine: Engine, stocking: "Stocking") -> None:
         self._engine = engine
-        self._most = most
-        self._most_bytes = most_bytes
-        self._standing = standing
+        self._stocking = stocking
         self._shelves: dict[SandboxSpec, Shelf] = {}
         self._changed = asyncio.Event()
-        self.hits = 0
-        self.misses = 0
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, engine: Engine, standing: dict[SandboxSpec, int], *, most: int, most_bytes: int
-    ) -> AsyncIterator["PooledEngine"]:
-        """Keep `standing` in stock, and at most `most` sandboxes that are charged at most `most_bytes` together."""
-        pooled = cls(engine, standing, most, most_bytes)
+    async def open(cls, engine: Engine, stocking: "Stocking") -> AsyncIterator["PooledEngine"]:
+        """Keep sandboxes of `engine` in stock until the block ends; the engine itself stays open."""
+        pooled = cls(engine, stocking)
         refilling = asyncio.create_task(pooled._refill())
         try:
             yield pooled
@@ -90,18 +101,18 @@ class PooledEngine:
         return self._engine.stock_spec(spec)
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
-        """A sandbox from the shelf, held to the limits of `spec`, or a new one. Raises UnsupportedError, EngineError."""
+        """One from the shelf, held to the limits of `spec`, or a new one. Raises UnsupportedError, EngineError."""
         shelf = self._shelf(self._engine.stock_spec(spec))
         shelf.arrival(_now())
         self._changed.set()
         while shelf.stock:
             sandbox = shelf.stock.popleft()
             if not sandbox.lost:
-                self.hits += 1
+                self._stocking.on_request(True)
                 sandbox.adjust(spec)
                 return sandbox
             await sandbox.aclose()
-        self.misses += 1
+        self._stocking.on_request(False)
         return await self._engine.create(spec)
 
     async def aclose(self) -> None:
@@ -111,15 +122,14 @@ class PooledEngine:
     def _shelf(self, spec: SandboxSpec) -> Shelf:
         shelf = self._shelves.get(spec)
         if shelf is None:
-            shelf = self._shelves[spec] = Shelf(spec, self._standing.get(spec, 0), last_arrival=_now())
+            shelf = self._shelves[spec] = Shelf(spec, last_arrival=_now())
         return shelf
 
     async def _refill(self) -> None:
         """Bring the shelves to what is wanted, one sandbox at a time, whenever something changed."""
         while True:
             self._changed.clear()
-            for spec, count in self._standing.items():
-                self._shelf(self._engine.stock_spec(spec)).standing = count
+            self._set_standing()
             await self._discard()
             shelf = self._neediest()
             if shelf is None:
@@ -127,15 +137,25 @@ class PooledEngine:
             elif not await self._add(shelf):
                 await asyncio.sleep(RETRY_SECONDS)
 
+    def _set_standing(self) -> None:
+        """Which shelf a spec stands for can change, as when its launcher has only now come up."""
+        wanted: Counter[SandboxSpec] = Counter()
+        for spec, count in self._stocking.standing.items():
+            wanted[self._engine.stock_spec(spec)] += count
+        for spec in wanted:
+            self._shelf(spec)
+        for spec, shelf in self._shelves.items():
+            shelf.standing = wanted[spec]
+
     def _neediest(self) -> Shelf | None:
         """The shelf with the smallest part of what it should have, if there is room for one more sandbox."""
-        if self.in_stock >= self._most or self._charged() >= self._most_bytes:
+        if self.in_stock >= self._stocking.most or self._charged() >= self._stocking.most_bytes:
             return None
         now = _now()
         lacking = [
             (len(shelf.stock) / wanted, index, shelf)
             for index, shelf in enumerate(self._shelves.values())
-            if len(shelf.stock) < (wanted := shelf.wanted(now, self._most))
+            if len(shelf.stock) < (wanted := shelf.wanted(now, self._stocking.most))
         ]
         return min(lacking)[2] if lacking else None
 
@@ -153,7 +173,7 @@ class PooledEngine:
         """Close what is lost, or more than wanted, or of a kind that is no longer made."""
         now = _now()
         for spec, shelf in list(self._shelves.items()):
-            keep = 0 if self._engine.stock_spec(spec) != spec else shelf.wanted(now, self._most)
+            keep = 0 if self._engine.stock_spec(spec) != spec else shelf.wanted(now, self._stocking.most)
             surplus = [sandbox for sandbox in shelf.stock if sandbox.lost]
             surplus += [shelf.stock[-1 - index] for index in range(max(0, len(shelf.stock) - keep))]
             for sandbox in dict.fromkeys(surplus):

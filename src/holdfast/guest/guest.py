@@ -1,5 +1,6 @@
 """The guest: locks itself in while it is still ours, waits for its one job, then becomes the untrusted program."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -13,6 +14,8 @@ from holdfast.guest.frames import Channel, Frame, split_files
 UID = 1000
 PYTHON = "python"
 MAIN_FILE = "main.py"
+JOB_DESCRIPTOR = 3
+"""Where a program that was started in advance finds its job."""
 READ_FILE, READ_DIR, EXECUTE, WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
 TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
@@ -45,11 +48,18 @@ def landlock_ruleset(abi: int) -> int | None:
     return syscalls.landlock_ruleset(rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules)
 
 
-def enter(config: dict[str, Any], channel: Channel, landlock: int | None, clean: CleanStart) -> None:
-    """Lock this process in, wait for the job, and start it. Returns only to run main.py in this interpreter."""
+def enter(
+    config: dict[str, Any], channel: Channel, landlock: int | None, clean: CleanStart, streams: tuple[int, ...]
+) -> None:
+    """Lock this process in, wait for the job, and start it. Returns only to run main.py in this interpreter.
+
+    With `streams`, become the program of the profile at once and let it wait for the job on descriptor 3.
+    """
     try:
-        _lock_in(config, channel, landlock)
+        _lock_in(config, channel, landlock, streams)
         channel.send({"landlock": _landlock_holds()})
+        if streams:
+            _wait_as_program(config, channel, streams)
         syscalls.populate(config["memory"])
         job = channel.receive()
         if job is None:
@@ -66,7 +76,18 @@ def _give_up(channel: Channel, error: BaseException) -> NoReturn:
         os._exit(1)
 
 
-def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None) -> None:
+def _wait_as_program(config: dict[str, Any], channel: Channel, streams: tuple[int, ...]) -> NoReturn:
+    job = fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, 16)
+    for target, fd in enumerate(streams):
+        os.dup2(fd, target)
+    os.dup2(job, JOB_DESCRIPTOR)
+    syscalls.close_fds_from(JOB_DESCRIPTOR + 1)
+    os.environ.clear()
+    os.environ.update(config["environment"])
+    _exec(config["warm"])
+
+
+def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None, streams: tuple[int, ...]) -> None:
     """The order matters: rights are needed to give up rights, and the filter forbids the rest."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
@@ -74,7 +95,7 @@ def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None) -> 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     os.umask(0o022)
-    keep = [channel.fileno()] + ([] if landlock is None else [landlock])
+    keep = [channel.fileno(), *streams] + ([] if landlock is None else [landlock])
     syscalls.close_fds_from(3, keep)
     if config["uid_base"] is not None:
         os.setgroups([])

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from holdfast.guest import collect, guest, syscalls
-from holdfast.guest.frames import Channel, Frame, join_files
+from holdfast.guest.frames import Channel, Frame, join_files, split_files
 
 GUEST_UID = guest.UID
 WORKSPACE = "/workspace"
@@ -44,16 +44,17 @@ def turn(knob: int, name: str, value: str) -> None:
         raise OSError(error.errno, f"writing '{value}' to {name}: {error.strerror}") from error
 
 
-def enter_cell(config: dict[str, Any], control: int, go: int, files: GroupFiles, clean: guest.CleanStart) -> None:
+def enter_cell(config: dict[str, Any], ends: list[int], go: int, files: GroupFiles, clean: guest.CleanStart) -> None:
     """Become pid 1 of a cell. Returns only in a guest that is to run main.py."""
+    control, *streams = ends
     channel = Channel(control)
     try:
         if os.read(go, 1) != b"g":
             os._exit(1)
-        syscalls.close_fds_from(3, (control, *files.descriptors()))
+        syscalls.close_fds_from(3, (*ends, *files.descriptors()))
         _build(config)
         cell = Init(config, channel, files, clean)
-        cell.serve()
+        cell.serve(tuple(streams))
     except BaseException as error:
         _report_and_exit(channel, error)
 
@@ -129,6 +130,7 @@ class Guest(NamedTuple):
     pid: int
     channel: Channel
     landlock: bool
+    started: bool
 
 
 class Init:
@@ -147,9 +149,12 @@ class Init:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
 
-    def serve(self) -> None:
-        """Make a guest ready, then do what the server asks. Returns only in a guest."""
-        first = self._make_guest()
+    def serve(self, streams: tuple[int, ...]) -> None:
+        """Make a guest ready, then do what the server asks. Returns only in a guest.
+
+        `streams` are the standard streams of a program to start in advance.
+        """
+        first = self._make_guest(streams)
         if first is None:
             return
         self._channel.send({"op": "ready", "isolation": self._isolation(first)})
@@ -163,20 +168,21 @@ class Init:
             elif frame.header["op"] != "kill":
                 self._answer_file_request(frame)
 
-    def _make_guest(self) -> "Guest | None":
+    def _make_guest(self, streams: tuple[int, ...] = ()) -> "Guest | None":
         """Fork the next guest and wait until it is locked in; None in the guest itself."""
         ours, theirs = guest.socket_pair()
         pid = os.fork()
         if pid == 0:
             os.close(ours)
-            guest.enter(self._config, Channel(theirs), self._landlock, self._clean)
+            guest.enter(self._config, Channel(theirs), self._landlock, self._clean, streams)
             return None
-        os.close(theirs)
+        for fd in (theirs, *streams):
+            os.close(fd)
         channel = Channel(ours)
         locked = channel.receive()
         if locked is None or "error" in locked.header:
             raise RuntimeError(f"the guest could not be locked in: {locked and locked.header['error']}")
-        self._guest = Guest(pid, channel, bool(locked.header["landlock"]))
+        self._guest = Guest(pid, channel, bool(locked.header["landlock"]), bool(streams))
         return self._guest
 
     def _isolation(self, waiting: "Guest") -> dict[str, Any]:
@@ -200,16 +206,15 @@ class Init:
     def _exec(self, frame: Frame) -> bool | None:
         """Run one command to its end and send the verdict; None in a guest."""
         received = time.monotonic()
-        chosen = self._guest or self._make_guest()
+        header = frame.header
+        chosen = self._choose_guest(started=not frame.fds)
         if chosen is None:
             return None
-        self._guest = None
-        header = frame.header
         self._adjust(header["writes"], header["disk"])
         cpu_before = self._cpu_seconds()
         started = time.monotonic()
         try:
-            chosen.channel.send(header["job"], frame.payload, tuple(frame.fds))
+            self._hand_over(chosen, frame)
         finally:
             for fd in frame.fds:
                 os.close(fd)
@@ -238,6 +243,30 @@ class Init:
         }
         self._channel.send(verdict, payload)
         return True
+
+    def _choose_guest(self, *, started: bool) -> "Guest | None":
+        """The waiting guest if it is of the right kind, else a new one; None in that new one."""
+        waiting, self._guest = self._guest, None
+        if waiting is not None and waiting.started == started:
+            return waiting
+        if waiting is not None:
+            os.kill(waiting.pid, signal.SIGKILL)
+            waiting.channel.close()
+        made = self._make_guest()
+        self._guest = None
+        return made
+
+    def _hand_over(self, chosen: "Guest", frame: Frame) -> None:
+        """Give a guest its job. For a program that runs already, do what it would have done before its start."""
+        job = frame.header["job"]
+        if not chosen.started:
+            chosen.channel.send(job, frame.payload, tuple(frame.fds))
+            return
+        for name, value in job["rlimits"].items():
+            resource.prlimit(chosen.pid, getattr(resource, name), (value, value))
+        for name, data in split_files(job["files"], frame.payload).items():
+            collect.write_file(self._workspace, name, data)
+        chosen.channel.send({"argv": job["argv"][2:], "environment": job["environment"]})
 
     def _adjust(self, writes: dict[str, str], disk: str | None) -> None:
         """Apply what this job's limits have different from those the cell was made with."""

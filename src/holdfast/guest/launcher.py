@@ -104,9 +104,9 @@ class Launcher:
         if message["op"] == "kill":
             self._kill(message["id"])
             return False
-        return self._create(message, fds[0])
+        return self._create(message, fds)
 
-    def _create(self, message: dict[str, Any], control: int) -> bool:
+    def _create(self, message: dict[str, Any], ends: list[int]) -> bool:
         cell = Cell(message["id"], 0, f"cell-{message['id']}")
         go_read, go_write = os.pipe2(os.O_CLOEXEC)
         joins: list[int] = []
@@ -118,7 +118,7 @@ class Launcher:
             if cell.pid == 0:
                 os.close(go_write)
                 _join(joins)
-                init.enter_cell(self._config | message, control, go_read, cell.files, self._clean)
+                init.enter_cell(self._config | message, ends, go_read, cell.files, self._clean)
                 return True
             self._cells[cell.pid] = cell
             self._write_id_maps(cell.pid, message["slot"])
@@ -126,7 +126,7 @@ class Launcher:
         except (OSError, ValueError) as error:
             self._fail(cell, error)
         finally:
-            for fd in (go_read, go_write, control, *joins, *cell.files.descriptors()):
+            for fd in (go_read, go_write, *ends, *joins, *cell.files.descriptors()):
                 _close_quietly(fd)
         return False
 

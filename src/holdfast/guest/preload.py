@@ -1,8 +1,8 @@
 """Modules loaded before anybody asks, and hidden until somebody does.
 
-A launcher loads the modules of its profile once. A guest must not notice: `sys.modules` is as in a fresh interpreter, and
-an import statement adds exactly the modules it would have added by loading. For that the launcher records, while it
-loads, which import pulled in which modules.
+A launcher loads the modules of its profile once. A guest must not notice: `sys.modules` is as in a fresh interpreter,
+and an import statement adds exactly the modules it would have added by loading. For that the launcher records, while
+it loads, which import pulled in which modules.
 """
 
 import builtins
@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
-
 
 REHEARSALS = {
     "pandas": """
@@ -96,7 +95,7 @@ class _Recorder:
         self._load: Any = bootstrap._load_unlocked  # type: ignore[attr-defined]
 
     def __enter__(self) -> None:
-        builtins.__import__ = self._recording_import
+        builtins.__import__ = self._recording_import  # type: ignore[assignment]
         bootstrap._load_unlocked = self._recording_load  # type: ignore[attr-defined]
 
     def __exit__(self, *_: object) -> None:

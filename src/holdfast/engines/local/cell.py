@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast.engines import Command, Exited, SandboxSpec
 from holdfast.engines.local.connection import Connection, ConnectionLost
-from holdfast.engines.local.process import LocalProcess
+from holdfast.engines.local.process import LocalProcess, Pipes
 from holdfast.engines.local.tree import BASE_ENVIRONMENT
 from holdfast.errors import (
     EngineError,
@@ -42,26 +42,46 @@ class Holding:
     rlimits: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A program that runs already and waits: which commands it can serve, and its streams."""
+
+    serves: tuple[str, ...]
+    pipes: Pipes
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What connects us to a cell: pid 1, and the launcher's word on its end and means to bring that about.
+
+    `gone` resolves when the namespaces are empty, with the number of out-of-memory kills.
+    """
+
+    connection: Connection
+    gone: "asyncio.Future[int]"
+    kill: Callable[[], None]
+
+
 class LocalSandbox:
-    """One cell. `gone` resolves when its namespaces are empty, with its number of out-of-memory kills."""
+    """One cell."""
 
     def __init__(
         self,
         cell_id: str,
         limits: Limits,
         hold: "Callable[[Limits], Holding]",
-        connection: Connection,
-        gone: "asyncio.Future[int]",
-        kill: Callable[[], None],
+        lines: Lines,
+        started: "Started | None",
     ) -> None:
         self.id = cell_id
         self.isolation: Isolation
         self._charged_bytes = 0
-        self.gone = gone
+        self.gone = lines.gone
         self._hold = hold
         self._made_with = self._held_to = hold(limits)
-        self._connection = connection
-        self._kill_cell = kill
+        self._connection = lines.connection
+        self._kill_cell = lines.kill
+        self._started = started
         self._busy = asyncio.Lock()
 
     @property
@@ -94,10 +114,11 @@ class LocalSandbox:
     async def exec(self, command: Command) -> AsyncIterator[LocalProcess]:
         """Run a command; leaving the block ends its whole process tree."""
         async with self._busy:
-            process = LocalProcess(command.stdin, lambda: self._connection.send_soon({"op": "kill"}))
+            early = self._take_started(command)
+            process = LocalProcess(early or Pipes(), lambda: self._connection.send_soon({"op": "kill"}))
             supervisor: asyncio.Task[None] | None = None
             try:
-                await self._start(command, process)
+                await self._start(command, process.pipes, given_away=early is not None)
                 supervisor = asyncio.create_task(self._supervise(command, process))
                 yield process
             finally:
@@ -105,9 +126,19 @@ class LocalSandbox:
                     self._abandon()
                 if supervisor is not None:
                     supervisor.cancel()
-                process.close()
+                process.pipes.close()
 
-    async def _start(self, command: Command, process: LocalProcess) -> None:
+    def _take_started(self, command: Command) -> Pipes | None:
+        """The streams of the program that was started in advance, if this command is for it."""
+        started, self._started = self._started, None
+        if started is None:
+            return None
+        if command.argv[: len(started.serves)] == started.serves and not _needs_cold_start(command):
+            return started.pipes
+        started.pipes.close()
+        return None
+
+    async def _start(self, command: Command, pipes: Pipes, *, given_away: bool) -> None:
         index, payload = join_files(dict(command.files))
         environment = BASE_ENVIRONMENT | dict(command.environment)
         header = {
@@ -117,7 +148,7 @@ class LocalSandbox:
                 "environment": environment,
                 "files": index,
                 "rlimits": self._held_to.rlimits,
-                "cold": any(map(COLD_VARIABLES.fullmatch, command.environment)),
+                "cold": _needs_cold_start(command),
             },
             "wall_seconds": command.wall_seconds,
             "cpu_seconds": self._held_to.limits.cpu_seconds,
@@ -125,13 +156,14 @@ class LocalSandbox:
             "artifacts": command.artifacts,
             "artifact_bytes": command.artifact_bytes,
         }
-        fds = (process.stdin.read_end, *(pipe.write_end for pipe in process.outputs))
+        fds = () if given_away else pipes.program_ends()
         try:
             await self._connection.send(header, payload, fds)
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
         self._made_with = self._held_to
-        process.started()
+        pipes.given_away()
+        pipes.stdin.feed(command.stdin)
 
     def _changes(self) -> dict[str, Any]:
         """What pid 1 has to turn, because it is not as the cell was made."""
@@ -198,6 +230,9 @@ class LocalSandbox:
 
     async def aclose(self) -> None:
         """End everything in the cell. Returns at once; `gone` tells when the kernel has finished."""
+        if self._started is not None:
+            self._started.pipes.close()
+            self._started = None
         self._connection.close()
 
 
@@ -207,6 +242,10 @@ _FILE_ERRORS: dict[str, type[HoldfastError]] = {
     "ENOSPC": StorageFullError,
     "EDQUOT": StorageFullError,
 }
+
+
+def _needs_cold_start(command: Command) -> bool:
+    return any(map(COLD_VARIABLES.fullmatch, command.environment))
 
 
 def _check_path(path: str) -> None:

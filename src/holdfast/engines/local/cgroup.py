@@ -324,7 +324,7 @@ def _problem(reasons: list[str]) -> Problem:
         layer="cgroup",
         reason="; ".join(reasons) or "no hierarchy offers memory, pids and cpu",
         fix=(
-            "run as root, or with delegated groups: systemd-run --user --scope -p Delegate=yes holdfast serve; or accept"
-            " weaker limits with HOLDFAST_ACCEPT_RLIMITS=true"
+            "run as root, or with delegated groups: systemd-run --user --scope -p Delegate=yes holdfast serve;"
+            " or accept weaker limits with HOLDFAST_ACCEPT_RLIMITS=true"
         ),
     )

@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DATA_PROFILES = {"data": ("numpy", "pandas", "duckdb", "pyarrow")}
-"""What warm profiles load unless the operator says otherwise."""
-
 LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
 
 
@@ -29,6 +26,5 @@ class LocalConfig:
     accept_rlimits: bool = False
     allow_network: bool = False
     cgroup_parent: str | None = None
-    launchers: int = 1
-    profiles: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(DATA_PROFILES))
+    profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)

@@ -15,10 +15,11 @@ from typing import Any
 
 from holdfast.engines import SandboxSpec
 from holdfast.engines.local import cgroup, probe, tree
-from holdfast.engines.local.cell import Holding, LocalSandbox
+from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
 from holdfast.engines.local.launcher import Launcher, LauncherFailed, LauncherKeeper
+from holdfast.engines.local.process import Pipes
 from holdfast.engines.local.runtimes import versions
 from holdfast.engines.local.seccomp import compile_filter
 from holdfast.errors import EngineError, HostError, UnsupportedError
@@ -131,6 +132,7 @@ class LocalEngine:
             "environment": tree.BASE_ENVIRONMENT | {"PYTHONPATH": tree.HOOK_AT},
             "config_variable": CONFIG_VARIABLE,
             "launcher": {
+                "environment": tree.BASE_ENVIRONMENT,
                 "modules": modules,
                 "cgroup": self._groups.launcher_config(),
                 "cgroup_usage_fields": self._groups.usage_fields(),
@@ -185,8 +187,8 @@ class LocalEngine:
 
     def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
         """All limits can still be set on an unused cell; network and profile cannot."""
-        profile = spec.profile if self._is_up(spec.profile) else PLAIN
-        return replace(spec, language="", limits=STOCK_LIMITS, profile=profile)
+        known = spec.profile in tree.STARTED_PROGRAMS or self._is_up(spec.profile)
+        return replace(spec, language="", limits=STOCK_LIMITS, profile=spec.profile if known else PLAIN)
 
     def _is_up(self, profile: str) -> bool:
         return profile in self._keepers and self._keepers[profile].current is not None
@@ -221,21 +223,28 @@ class LocalEngine:
     def _ask(self, launcher: Launcher, spec: SandboxSpec) -> LocalSandbox:
         slot, cell_id = self._free_slots.pop(), next(self._ids)
         ours, theirs = socket.socketpair()
+        program = tree.STARTED_PROGRAMS.get(spec.profile)
+        started = Started(program.serves, Pipes()) if program else None
         message = {
             "slot": slot,
             "cgroup": self._groups.cell(spec.limits),
             "disk": _disk_options(spec.limits),
+            "warm": program.argv if program else None,
         }
+        streams = started.pipes.program_ends() if started else ()
         try:
-            handle = launcher.create(cell_id, message, theirs)
+            handle = launcher.create(cell_id, message, (theirs.fileno(), *streams))
         except EngineError:
             ours.close()
             self._free_slots.append(slot)
             raise
         finally:
             theirs.close()
+            if started:
+                started.pipes.given_away()
         end = partial(launcher.kill, cell_id)
-        sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, self._hold, Connection(ours), handle.gone, end)
+        lines = Lines(Connection(ours), handle.gone, end)
+        sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, self._hold, lines, started)
         self._cells.add(sandbox)
         handle.gone.add_done_callback(lambda _: self._release(sandbox, slot))
         return sandbox

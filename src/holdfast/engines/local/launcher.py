@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,7 @@ class Launcher:
         self._cells: dict[int, CellHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self.dead: asyncio.Future[None] = self._loop.create_future()
+        self.dead = asyncio.Event()
         self._loop.add_reader(server_socket, self._on_readable)
 
     @property
@@ -86,6 +86,10 @@ class Launcher:
         except (TimeoutError, EngineError):
             await launcher.aclose()
             raise await launcher._failure() from None
+        except BaseException:
+            process.kill()
+            launcher._on_death()
+            raise
         return launcher
 
     async def _failure(self) -> LauncherFailed:
@@ -98,12 +102,15 @@ class Launcher:
         except (ValueError, KeyError, TypeError):
             return LauncherFailed("launcher", last)
 
-    def create(self, cell_id: int, message: Mapping[str, Any], control: socket.socket) -> CellHandle:
-        """Ask for a cell; it reports itself over its control socket. Raises EngineError when the launcher is gone."""
+    def create(self, cell_id: int, message: Mapping[str, Any], ends: Sequence[int]) -> CellHandle:
+        """Ask for a cell, which gets `ends`: its control socket, and the streams of a program to start in advance.
+
+        It reports itself over its control socket. Raises EngineError when the launcher is gone.
+        """
         handle = CellHandle(cell_id, self._loop.create_future())
         data = json.dumps({"op": "create", "id": cell_id, **message}).encode()
         try:
-            socket.send_fds(self._socket, [data], [control.fileno()])
+            socket.send_fds(self._socket, [data], list(ends))
         except OSError as error:
             raise EngineError("The launcher is not answering; try again.") from error
         self._cells[cell_id] = handle
@@ -148,7 +155,7 @@ class Launcher:
         for handle in self._cells.values():
             self._resolve(handle.gone, -1)
         self._cells.clear()
-        self._resolve(self.dead, None)
+        self.dead.set()
 
     @staticmethod
     def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
@@ -157,7 +164,7 @@ class Launcher:
 
     async def aclose(self) -> None:
         """End it and, with it, every cell it made."""
-        if not self.dead.done():
+        if not self.dead.is_set():
             self._on_death()
         self._socket.close()
         try:
@@ -191,7 +198,7 @@ class LauncherKeeper:
                 await asyncio.sleep(RESTART_SECONDS)
                 continue
             if self.current is not None:
-                await self.current.dead
+                await self.current.dead.wait()
                 self._up.clear()
                 await self.aclose()
                 self._on_restart()

@@ -71,17 +71,22 @@ class OutputPipe:
 class InputPipe:
     """The writing end of stdin: everything is written as fast as the program reads, then closed."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self) -> None:
         self.read_end, self._fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(self.read_end, True)
-        self._left = memoryview(data)
+        self._left = memoryview(b"")
         self._loop = asyncio.get_running_loop()
         self._waiting = False
 
-    def start(self) -> None:
-        """Begin to write."""
-        os.close(self.read_end)
-        self.read_end = -1
+    def close_read_end(self) -> None:
+        """Our copy of the program's end; without it a program that does not read would never be noticed."""
+        if self.read_end >= 0:
+            os.close(self.read_end)
+            self.read_end = -1
+
+    def feed(self, data: bytes) -> None:
+        """Begin to write all there is."""
+        self._left = memoryview(data)
         self._write()
 
     def _write(self) -> None:
@@ -98,9 +103,7 @@ class InputPipe:
         self.close()
 
     def close(self) -> None:
-        if self.read_end >= 0:
-            os.close(self.read_end)
-            self.read_end = -1
+        self.close_read_end()
         if self._fd >= 0:
             if self._waiting:
                 self._loop.remove_writer(self._fd)
@@ -108,13 +111,36 @@ class InputPipe:
             self._fd = -1
 
 
+class Pipes:
+    """The standard streams of one program, from our side."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.stdin = InputPipe()
+        self.outputs = (OutputPipe("stdout", self.changed.set), OutputPipe("stderr", self.changed.set))
+
+    def program_ends(self) -> tuple[int, int, int]:
+        """Descriptors for the program: stdin, stdout, stderr."""
+        stdout, stderr = self.outputs
+        return self.stdin.read_end, stdout.write_end, stderr.write_end
+
+    def given_away(self) -> None:
+        """The cell has its ends now; ours of the same would keep the pipes open."""
+        self.stdin.close_read_end()
+        for pipe in self.outputs:
+            pipe.close_write_end()
+
+    def close(self) -> None:
+        self.stdin.close()
+        for pipe in self.outputs:
+            pipe.close()
+
+
 class LocalProcess:
     """An async iterator of `Output` that ends with one `Exited`."""
 
-    def __init__(self, stdin: bytes, kill: Callable[[], None]) -> None:
-        self._changed = asyncio.Event()
-        self.stdin = InputPipe(stdin)
-        self.outputs = (OutputPipe("stdout", self._changed.set), OutputPipe("stderr", self._changed.set))
+    def __init__(self, pipes: Pipes, kill: Callable[[], None]) -> None:
+        self.pipes = pipes
         self._kill = kill
         self._verdict: Exited | BaseException | None = None
 
@@ -123,24 +149,12 @@ class LocalProcess:
         """Whether the verdict is in (output may still be unread)."""
         return self._verdict is not None
 
-    def started(self) -> None:
-        """The cell has its ends of the pipes now."""
-        self.stdin.start()
-        for pipe in self.outputs:
-            pipe.close_write_end()
-
     def finish(self, verdict: Exited | BaseException) -> None:
         """Take the verdict, or the reason there is none."""
         self._verdict = verdict
         if isinstance(verdict, BaseException):
-            self.close()
-        self._changed.set()
-
-    def close(self) -> None:
-        """Give back all descriptors."""
-        self.stdin.close()
-        for pipe in self.outputs:
-            pipe.close()
+            self.pipes.close()
+        self.pipes.changed.set()
 
     async def kill(self) -> None:
         """End the whole process tree."""
@@ -149,18 +163,18 @@ class LocalProcess:
 
     async def __aiter__(self) -> AsyncIterator[ProcessEvent]:
         while True:
-            self._changed.clear()
+            self.pipes.changed.clear()
             while chunk := self._next_chunk():
                 yield chunk
-            if self._verdict is not None and all(pipe.ended for pipe in self.outputs):
+            if self._verdict is not None and all(pipe.ended for pipe in self.pipes.outputs):
                 if isinstance(self._verdict, BaseException):
                     raise self._verdict
                 yield self._verdict
                 return
-            await self._changed.wait()
+            await self.pipes.changed.wait()
 
     def _next_chunk(self) -> Output | None:
-        for pipe in self.outputs:
+        for pipe in self.pipes.outputs:
             chunk = pipe.take()
             if chunk is not None:
                 return chunk

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import holdfast.guest
 
@@ -28,6 +29,21 @@ BASE_ENVIRONMENT = {
 Numeric libraries are single-threaded, because a launcher that has loaded them must have no threads, and because
 programs share few processors.
 """
+
+
+class StartedProgram(NamedTuple):
+    """A program that can be started before its job is known: how, and which commands it then serves."""
+
+    argv: tuple[str, ...]
+    serves: tuple[str, ...]
+
+
+STARTED_PROGRAMS = {
+    "node": StartedProgram(
+        argv=("node", "--require", f"{LIBRARY_AT}/holdfast/guest/warm.js", "main.js"), serves=("node", "main.js")
+    ),
+}
+"""By profile."""
 
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _FROM_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl/certs", "fonts", "mime.types")

@@ -1,0 +1,79 @@
+# Holdfast. `make help` lists what there is.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages serve test check bench attack lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+
+# $(call lacks,probe,package): the package, unless the probe succeeds
+lacks = $(if $(shell { $(1); } >/dev/null 2>&1 && echo yes),,$(2))
+
+needed = $(strip \
+	$(call lacks,command -v $(PYTHON),$(notdir $(PYTHON))) \
+	$(call lacks,$(PYTHON) -c 'import ensurepip',$(notdir $(PYTHON))-venv) \
+	$(call lacks,$(PYTHON) -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")',libseccomp2))
+
+useful = $(strip \
+	$(call lacks,command -v git,git) \
+	$(call lacks,command -v curl,curl) \
+	$(if $(filter 0,$(shell id -u)),,$(call lacks,command -v newuidmap,uidmap)))
+
+old_python = $(call lacks,! command -v $(PYTHON) || $(PYTHON) -c 'import sys; assert sys.version_info[1] >= 11',yes)
+
+packages:
+	@$(if $(useful),echo "Useful but missing: $(useful). To add: sudo apt install $(useful)";)
+	@$(if $(needed),echo "Missing: $(needed). Run: sudo apt install $(needed)"; exit 1)
+	@$(if $(old_python),echo "$(PYTHON) is older than 3.11; choose another: make setup PYTHON=python3.12"; exit 1)
+
+$(INSTALLED): requirements-dev.lock pyproject.toml | packages
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: packages $(INSTALLED) ## Install everything into .venv and the state directory
+	@$(BIN)/holdfast setup
+
+# --- use ------------------------------------------------------------------------------------------------------------
+
+serve: setup ## Start the service on HOST (127.0.0.1) and PORT (8000)
+	@echo "Try it from another terminal:"
+	@echo "  curl -s http://$(HOST):$(PORT)/run -H 'Content-Type: application/json' -d '{\"code\": \"print(6 * 7)\"}'"
+	@exec $(BIN)/holdfast serve --host $(HOST) --port $(PORT)
+
+attack: setup ## Attack the local engine on this machine
+	@$(BIN)/holdfast doctor --attack
+
+# --- develop --------------------------------------------------------------------------------------------------------
+
+test: setup ## Run the tests; each skip is printed with its reason
+	@$(BIN)/pytest
+
+check: $(INSTALLED) ## Format, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure this machine and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench
+
+lock: ## Pin the newest versions of everything (needs uv)
+	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
+	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements-dev.lock
+	cd src/holdfast && $(COMPILE) --upgrade guest-requirements.txt -o guest-requirements.lock
+
+clean: ## Remove what set-up, builds and tests left in this folder
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,143 @@
+"""What the server says about itself: health, languages, metrics, and the page at `/`."""
+
+from pathlib import Path
+from typing import Literal
+
+import anyio
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from holdfast import __version__
+from holdfast.app import App
+from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, Language
+from holdfast.types import Network
+
+_DOCKER_PATIENCE_SECONDS = 0.5
+
+PAGE = f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Holdfast</title>
+<h1>Holdfast {__version__}</h1>
+<p>This server runs code that nobody trusts: <code>POST /run</code>.</p>
+<p><a href="/docs">API documentation</a> · <a href="/health">health</a></p>
+</html>
+"""
+
+
+class Enforced(BaseModel):
+    """What this host can hold programs with."""
+
+    layers: list[str]
+    limits: list[str]
+    networks: list[Network]
+    cgroup: str
+    landlock: int | None
+
+
+class Health(BaseModel):
+    """`degraded` means: below the usual floor, unable to make sandboxes just now, or shutting down."""
+
+    status: Literal["ok", "degraded"]
+    service: str = "holdfast"
+    version: str = __version__
+    engine: str
+    auth_enabled: bool
+    docker_connected: bool
+    enforced: Enforced
+
+
+class Runtime(BaseModel):
+    """One language. `ready` says whether this host has it, `version` which."""
+
+    id: str
+    name: str
+    description: str
+    default_entrypoint: str
+    file_extension: str
+    main_file: str
+    ready: bool
+    version: str | None
+
+
+class Runtimes(BaseModel):
+    """Every language, and the one a request gets that names none."""
+
+    images: list[Runtime]
+    default: str
+
+
+async def root(request: Request) -> Response:
+    """The page, or the message of the earlier system for a client that asks for JSON."""
+    if "application/json" in request.headers.get("accept", ""):
+        return JSONResponse({"message": "Code Runner is operational."})
+    return HTMLResponse(PAGE)
+
+
+async def healthz() -> Response:
+    """Whether the process answers; nothing is looked at."""
+    return JSONResponse({"status": "ok"})
+
+
+async def health(request: Request) -> Response:
+    """What the server is, how it is, and what it enforces."""
+    app: App = request.app.state.holdfast
+    capabilities = app.executor.engine.capabilities
+    answer = Health(
+        status="degraded" if app.degraded else "ok",
+        engine=capabilities.engine,
+        auth_enabled=bool(app.keys.all()),
+        docker_connected=await docker_answers(app.settings.docker_socket),
+        enforced=Enforced(
+            layers=sorted(capabilities.layers),
+            limits=sorted(capabilities.limits),
+            networks=sorted(capabilities.networks),
+            cgroup=capabilities.cgroup,
+            landlock=capabilities.landlock,
+        ),
+    )
+    return _json(answer)
+
+
+async def runtimes(request: Request) -> Response:
+    """The languages a run can name."""
+    app: App = request.app.state.holdfast
+    images = [_runtime(language, app.executor.runtimes.get(name)) for name, language in LANGUAGES.items()]
+    return _json(Runtimes(images=images, default=LANGUAGES[DEFAULT_LANGUAGE].id))
+
+
+async def metrics(request: Request) -> Response:
+    """Numbers in the Prometheus text format."""
+    app: App = request.app.state.holdfast
+    return Response(app.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def docker_answers(socket: Path) -> bool:
+    """Whether a Docker daemon answers on its socket."""
+    try:
+        with anyio.fail_after(_DOCKER_PATIENCE_SECONDS):
+            async with await anyio.connect_unix(socket) as stream:
+                await stream.send(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+                return b" 200 " in await stream.receive(64)
+    except (OSError, anyio.EndOfStream, anyio.BrokenResourceError):
+        return False
+
+
+def _runtime(language: Language, version: str | None) -> Runtime:
+    return Runtime(
+        id=language.id,
+        name=language.title,
+        description=language.description,
+        default_entrypoint=" ".join(language.run),
+        file_extension=language.file_extension,
+        main_file=language.main_file,
+        ready=version is not None,
+        version=version,
+    )
+
+
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), media_type="application/json")

@@ -1,0 +1,194 @@
+"""Where the parts are put together. This is the only module that names concrete classes."""
+
+import fcntl
+import ipaddress
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.engines import Engine, SandboxSpec
+from holdfast.engines.local import LocalConfig, LocalEngine
+from holdfast.engines.pooled import PooledEngine, Stocking
+from holdfast.errors import ConfigurationError, full_disk_is_ours
+from holdfast.execution import Admission, Bounds, Executor
+from holdfast.keys import KeyStore
+from holdfast.languages import DATA_PROFILE
+from holdfast.settings import DEFAULT_FLOOR, Settings
+from holdfast.telemetry import Metrics
+from holdfast.types import Capabilities, Limits
+
+SHARES_CEILING = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running Holdfast: what the HTTP surface and the command line work with."""
+
+    settings: Settings
+    executor: Executor
+    keys: KeyStore
+    metrics: Metrics
+
+    @property
+    def degraded(self) -> bool:
+        """Whether it runs below the usual floor, cannot make sandboxes just now, or is shutting down."""
+        executor = self.executor
+        floor = executor.engine.capabilities.layers >= DEFAULT_FLOOR
+        return not (floor and executor.healthy) or executor.admission.draining
+
+
+def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | None], metrics: Metrics) -> App:
+    """An `App` around an engine that is already open."""
+    admission = Admission(places=settings.concurrency, queue=settings.queue)
+    executor = Executor(engine, bounds(settings), admission, metrics, runtimes)
+    return App(settings=settings, executor=executor, keys=open_keys(settings), metrics=metrics)
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
+    """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
+    async with LocalEngine.open(_local_config(settings, metrics)) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
+
+    With `pool_size` above 0, sandboxes are kept in stock.
+    """
+    metrics = Metrics()
+    async with open_engine(settings, metrics) as engine:
+        runtimes = await engine.runtimes()
+        async with pooled(engine, settings, runtimes, metrics) as stocked:
+            yield assemble(settings, stocked, runtimes, metrics)
+
+
+@asynccontextmanager
+async def pooled(
+    engine: Engine, settings: Settings, runtimes: Mapping[str, str | None], metrics: Metrics
+) -> AsyncIterator[Engine]:
+    """The engine, with sandboxes kept ready for the languages this host has."""
+    if settings.pool_size == 0:
+        yield engine
+        return
+    limits = bounds(settings).defaults
+    kinds = [("python", "", 2), ("python", DATA_PROFILE, 4), ("node", "node", 8)]
+    stocking = Stocking(
+        standing={
+            SandboxSpec(language, limits, profile=profile): max(1, settings.pool_size // part)
+            for language, profile, part in kinds
+            if runtimes.get(language)
+        },
+        most=settings.pool_size,
+        most_bytes=settings.pool_memory,
+        on_request=lambda found: metrics.pool_taken.labels("yes" if found else "no").inc(),
+    )
+    async with PooledEngine.open(engine, stocking) as stocked:
+        metrics.pool_stock.set_function(lambda: stocked.in_stock)
+        yield stocked
+
+
+@asynccontextmanager
+async def open_server(settings: Settings) -> AsyncIterator[App]:
+    """Everything, for a server: one per state directory, and not without a key beyond loopback.
+
+    Raises HostError, ConfigurationError, StorageFullError.
+    """
+    refuse_an_open_door(settings, open_keys(settings))
+    with _only_server(settings.state_dir):
+        async with open_app(settings) as app:
+            yield app
+
+
+def open_keys(settings: Settings) -> KeyStore:
+    """The keys of the state directory and of the settings."""
+    fixed = [*settings.api_keys, *([settings.auth_token] if settings.auth_token else [])]
+    return KeyStore(settings.state_dir / "keys.json", [secret.get_secret_value() for secret in fixed])
+
+
+async def probe(settings: Settings) -> Capabilities:
+    """What this host can enforce, found by trying it. Never raises for what is missing."""
+    return await LocalEngine.probe(_local_config(settings, Metrics()))
+
+
+def bounds(settings: Settings) -> Bounds:
+    """The defaults and ceilings of runs."""
+    cores = settings.max_cpu_cores
+    defaults = Limits(
+        wall_seconds=settings.default_timeout,
+        memory_bytes=settings.default_memory,
+        disk_bytes=settings.default_disk,
+        output_bytes=settings.output_bytes,
+        processes=settings.default_processes,
+        open_files=settings.default_open_files,
+        cpu_shares=settings.default_cpu_shares,
+        # A run that does not ask may not get more processors than one that does.
+        cpus=cores if (os.cpu_count() or 1) > cores else None,
+    )
+    ceilings = Limits(
+        wall_seconds=settings.max_timeout,
+        memory_bytes=settings.max_memory_mb << 20,
+        disk_bytes=settings.max_disk_mb << 20,
+        output_bytes=settings.max_output_bytes,
+        processes=settings.max_processes,
+        open_files=settings.max_open_files,
+        cpu_shares=SHARES_CEILING,
+        cpu_seconds=settings.max_timeout * cores,
+        cpus=cores,
+    )
+    return Bounds(defaults=defaults, ceilings=ceilings, loaded=settings.warm_modules)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_an_open_door(settings: Settings, keys: KeyStore) -> None:
+    """Raises ConfigurationError when anybody on the network could run programs without a key."""
+    if is_loopback(settings.host) or keys.all():
+        return
+    raise ConfigurationError(
+        f"Refusing to listen on {settings.host} without an API key; make one with: holdfast keys add NAME"
+    )
+
+
+@contextmanager
+def _only_server(state_dir: Path) -> Iterator[None]:
+    try:
+        with full_disk_is_ours():
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (state_dir / "server.lock").open("a+")
+    except PermissionError:
+        raise ConfigurationError(
+            f"The state directory {state_dir} cannot be written; choose another with HOLDFAST_STATE_DIR."
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"Another Holdfast server already uses {state_dir}; stop it or choose another HOLDFAST_STATE_DIR."
+            ) from None
+        yield
+
+
+def _local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
+    return LocalConfig(
+        state_dir=settings.state_dir,
+        guest_env=settings.guest_environment,
+        floor=frozenset(settings.isolation_floor),
+        accept_rlimits=settings.accept_rlimits,
+        allow_network=settings.allow_network,
+        cgroup_parent=settings.cgroup_parent,
+        profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
+        on_event=metrics.engine_event,
+    )

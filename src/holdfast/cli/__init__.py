@@ -1,0 +1,197 @@
+"""The `holdfast` command. Heavy imports wait until a command needs them, so that `--help` is quick."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from holdfast import __version__
+from holdfast.errors import HoldfastError, RequestError
+
+T = TypeVar("T")
+
+OWN_FAILURE = 125
+WRONG_USAGE = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+app = typer.Typer(
+    name="holdfast",
+    help="Runs code that nobody trusts: fast, contained, accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys of the server.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """The entry point. Everything that goes wrong is one sentence on stderr, never a traceback."""
+    try:
+        app()
+    except HoldfastError as error:
+        fail(error.detail, WRONG_USAGE if isinstance(error, RequestError) else OWN_FAILURE)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(BROKEN_PIPE)
+
+
+def fail(sentence: str, exit_code: int) -> None:
+    """Say what is wrong and leave."""
+    print(f"holdfast: {sentence}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
+def in_loop(work: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> T:
+    """Run to the end; Ctrl-C ends it in order and without a traceback."""
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(work)
+    except KeyboardInterrupt:
+        print("holdfast: stopped.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"holdfast {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def holdfast(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Runs code that nobody trusts: fast, contained, accounted for."""
+
+
+@app.command()
+def run(  # noqa: PLR0913 - every parameter is an option of the command
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The program, or '-' to read it from stdin.")],
+    args: Annotated[list[str] | None, typer.Argument(metavar="[ARGS]...", help="Arguments of the program.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language; otherwise told by the file's ending.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds it may take.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory it may use, such as 256m.")] = None,
+    disk: Annotated[str | None, typer.Option(help="Scratch files it may write, such as 64m.")] = None,
+    cpus: Annotated[float | None, typer.Option(help="Processors it may use.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Processes and threads it may start.")] = None,
+    stdin: Annotated[str | None, typer.Option(metavar="FILE|-", help="What it reads from its stdin.")] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment variable.")] = None,
+    input_file: Annotated[
+        list[str] | None, typer.Option("--file", metavar="PATH[:NAME]", help="File to place beside it.")
+    ] = None,
+    artifact: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Files to bring back.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where files that come back are written.")] = None,
+    network: Annotated[bool, typer.Option("--network", help="Allow outbound network, if enabled here.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON at the end.")] = False,
+    config: Config = None,
+) -> None:
+    """Run a program in a sandbox on this machine; the exit code is the program's own.
+
+    Arguments of the program that begin with '-' go after '--'. Exit code 125 is a failure of Holdfast itself.
+    """
+    from holdfast.cli import running
+
+    request = running.build(
+        file,
+        language,
+        stdin=stdin,
+        env=env or [],
+        files=input_file or [],
+        options={
+            "args": args,
+            "timeout": timeout,
+            "mem_limit": memory,
+            "disk_limit": disk,
+            "cpus": cpus,
+            "processes": processes,
+            "artifacts": artifact,
+            "allow_network": network,
+        },
+    )
+    folder = out or (None if as_json else Path())
+    raise typer.Exit(in_loop(running.run(request, config, as_json=as_json, out=folder)))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback a key is needed.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    config: Config = None,
+) -> None:
+    """Serve the HTTP API until Ctrl-C or SIGTERM; running requests are answered first."""
+    import uvloop
+
+    from holdfast.cli import serving
+    from holdfast.settings import load_settings
+
+    in_loop(serving.serve(load_settings({"host": host, "port": port}, config=config)), uvloop.new_event_loop)
+
+
+@app.command()
+def setup(config: Config = None) -> None:
+    """Make the environment whose packages programs can import."""
+    from holdfast.guest_environment import install
+    from holdfast.settings import load_settings
+
+    install(load_settings(config=config).guest_environment, print)
+
+
+@app.command()
+def doctor(
+    attack: Annotated[bool, typer.Option("--attack", help="Also attack the engine, and say what held.")] = False,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Say what this host can enforce, why not, and how to mend it; exit code 1 when it is not enough."""
+    from holdfast.cli import examining
+    from holdfast.settings import load_settings
+
+    raise typer.Exit(in_loop(examining.examine(load_settings(config=config), attack=attack, as_json=as_json)))
+
+
+@app.command()
+def settings(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/guide/settings.md instead.")] = False,
+) -> None:
+    """Print every setting with its default, in the form of an `.env` file."""
+    from holdfast import settings as module
+
+    print(module.markdown() if markdown else module.env_example(), end="")
+
+
+@keys.command("add")
+def add_key(
+    name: str,
+    scope: Annotated[str, typer.Option(help="run, or admin to manage the server as well.")] = "run",
+    config: Config = None,
+) -> None:
+    """Make a key and print it; it is not stored and cannot be shown again."""
+    from holdfast.cli import keyring
+
+    keyring.add(name, scope, config)
+
+
+@keys.command("list")
+def list_keys(as_json: Json = False, config: Config = None) -> None:
+    """Print the keys that are accepted, without their secrets."""
+    from holdfast.cli import keyring
+
+    keyring.show(config, as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke_key(name: str, config: Config = None) -> None:
+    """Accept a key no longer; a running server notices at once."""
+    from holdfast.cli import keyring
+
+    keyring.revoke(name, config)

@@ -1,0 +1,144 @@
+"""`holdfast run`: one program in an engine of this process."""
+
+import base64
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from holdfast.app import open_app
+from holdfast.errors import EngineError
+from holdfast.execution.names import check_path
+from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
+from holdfast.settings import load_settings
+from holdfast.telemetry import configure_logging
+from holdfast.types import Artifact, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
+
+_ENDINGS = {language.file_extension: name for name, language in LANGUAGES.items()}
+
+_SENTENCES = {
+    Status.TIMED_OUT: "the program was ended at its time limit",
+    Status.OUT_OF_MEMORY: "the program needed more memory than its limit",
+    Status.OUTPUT_LIMIT: "the program was ended because it wrote far more than its output limit",
+    Status.DISK_LIMIT: "the program wrote more files than its disk limit",
+    Status.CANCELLED: "the program was ended before it was done",
+}
+
+
+def build(
+    file: str,
+    language: str | None,
+    *,
+    stdin: str | None,
+    env: Sequence[str],
+    files: Sequence[str],
+    options: Mapping[str, Any],
+) -> RunRequest:
+    """The request that a command line means. Raises typer.BadParameter."""
+    if file == "-" and stdin == "-":
+        raise typer.BadParameter("the program and its input cannot both come from stdin", param_hint="--stdin")
+    body = {
+        "code": _text(file, "FILE"),
+        "image": language or _language_of(file),
+        "stdin": _text(stdin, "--stdin") if stdin else "",
+        "environment": dict(_assignment(pair) for pair in env),
+        "files": dict(_input_file(given) for given in files),
+        **options,
+    }
+    try:
+        return RunRequest.model_validate(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        option = str(fault["loc"][0]).replace("_", "-")
+        raise typer.BadParameter(f"{option}: {fault['msg'].removeprefix('Value error, ')}") from None
+
+
+async def run(request: RunRequest, config: Path | None, *, as_json: bool, out: Path | None) -> int:
+    """Run it, show what it writes as it is written, and return its exit code."""
+    # One run has no use for a stock.
+    settings = load_settings({"pool_size": 0}, config=config)
+    configure_logging("warning", settings.log_format)
+    async with open_app(settings) as app, aclosing(app.executor.stream(request)) as events:
+        async for event in events:
+            if isinstance(event, OutputEvent) and not as_json:
+                _show(event)
+            if isinstance(event, ExitedEvent):
+                return _finish(event.result, as_json=as_json, out=out)
+    raise EngineError("The sandbox ended without a verdict.")
+
+
+def _finish(result: RunResult, *, as_json: bool, out: Path | None) -> int:
+    if as_json:
+        print(result.model_dump_json(indent=2))
+    else:
+        _explain(result)
+    if out is not None:
+        for artifact in result.artifacts:
+            _save(artifact, out)
+    return result.exit_code
+
+
+def _show(event: OutputEvent) -> None:
+    stream = sys.stdout.buffer if event.stream == "stdout" else sys.stderr.buffer
+    stream.write(event.text.encode())
+    stream.flush()
+
+
+def _explain(result: RunResult) -> None:
+    sentences = list(result.notes)
+    if result.status in _SENTENCES:
+        sentences.append(_SENTENCES[result.status])
+    if result.truncated.stdout or result.truncated.stderr:
+        sentences.append("output beyond the limit was dropped")
+    for sentence in sentences:
+        print(f"holdfast: {sentence.rstrip('.')}.", file=sys.stderr)
+
+
+def _save(artifact: Artifact, folder: Path) -> None:
+    # The program chose this name: it passes the same rules as a name that comes in.
+    check_path(artifact.path, field="artifacts")
+    target = folder / artifact.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(artifact.content())
+    print(f"holdfast: wrote {target}", file=sys.stderr)
+
+
+def _language_of(file: str) -> str:
+    ending = Path(file).suffix
+    if file == "-":
+        return DEFAULT_LANGUAGE
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    raise typer.BadParameter(f"the ending of '{file}' tells no language; use --language", param_hint="FILE")
+
+
+def _bytes(path: str, hint: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"'{path}' cannot be read: {error.strerror}", param_hint=hint) from None
+
+
+def _text(path: str, hint: str) -> str:
+    try:
+        return _bytes(path, hint).decode()
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"'{path}' is not UTF-8 text", param_hint=hint) from None
+
+
+def _assignment(pair: str) -> tuple[str, str]:
+    name, equals, value = pair.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"'{name[:40]}' has no '='; write NAME=VALUE", param_hint="--env")
+    return name, value
+
+
+def _input_file(given: str) -> tuple[str, File]:
+    path, _, name = given.partition(":")
+    return name or Path(path).name, File(base64=base64.b64encode(_bytes(path, "--file")).decode())

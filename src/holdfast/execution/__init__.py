@@ -1,0 +1,142 @@
+"""Run a command in a sandbox as a stream of events; everything else that runs something is a caller of this."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+
+import anyio
+
+from holdfast.engines import Command, Engine, Process, ProcessEvent, Sandbox, SandboxSpec
+from holdfast.errors import EngineError, RuntimeNotAvailableError, full_disk_is_ours
+from holdfast.execution.admission import Admission
+from holdfast.execution.record import Run
+from holdfast.execution.requests import Bounds, plan
+from holdfast.languages import LANGUAGES
+from holdfast.telemetry import Metrics
+from holdfast.types import Event, ExitedEvent, RunRequest, RunResult
+
+__all__ = ["Admission", "Bounds", "Executor"]
+
+ENGINE_GRACE_SECONDS = 15.0
+"""How long beyond the time limit an engine may stay silent before we call the sandbox lost."""
+
+CLOSE_GRACE_SECONDS = 10.0
+KILL_GRACE_SECONDS = 3.0
+
+
+class Executor:
+    """Runs requests on one engine, a bounded number at a time.
+
+    `runtimes` says which languages this host has: name to version, `None` when the language is absent.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        bounds: Bounds,
+        admission: Admission,
+        metrics: Metrics,
+        runtimes: Mapping[str, str | None],
+    ) -> None:
+        self.engine = engine
+        self.bounds = bounds
+        self.admission = admission
+        self.metrics = metrics
+        self.runtimes = runtimes
+        self.healthy = True
+        self._processes: set[Process] = set()
+        metrics.running.set_function(lambda: admission.running)
+        metrics.queued.set_function(lambda: admission.waiting)
+
+    def validate(self, request: RunRequest) -> tuple[SandboxSpec, Command]:
+        """What the request means to the engine. Raises RequestError, RuntimeNotAvailableError."""
+        spec, command = plan(request, self.bounds, self.engine.capabilities)
+        if self.runtimes.get(spec.language) is None:
+            language = LANGUAGES[spec.language]
+            raise RuntimeNotAvailableError(
+                f"{language.title} is not installed on this host; install it with: {language.install}.", field="image"
+            )
+        return spec, command
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Run to the end. Raises RequestError, QueueFullError, EngineError, ShuttingDownError, StorageFullError."""
+        async with aclosing(self.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, ExitedEvent):
+                    return event.result
+        raise EngineError("The sandbox ended without a verdict.")
+
+    async def stream(self, request: RunRequest) -> AsyncGenerator[Event, None]:
+        """The run as events, of which `ExitedEvent` is the last. Closing the generator kills the run.
+
+        Raises what `run` raises, all but EngineError and StorageFullError before the first event.
+        """
+        spec, command = self.validate(request)
+        run = Run(spec)
+        killed = False
+        with full_disk_is_ours():
+            async with self.admission.place():
+                run.mark()
+                async with self._sandbox(spec) as sandbox:
+                    run.mark()
+                    async with sandbox.exec(command) as process:
+                        with self._killable(process):
+                            yield run.started(sandbox.isolation)
+                            reports = aiter(process)
+                            while run.exited is None:
+                                for event in run.take(await _next(reports, command.wall_seconds)):
+                                    yield event
+                                if run.flooded and not killed:
+                                    killed = True
+                                    await process.kill()
+        last = run.finished()
+        self._count(spec.language, last.result)
+        yield last
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Take no new runs, let the running ones end, and kill what still runs after `grace_seconds`."""
+        self.admission.drain()
+        with anyio.move_on_after(grace_seconds):
+            await self.admission.wait_until_idle()
+        for process in tuple(self._processes):
+            await process.kill()
+        with anyio.move_on_after(KILL_GRACE_SECONDS):
+            await self.admission.wait_until_idle()
+
+    @asynccontextmanager
+    async def _sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+        try:
+            sandbox = await self.engine.create(spec)
+        except EngineError:
+            self.healthy = False
+            raise
+        self.healthy = True
+        try:
+            yield sandbox
+        finally:
+            with anyio.move_on_after(CLOSE_GRACE_SECONDS, shield=True):
+                await sandbox.aclose()
+
+    @contextmanager
+    def _killable(self, process: Process) -> Iterator[None]:
+        self._processes.add(process)
+        try:
+            yield
+        finally:
+            self._processes.discard(process)
+
+    def _count(self, language: str, result: RunResult) -> None:
+        self.metrics.runs.labels(language, result.status.value).inc()
+        self.metrics.run_seconds.labels(language).observe(result.usage.wall_seconds)
+        self.metrics.queue_seconds.observe(result.timings.queue_ms / 1000)
+        self.metrics.setup_seconds.observe(result.timings.setup_ms / 1000)
+
+
+async def _next(reports: AsyncIterator[ProcessEvent], wall_seconds: float) -> ProcessEvent:
+    """The engine's next report. The engine holds the time limit; this only notices an engine that is gone."""
+    try:
+        with anyio.fail_after(wall_seconds + ENGINE_GRACE_SECONDS):
+            return await anext(reports)
+    except StopAsyncIteration:
+        raise EngineError("The sandbox ended without a verdict.") from None
+    except TimeoutError:
+        raise EngineError("The sandbox did not answer after the time limit.") from None

@@ -1,0 +1,35 @@
+// Preloaded into a node that was started before its program came: waits for the job, then lets `node main.js` go on.
+// Pid 1 has placed the files by then and the standard streams are the program's own, so only words are left to set.
+'use strict';
+const fs = require('fs');
+const { isMainThread } = require('worker_threads');
+
+const JOB = 3;
+
+function readExactly(size) {
+  const buffer = Buffer.allocUnsafe(size);
+  for (let at = 0; at < size; ) {
+    const count = fs.readSync(JOB, buffer, at, size - at, null);
+    if (count === 0) process.reallyExit(0);
+    at += count;
+  }
+  return buffer;
+}
+
+function receiveJob() {
+  const lengths = readExactly(8);
+  const job = JSON.parse(readExactly(lengths.readUInt32BE(0)).toString());
+  fs.closeSync(JOB);
+  return job;
+}
+
+function becomeMain(job) {
+  process.argv.push(...job.argv);
+  process.execArgv.length = 0;
+  Object.defineProperty(process, '_preload_modules', { value: [] });
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, job.environment);
+  delete require.cache[__filename];
+}
+
+if (isMainThread) becomeMain(receiveJob());

@@ -1,0 +1,305 @@
+"""Every setting, in one frozen class. This is the only module that reads the environment.
+
+Later sources win: defaults, `holdfast.toml`, `.env` files, the environment, the command line.
+"""
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.config import JsonDict
+
+from holdfast.errors import ConfigurationError
+from holdfast.languages import DATA_MODULES
+from holdfast.types import parse_size
+
+PREFIX = "HOLDFAST_"
+CONFIG_FILE = "holdfast.toml"
+CONFIG_VARIABLE = "HOLDFAST_CONFIG"
+
+Layer = Literal["namespaces", "seccomp", "cgroup", "landlock", "separate_users"]
+DEFAULT_FLOOR: frozenset[Layer] = frozenset({"namespaces", "seccomp", "cgroup"})
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _bytes(value: Any) -> Any:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+Listed = BeforeValidator(_split)
+Lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def _default_state_dir() -> Path:
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "holdfast"
+
+
+def _default_concurrency() -> int:
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
+def _described(default: Any, description: str, shown: str | None = None) -> Any:
+    extra: JsonDict = {"shown": shown}
+    if callable(default):
+        return Field(default_factory=default, description=description, json_schema_extra=extra, validate_default=True)
+    return Field(default=default, description=description, json_schema_extra=extra, validate_default=True)
+
+
+class Settings(BaseModel):
+    """What an operator can choose. Make one with `load_settings`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = _described("127.0.0.1", "Address to listen on; anything but loopback needs an API key.")
+    port: Annotated[int, Field(ge=0, le=65535)] = _described(8000, "Port to listen on; 0 takes a free one.")
+    allowed_hosts: Annotated[tuple[str, ...], Listed] = _described(
+        (), "Host names under which the server may be called, besides loopback and `host`; `*` is any."
+    )
+    cors_origins: Annotated[tuple[str, ...], Listed] = _described((), "Web origins whose pages may call the server.")
+    auth_token: SecretStr | None = _described(None, "A key to accept, besides those of `holdfast keys`.")
+    api_keys: Annotated[tuple[SecretStr, ...], Listed] = _described((), "More keys to accept, separated by commas.")
+    max_body_bytes: Size = _described("16m", "Largest request body.")
+
+    state_dir: Folder = _described(_default_state_dir, "Where all state lives.", "~/.local/share/holdfast")
+    guest_env: Folder | None = _described(
+        None, "The environment whose packages programs can import.", "guest, in the state directory"
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Lowered] = _described(
+        "info", "Least severe log line to write."
+    )
+    log_format: Literal["console", "json"] = _described("console", "How log lines look.")
+
+    engine: Literal["local"] = _described("local", "What isolates programs.")
+    isolation_floor: Annotated[frozenset[Layer], Listed] = _described(
+        DEFAULT_FLOOR, "Layers without which the server refuses to start."
+    )
+    accept_rlimits: bool = _described(False, "Accept a host without cgroups; results say so, and limits are weaker.")
+    allow_network: bool = _described(False, "Let requests ask for outbound network.")
+    pool_size: Annotated[int, Field(ge=0)] = _described(16, "Sandboxes kept ready at most; 0 makes each on demand.")
+    pool_memory: Size = _described("512m", "Memory that ready sandboxes may be charged for together.")
+    warm_modules: Annotated[tuple[str, ...], Listed] = _described(
+        DATA_MODULES, "Python modules loaded in advance for programs that import one of them."
+    )
+    cgroup_parent: str | None = _described(None, "The cgroup below which runs are placed.", "found at start")
+    docker_socket: Path = _described(Path("/var/run/docker.sock"), "Docker's socket; `/health` says if it answers.")
+
+    concurrency: PositiveInt = _described(
+        _default_concurrency, "Runs at the same time.", "twice the processors, at least 4"
+    )
+    queue: Annotated[int, Field(ge=0)] = _described(64, "Requests that may wait for a place; more are answered 429.")
+
+    default_timeout: Positive = _described(30.0, "Seconds a run gets when it does not say.")
+    max_timeout: Positive = _described(300.0, "Most seconds a run may ask for.")
+    default_memory: Size = _described("256m", "Memory of a run when it does not say.")
+    max_memory_mb: PositiveInt = _described(2048, "Most memory a run may ask for, in MiB.")
+    default_cpu_shares: Annotated[int, Field(ge=2, le=262_144)] = _described(512, "Weight against other runs.")
+    max_cpu_cores: Positive = _described(4.0, "Most processors a run may use.")
+    default_disk: Size = _described("512m", "Scratch files of a run; never above three quarters of its memory.")
+    max_disk_mb: PositiveInt = _described(5000, "Most scratch space a run may ask for, in MiB.")
+    default_processes: PositiveInt = _described(64, "Processes and threads of a run when it does not say.")
+    max_processes: PositiveInt = _described(512, "Most processes and threads a run may ask for.")
+    default_open_files: Annotated[int, Field(ge=16)] = _described(1024, "Open files of a run when it does not say.")
+    max_open_files: Annotated[int, Field(ge=16)] = _described(4096, "Most open files a run may ask for.")
+    output_bytes: Size = _described("1m", "What is kept of each output stream when a run does not say.")
+    max_output_bytes: Size = _described("16m", "Most output per stream a run may ask for.")
+
+    @property
+    def guest_environment(self) -> Path:
+        """Where the packages of programs live."""
+        return self.guest_env or self.state_dir / "guest"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        pairs = (
+            ("default_timeout", self.default_timeout, "max_timeout", self.max_timeout),
+            ("default_memory", self.default_memory, "max_memory_mb", self.max_memory_mb << 20),
+            ("default_disk", self.default_disk, "max_disk_mb", self.max_disk_mb << 20),
+            ("default_processes", self.default_processes, "max_processes", self.max_processes),
+            ("default_open_files", self.default_open_files, "max_open_files", self.max_open_files),
+            ("output_bytes", self.output_bytes, "max_output_bytes", self.max_output_bytes),
+        )
+        faults = [f"{low} must not be above {high}" for low, least, high, most in pairs if least > most]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+SEED_NAMES: Mapping[str, str] = {
+    "HOST": "host",
+    "PORT": "port",
+    "LOG_LEVEL": "log_level",
+    "AUTH_TOKEN": "auth_token",
+    "CODE_RUNNER_API_KEYS": "api_keys",
+    "DEFAULT_TIMEOUT": "default_timeout",
+    "MAX_TIMEOUT": "max_timeout",
+    "DEFAULT_MEMORY": "default_memory",
+    "MAX_MEMORY_MB": "max_memory_mb",
+    "DEFAULT_CPU_SHARES": "default_cpu_shares",
+    "MAX_CPU_CORES": "max_cpu_cores",
+    "DEFAULT_DISK": "default_disk",
+    "MAX_DISK_MB": "max_disk_mb",
+    "DOCKER_SOCKET": "docker_socket",
+}
+"""Names that operators of the earlier systems already have in their environments, and the setting each means."""
+
+WITHOUT_EFFECT: Mapping[str, str] = {
+    "RUNTIME_DIR": "languages run from this host's own toolchains, there are no image folders to read",
+}
+"""Names of the earlier systems that cannot act here: a server that ignored them would surprise."""
+
+INTERNAL = frozenset({CONFIG_VARIABLE, "HOLDFAST_EXPECT"})
+"""Names with our prefix that are no settings: where the file is, and what the tests of this host must find."""
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Settings:
+    """Read every source. `overrides` (the command line) win; `None` among them means not given.
+
+    Raises ConfigurationError, with every fault in one sentence.
+    """
+    here = directory or Path.cwd()
+    variables = _with_env_files(os.environ if environ is None else environ, here)
+    chosen = config or (Path(variables[CONFIG_VARIABLE]) if CONFIG_VARIABLE in variables else None)
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        return Settings.model_validate({**_from_file(chosen, here), **_from_variables(variables), **given})
+    except ValidationError as error:
+        raise ConfigurationError(_faults(error)) from None
+
+
+def _from_file(chosen: Path | None, here: Path) -> dict[str, Any]:
+    path = chosen or here / CONFIG_FILE
+    if chosen is None and not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigurationError(f"The settings file {path} cannot be read: {reason}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"The settings file {path} is not valid TOML: {error}.") from None
+
+
+def _with_env_files(environ: Mapping[str, str], here: Path) -> dict[str, str]:
+    """The environment over `.env` of the repository root over `.env` of the working directory."""
+    root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    merged: dict[str, str] = {}
+    for folder in (here, root):
+        found = dotenv_values(folder / ".env", interpolate=False)
+        merged |= {name: value for name, value in found.items() if value is not None}
+    return merged | dict(environ)
+
+
+def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
+    useless = [name for name in WITHOUT_EFFECT if name in variables]
+    if useless:
+        reasons = "; ".join(f"{name} cannot act here, because {WITHOUT_EFFECT[name]}" for name in useless)
+        raise ConfigurationError(f"{reasons}; unset it to start.")
+    ours = {variable(name): name for name in Settings.model_fields}
+    unknown = [name for name in variables if name.startswith(PREFIX) and name not in {*ours, *INTERNAL}]
+    if unknown:
+        print(f"holdfast: ignoring unknown settings: {', '.join(sorted(unknown))}", file=sys.stderr)
+    # Our own names come last, so that they win over the names of the earlier systems.
+    names = {**SEED_NAMES, **ours}
+    return {setting: variables[name] for name, setting in names.items() if variables.get(name)}
+
+
+def _faults(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "Wrong settings: " + "; ".join(_fault(".".join(map(str, fault["loc"])), fault) for fault in faults) + "."
+
+
+def _fault(name: str, fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        return f"{name} is not a setting"
+    reason = fault["msg"].removeprefix("Value error, ")
+    return f"{name}: {reason}" if name else reason
+
+
+def _shown(name: str) -> str | None:
+    """What to say of a default that is found out at start."""
+    extra = Settings.model_fields[name].json_schema_extra
+    return str(extra["shown"]) if isinstance(extra, dict) and extra["shown"] is not None else None
+
+
+def _default_text(name: str) -> str:
+    """The default as it would be written in the environment; empty for one that is found out at start."""
+    field = Settings.model_fields[name]
+    default = field.default
+    if field.default_factory is not None or default in (None, ()):
+        return ""
+    if isinstance(default, frozenset):
+        return ",".join(sorted(default))
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def markdown() -> str:
+    """The page `docs/guide/settings.md`."""
+    aliases = {setting: name for name, setting in SEED_NAMES.items()}
+    rows = [
+        f"| `{name}` | `{variable(name)}` | {_code(aliases.get(name))} | {_shown(name) or _code(_default_text(name))} "
+        f"| {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    refused = [f"- `{name}` is refused at start: {reason}." for name, reason in WITHOUT_EFFECT.items()]
+    return "\n".join([_PREAMBLE, *rows, "", "Names of the earlier systems that cannot act:", "", *refused, ""])
+
+
+def env_example() -> str:
+    """The file `.env.example`: every variable, commented out, with its default."""
+    lines = ["# Copy to .env and remove the '#' of what you change. The environment wins over this file.", ""]
+    for name, field in Settings.model_fields.items():
+        shown, value = _shown(name), _default_text(name)
+        lines += [f"# {field.description}" + (f" Default: {shown}." if shown else ""), f"#{variable(name)}={value}", ""]
+    return "\n".join(lines)
+
+
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
+
+
+_PREAMBLE = """# Settings
+
+Generated by `holdfast settings --markdown`; do not edit.
+
+Later sources win: defaults, `holdfast.toml` (in the working directory, or `--config`, or `HOLDFAST_CONFIG`), `.env` of
+the repository root, the environment, the command line. A `.env` in the working directory comes before the one in the
+root. An unknown key in the file or on the command line stops the start, an unknown `HOLDFAST_` variable is one warning.
+Sizes are written like `256m` or in bytes, lists with commas in the environment and as arrays in the file.
+
+| Setting | Variable | Also read as | Default | What it does |
+|---|---|---|---|---|"""

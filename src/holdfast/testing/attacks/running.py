@@ -1,0 +1,57 @@
+"""Running one attack against one engine."""
+
+import time
+from contextlib import aclosing
+
+from holdfast.engines import Engine
+from holdfast.errors import EngineError, RequestError, UnsupportedError
+from holdfast.testing.attacks.arena import Arena
+from holdfast.testing.attacks.model import (
+    LACKING,
+    Attack,
+    Outcome,
+    Report,
+    Result,
+    contained,
+    escaped,
+    not_applicable,
+)
+from holdfast.testing.unisolated import UnisolatedEngine
+
+
+async def run_attack(attack: Attack, engine: Engine) -> Report:
+    """Run it and judge it. Raises BrokenAttackError when the program neither did its deed nor was refused it."""
+    started = time.monotonic()
+    outcome = await _attempt(attack, engine)
+    if outcome.result is Result.CONTAINED and outcome.refusal is not None:
+        outcome = await _unless_the_host_has_nothing(attack, engine, outcome)
+    return Report(attack, engine.capabilities.engine, outcome, time.monotonic() - started)
+
+
+async def _attempt(attack: Attack, engine: Engine) -> Outcome:
+    async with Arena(engine) as arena:
+        try:
+            return await attack.deed(arena)
+        except UnsupportedError as error:
+            return not_applicable(f"the engine refuses to run it: {error}")
+        except RequestError as error:
+            return contained(f"refused before it ran: {error}")
+        except EngineError as error:
+            return escaped(f"a program made the engine fail: {error}")
+        except TimeoutError:
+            return escaped("the engine gave no verdict")
+
+
+async def _unless_the_host_has_nothing(attack: Attack, engine: Engine, outcome: Outcome) -> Outcome:
+    """What this host refuses to everybody says nothing about the engine; a run without a sandbox is the probe."""
+    telling = attack.host_may_refuse
+    probed = outcome
+    if engine.capabilities.layers:
+        telling &= LACKING
+        if not telling:
+            return outcome
+        async with aclosing(UnisolatedEngine()) as bare:
+            probed = await _attempt(attack, bare)
+    if probed.result is Result.CONTAINED and probed.refusal in telling:
+        return not_applicable(f"without any sandbox this host answers {probed.reason}")
+    return outcome

@@ -1,0 +1,46 @@
+"""Engines by name, for tests and for `holdfast doctor`: each is opened, used and closed again."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+
+from holdfast.engines import Engine
+from holdfast.testing.unisolated import UnisolatedEngine
+
+
+@asynccontextmanager
+async def _unisolated() -> AsyncIterator[Engine]:
+    async with aclosing(UnisolatedEngine()) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _local() -> AsyncIterator[Engine]:
+    """Every sandbox made on demand."""
+    # Only `app` assembles the product; it is imported here so that the rest of `testing` does without it.
+    from holdfast.app import open_app
+    from holdfast.settings import load_settings
+
+    async with open_app(load_settings({"pool_size": 0})) as app:
+        yield app.executor.engine
+
+
+@asynccontextmanager
+async def _stocked() -> AsyncIterator[Engine]:
+    """As a server has it: sandboxes wait in stock."""
+    from holdfast.app import open_app
+    from holdfast.settings import load_settings
+
+    async with open_app(load_settings()) as app:
+        yield app.executor.engine
+
+
+OPENERS: dict[str, Callable[[], AbstractAsyncContextManager[Engine]]] = {
+    "unisolated": _unisolated,
+    "local": _local,
+    "stocked": _stocked,
+}
+
+
+def open_engine(name: str) -> AbstractAsyncContextManager[Engine]:
+    """A ready engine. Entering raises ImportError or HostError where this host or installation has none."""
+    return OPENERS[name]()

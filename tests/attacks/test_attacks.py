@@ -1,0 +1,29 @@
+"""Every attack on every engine: contained where there is isolation, and seen to work where there is none."""
+
+from collections import Counter
+
+import pytest
+
+from holdfast.engines import Engine
+from holdfast.testing.attacks import ATTACKS, Attack, Result, run_attack
+
+pytestmark = pytest.mark.anyio
+
+LEAST = 120
+
+
+def _expected(engine: Engine) -> Result:
+    return Result.CONTAINED if engine.capabilities.layers else Result.ESCAPED
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.aim}-{attack.name}")
+async def test_attack_ends_as_it_must(attack: Attack, engine: Engine) -> None:
+    outcome = (await run_attack(attack, engine)).outcome
+    if outcome.result is Result.NOT_APPLICABLE:
+        pytest.skip(f"not applicable: {outcome.reason}")
+    assert outcome.result is _expected(engine), outcome.reason
+
+
+def test_there_are_enough_attacks_and_each_has_a_name_of_its_own() -> None:
+    names = Counter(attack.name for attack in ATTACKS)
+    assert len(names) == len(ATTACKS) >= LEAST, [name for name, count in names.items() if count > 1]
