@@ -7,8 +7,10 @@ the guest interpreter. Nothing of the host remains reachable but what `binds` li
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 from holdfast.guest import syscalls
@@ -22,6 +24,7 @@ _LINKS = {
     "var/tmp": "/tmp",
     "var/run": "/run",
 }
+_READ_ONLY = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/:/usr/sbin/nologin\nguest:x:1000:1000:guest:/tmp:/bin/sh\n",
@@ -83,7 +86,9 @@ def _start_mapper(pid: int, uid: int, gid: int, uid_range: list[int]) -> "subpro
 
 
 def _build(root: str, config: dict[str, Any]) -> None:
-    syscalls.mount("holdfast", root, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=1m,nr_inodes=2048,mode=755")
+    syscalls.mount(
+        "holdfast", root, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=32m,nr_inodes=16384,mode=755"
+    )
     os.umask(0o022)
     for name in _DIRECTORIES:
         os.makedirs(f"{root}/{name}", exist_ok=True)
@@ -94,13 +99,42 @@ def _build(root: str, config: dict[str, Any]) -> None:
         os.symlink(target, f"{root}/{name}")
     for device in _DEVICES:
         _bind(f"/dev/{device}", f"{root}/dev/{device}", devices=True)
+    for source, target in config["copies"]:
+        _copy(source, root + target)
     for source, target in config["binds"]:
-        _bind(source, root + target)
+        _show(source, root, target)
     syscalls.mount("/proc", f"{root}/proc", None, syscalls.MS_BIND | syscalls.MS_REC)
     os.chdir(root)
     syscalls.pivot_root_here()
     os.chdir("/workspace")
     syscalls.make_read_only("/", recursive=False)
+
+
+def _copy(source: str, target: str) -> None:
+    """Small configuration is copied, so that programs hold no inode of it."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.isdir(source):
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _show(source: str, root: str, target: str) -> None:
+    """Let a host directory appear read-only, where possible through an overlay.
+
+    Locking a file needs no right to write it; a lock taken through an overlay is not one on the host's file.
+    """
+    if os.path.isdir(source):
+        os.makedirs(root + target, exist_ok=True)
+        layers = f"lowerdir={_escaped(source)}:{_escaped(root)}/run"
+        with suppress(OSError):
+            syscalls.mount("overlay", root + target, "overlay", _READ_ONLY, layers)
+            return
+    _bind(source, root + target)
+
+
+def _escaped(path: str) -> str:
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
 def _bind(source: str, target: str, *, devices: bool = False) -> None:

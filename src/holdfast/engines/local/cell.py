@@ -113,6 +113,8 @@ class LocalSandbox:
     @asynccontextmanager
     async def exec(self, command: Command) -> AsyncIterator[LocalProcess]:
         """Run a command; leaving the block ends its whole process tree."""
+        for name in command.files:
+            _check_path(name)
         async with self._busy:
             early = self._take_started(command)
             process = LocalProcess(early or Pipes(), lambda: self._connection.send_soon({"op": "kill"}))
@@ -251,7 +253,7 @@ def _needs_cold_start(command: Command) -> bool:
 def _check_path(path: str) -> None:
     parts = path.split("/")
     if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
-        raise InvalidFileNameError(f"'{path[:200]}' is not a relative path below the workspace.", field="path")
+        raise InvalidFileNameError(f"'{path[:200]}' is not a relative path below the workspace.", field="files")
 
 
 def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:

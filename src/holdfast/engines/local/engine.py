@@ -119,6 +119,8 @@ class LocalEngine:
         return None if self._uid_range is None else 1
 
     def _launcher_description(self, modules: tuple[str, ...]) -> dict[str, Any]:
+        if not (self._config.guest_env / "bin" / "python").exists():
+            raise HostError("The environment of the programs is not set up yet; run: holdfast setup")
         root = self._config.state_dir / "tree"
         root.mkdir(parents=True, exist_ok=True)
         return {
@@ -126,6 +128,7 @@ class LocalEngine:
             "rootless": os.geteuid() != 0,
             "uid_range": self._uid_range,
             "binds": tree.binds(self._config.guest_env),
+            "copies": tree.copies(),
             "links": tree.links(),
             "interpreter": f"{tree.ENVIRONMENT_AT}/bin/python",
             "argv": ["python", "main.py"],

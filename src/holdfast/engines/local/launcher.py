@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.engines.local import tree
-from holdfast.errors import EngineError
+from holdfast.errors import EngineError, HostError
 
 START_SECONDS = 30.0
 RESTART_SECONDS = 0.1
@@ -194,7 +194,7 @@ class LauncherKeeper:
             try:
                 if self.current is None:
                     await self.start()
-            except (LauncherFailed, OSError):
+            except (LauncherFailed, HostError, OSError):
                 await asyncio.sleep(RESTART_SECONDS)
                 continue
             if self.current is not None:

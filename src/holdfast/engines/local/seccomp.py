@@ -32,7 +32,7 @@ REFUSED = (
     # the machine itself
     "acct", "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
     "create_module", "query_module", "get_kernel_syms", "swapon", "swapoff", "syslog", "sethostname",
-    "setdomainname", "settimeofday", "stime", "clock_settime", "clock_settime64", "clock_adjtime", "ioperm",
+    "setdomainname", "settimeofday", "stime", "clock_settime", "clock_settime64", "clock_adjtime", "adjtimex", "ioperm",
     "iopl", "vhangup",
     # long obsolete
     "_sysctl", "sysfs", "uselib", "ustat", "nfsservctl", "vm86", "vm86old",

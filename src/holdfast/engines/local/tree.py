@@ -59,7 +59,6 @@ def binds(guest_env: Path) -> list[tuple[str, str]]:
     """Host path and path in the tree of everything programs can see."""
     found = [("/usr", "/usr")]
     found += [(f"/{name}", f"/{name}") for name in _TOP_LEVEL if _is_real_directory(f"/{name}")]
-    found += [(f"/etc/{name}", f"/etc/{name}") for name in _FROM_ETC if os.path.exists(f"/etc/{name}")]
     found += [
         (str(guest_env), ENVIRONMENT_AT),
         (str(library_root() / "holdfast/guest"), f"{LIBRARY_AT}/holdfast/guest"),
@@ -69,6 +68,11 @@ def binds(guest_env: Path) -> list[tuple[str, str]]:
         found.append((base, base))
     found += [(path, f"{TOOLS_AT}/{name}") for name, path in tools().items()]
     return found
+
+
+def copies() -> list[tuple[str, str]]:
+    """Host path and path in the tree of small configuration programs need."""
+    return [(f"/etc/{name}", f"/etc/{name}") for name in _FROM_ETC if os.path.exists(f"/etc/{name}")]
 
 
 def links() -> dict[str, str]:

@@ -119,6 +119,7 @@ def shared_memory(key: int, secret: str) -> Iterator[None]:
         segment = inside.syscall("shmget", key, SHM_BYTES, IPC_CREATE | 0o666)
         address = inside.syscall("shmat", segment, 0, 0)
         ctypes.memmove(address, secret.encode(), len(secret))
+        inside.syscall("shmdt", address)
     try:
         yield
     finally:

@@ -58,7 +58,7 @@ with attempt():
     syscall("msgrcv", syscall("msgget", A.key + 1, 0), buffer, 100, 0, 0o4000)
     reveal(buffer.raw)
 """
-# A semaphore holds a number: the first two bytes of the secret's hexadecimal part, in an alphabet of the attacker.
+# A semaphore holds a number, which is enough to pass a message.
 SEMAPHORE_PLANT = """
 with attempt():
     semaphores = syscall("semget", A.key + 1, 1, 0o1666)
