@@ -3,18 +3,33 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 import pytest
 
+from holdfast.app import local_config
 from holdfast.engines import Engine
+from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.errors import StartupError
+from holdfast.settings import load_settings
+from holdfast.telemetry import Metrics
 from holdfast.testing.engines import open_engine
 from tests.remains import Remains
 
 EXPECTED = frozenset(filter(None, os.environ.get("HOLDFAST_EXPECT", "").split(",")))
 ABSENT = (ImportError, StartupError)
+KIND = {"unisolated": "unisolated", "local": "local", "stocked": "local"}
+"""What `HOLDFAST_EXPECT` calls each engine: the local one comes with and without stock."""
+
 LAST = "test_nothing_is_left_behind"
+
+
+def _absent(kind: str, error: Exception) -> NoReturn:
+    reason = f"the engine '{kind}' is absent: {error}"
+    if kind in EXPECTED:
+        pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -22,22 +37,30 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module", params=["unisolated", "local"])
+@pytest.fixture(scope="module", params=["unisolated", "local", "stocked"])
 async def engine(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Engine]:
     """Every engine in turn; one that is absent is skipped, unless `HOLDFAST_EXPECT` names it."""
     opening = open_engine(request.param)
     try:
         opened = await opening.__aenter__()
     except ABSENT as error:
-        reason = f"the engine '{request.param}' is absent: {error}"
-        if request.param in EXPECTED:
-            pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")
-        pytest.skip(reason)
+        _absent(KIND[request.param], error)
     try:
         yield opened
     finally:
         with anyio.CancelScope(shield=True):
             await opening.__aexit__(None, None, None)
+
+
+@pytest.fixture
+async def config(anyio_backend: str) -> LocalConfig:
+    """The operator's configuration of the local engine, without profiles, known to work here."""
+    wanted = local_config(load_settings({"pool_size": 0}), Metrics())
+    try:
+        async with LocalEngine.open(wanted):
+            return wanted
+    except ABSENT as error:
+        _absent("local", error)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -49,7 +49,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
 @asynccontextmanager
 async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
     """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
-    async with LocalEngine.open(_local_config(settings, metrics)) as engine:
+    async with LocalEngine.open(local_config(settings, metrics)) as engine:
         yield engine
 
 
@@ -111,7 +111,7 @@ def open_keys(settings: Settings) -> KeyStore:
 
 async def probe(settings: Settings) -> Capabilities:
     """What this host can enforce, found by trying it. Never raises for what is missing."""
-    return await LocalEngine.probe(_local_config(settings, Metrics()))
+    return await LocalEngine.probe(local_config(settings, Metrics()))
 
 
 def bounds(settings: Settings) -> Bounds:
@@ -181,7 +181,8 @@ def _only_server(state_dir: Path) -> Iterator[None]:
         yield
 
 
-def _local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
+def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
+    """What the settings mean to the local engine."""
     return LocalConfig(
         state_dir=settings.state_dir,
         guest_env=settings.guest_environment,

@@ -11,7 +11,7 @@ from tests.differential.corpus import PROGRAMS
 from tests.differential.program import Program
 from tests.differential.running import DATA, LIMITS, PLAIN, Outcome, outcome
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["local"], indirect=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["stocked"], indirect=True)]
 
 LEAST = 80
 PROFILE_SECONDS = 40.0

@@ -1,7 +1,8 @@
 """Files in and out of a workspace, from its own side: never through a link, never out of it, always bounded."""
 
+from __future__ import annotations
+
 import os
-import re
 import stat
 import time
 
@@ -12,6 +13,7 @@ MAX_ENTRIES = 20_000
 MAX_ARTIFACTS = 1_000
 MAX_SECONDS = 5.0
 _CHUNK = 1 << 20
+_SPECIAL = ("**/", "**", "*", "?")
 
 
 def write_file_by_name(name: str, data: bytes) -> None:
@@ -80,25 +82,62 @@ def _read_at_most(fd: int, max_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def pattern_to_regex(pattern: str) -> "re.Pattern[str]":
-    """A glob as a regular expression: `*` and `?` stay inside one name, `**` crosses directories."""
-    parts = []
-    for piece in re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./")):
-        parts.append({"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(piece, re.escape(piece)))
-    return re.compile("".join(parts), re.DOTALL)
+def pattern_pieces(pattern: str) -> list[str]:
+    """A glob in pieces: `**/`, `**`, `*`, `?` and single characters."""
+    pieces = []
+    rest = pattern.removeprefix("./")
+    while rest:
+        piece = next((special for special in _SPECIAL if rest.startswith(special)), rest[0])
+        pieces.append(piece)
+        rest = rest[len(piece) :]
+    return pieces
+
+
+def matches(pieces: list[str], path: str) -> bool:
+    """Whether a whole path fits: `*` and `?` stay inside one name, `**` crosses directories.
+
+    Linear in the length of the pattern times that of the path, whatever the pattern.
+    """
+    places = {0}
+    for piece in pieces:
+        places = _after(piece, path, places)
+        if not places:
+            return False
+    return len(path) in places
+
+
+def _after(piece: str, path: str, places: set[int]) -> set[int]:
+    """Where in the path one can be after a piece, from each of the places before it."""
+    if piece == "?":
+        return {place + 1 for place in places if place < len(path) and path[place] != "/"}
+    if piece == "**":
+        return set(range(min(places), len(path) + 1))
+    if piece == "**/":
+        return places | {place for place in range(min(places) + 1, len(path) + 1) if path[place - 1] == "/"}
+    if piece != "*":
+        return {place + 1 for place in places if path[place : place + 1] == piece}
+    reached = set()
+    for start in places:
+        place = start
+        while place not in reached:
+            reached.add(place)
+            if place == len(path) or path[place] == "/":
+                break
+            place += 1
+    return reached
 
 
 def artifacts(root: int, patterns: list[str], max_bytes: int) -> tuple[dict[str, bytes], list[str]]:
     """The regular files that match, at most `max_bytes` together, and a note for each that was left out."""
     if not patterns:
         return {}, []
-    return _Collector(root, [pattern_to_regex(pattern) for pattern in patterns], max_bytes).collect()
+    return _Collector(root, [pattern_pieces(pattern) for pattern in patterns], max_bytes).collect()
 
 
 class _Collector:
     """One walk through a workspace, bounded in bytes, entries, depth and time."""
 
-    def __init__(self, root: int, wanted: "list[re.Pattern[str]]", max_bytes: int) -> None:
+    def __init__(self, root: int, wanted: list[list[str]], max_bytes: int) -> None:
         self._root = root
         self._wanted = wanted
         self._bytes_left = max_bytes
@@ -132,7 +171,7 @@ class _Collector:
                     if entry.is_dir(follow_symlinks=False):
                         if path.count("/") < MAX_DEPTH:
                             below.append(path)
-                    elif any(regex.fullmatch(path) for regex in self._wanted):
+                    elif any(matches(pieces, path) for pieces in self._wanted):
                         self._take(path, regular=entry.is_file(follow_symlinks=False))
         finally:
             os.close(fd)

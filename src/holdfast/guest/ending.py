@@ -5,24 +5,30 @@ callback is registered before the program starts, so it runs after all of its ow
 left to do is to drop the program's modules, so that its objects are finalised and its files flushed, and to exit.
 """
 
+from __future__ import annotations
+
 import atexit
 import gc
 import os
 import sys
-from collections.abc import Mapping
-from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
 
 _LEFT_BY_A_PROGRAM_THAT_ENDED = {"__name__", "__builtins__"}
 _GONE_AFTER_THE_END = {"__file__", "__cached__"}
 
 
-def shorten(started_with: set[str], loaded: Mapping[str, ModuleType]) -> None:
-    """Arrange the quick end of this interpreter."""
-    atexit.register(_Ending(frozenset(started_with), loaded))
+def shorten(started_with: set[str], loaded: Mapping[str, ModuleType], keep: list[ModuleType]) -> None:
+    """Arrange the quick end of this interpreter, and keep modules until then."""
+    atexit.register(_Ending(frozenset(started_with), loaded, keep))
 
 
 class _Ending:
-    def __init__(self, started_with: frozenset[str], loaded: Mapping[str, ModuleType]) -> None:
+    def __init__(self, started_with: frozenset[str], loaded: Mapping[str, ModuleType], keep: list[ModuleType]) -> None:
+        self._keep = keep
         self._started_with = started_with
         self._loaded = loaded
 

@@ -1,15 +1,20 @@
 """The guest: locks itself in while it is still ours, waits for its one job, then becomes the untrusted program."""
 
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # the names of `signal` without its enums
+import _socket
 import fcntl
 import os
 import resource
-import signal
-import socket
 import sys
-from typing import Any, NamedTuple, NoReturn
 
 from holdfast.guest import collect, ending, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, split_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 UID = 1000
 PYTHON = "python"
@@ -23,16 +28,17 @@ _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many of the file rights, counted from bit 0, each Landlock version knows (linux/landlock.h)."""
 
 
-class CleanStart(NamedTuple):
+class CleanStart:
     """How the interpreter looked when it had just started: the modules it had, and those loaded since for later."""
 
-    modules: set[str]
-    stash: preload.Stash
+    def __init__(self, modules: set[str], stash: preload.Stash) -> None:
+        self.modules = modules
+        self.stash = stash
 
 
 def socket_pair() -> tuple[int, int]:
     """The two descriptors between pid 1 and a guest."""
-    ours, theirs = socket.socketpair()
+    ours, theirs = _socket.socketpair()
     return ours.detach(), theirs.detach()
 
 
@@ -60,7 +66,6 @@ def enter(
         channel.send({"landlock": _landlock_holds()})
         if streams:
             _wait_as_program(config, channel, streams)
-        syscalls.populate(config["memory"])
         job = channel.receive()
         if job is None:
             os._exit(0)
@@ -89,10 +94,11 @@ def _wait_as_program(config: dict[str, Any], channel: Channel, streams: tuple[in
 
 def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None, streams: tuple[int, ...]) -> None:
     """The order matters: rights are needed to give up rights, and the filter forbids the rest."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    syscalls.set_process_name(PYTHON)
+    _signal.set_wakeup_fd(-1)
+    for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGCHLD):
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     os.setsid()
     os.umask(0o022)
     keep = [channel.fileno(), *streams] + ([] if landlock is None else [landlock])
@@ -105,7 +111,7 @@ def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None, str
     syscalls.drop_capabilities()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
     _raise_oom_score()
     if landlock is not None:
         syscalls.landlock_restrict(landlock)
@@ -143,7 +149,7 @@ def _start(job: Frame, clean: CleanStart) -> None:
         resource.setrlimit(getattr(resource, name), (value, value))
     os.environ.clear()
     os.environ.update(header["environment"])
-    argv: list[str] = header["argv"]
+    argv = list(header["argv"])
     if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"] and not preload.is_shadowed(clean.stash, "."):
         _become_main(argv, clean)
         return
@@ -154,8 +160,8 @@ def _become_main(argv: list[str], clean: CleanStart) -> None:
     """Leave this interpreter as it was when it started, so that it goes on as `python main.py`."""
     sys.argv[:] = argv[1:]
     sys.orig_argv[:] = argv
-    preload.hide(clean.stash, clean.modules)
-    ending.shorten(clean.modules, clean.stash.modules)
+    taken = preload.hide(clean.stash, clean.modules)
+    ending.shorten(clean.modules, clean.stash.modules, taken)
     library = __file__.partition("/holdfast/guest/")[0]
     sys.path[:] = [entry for entry in sys.path if entry != library]
     for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:
@@ -163,8 +169,8 @@ def _become_main(argv: list[str], clean: CleanStart) -> None:
 
 
 def _exec(argv: list[str]) -> NoReturn:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
     try:
         os.execvpe(argv[0], argv, os.environ)
     except FileNotFoundError:

@@ -5,19 +5,22 @@ only one: it travels over the control socket, which no guest ever holds. When th
 kernel ends everything else in the cell with it.
 """
 
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # the names of `signal` without its enums
+import _socket
 import errno
 import os
 import resource
 import select
-import signal
-import socket
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
 
 from holdfast.guest import collect, guest, syscalls
-from holdfast.guest.frames import Channel, Frame, join_files, split_files
+from holdfast.guest.frames import Channel, Frame, join_files, json_text, marshalled, split_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 GUEST_UID = guest.UID
 WORKSPACE = "/workspace"
@@ -25,12 +28,12 @@ KILL_POLL_SECONDS = 0.05
 NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 
 
-@dataclass
 class GroupFiles:
     """Open files of the cell's control groups, by name: what it used, and its limits."""
 
-    usage: dict[str, int] = field(default_factory=dict)
-    knobs: dict[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.usage: dict[str, int] = {}
+        self.knobs: dict[str, int] = {}
 
     def descriptors(self) -> tuple[int, ...]:
         return (*self.usage.values(), *self.knobs.values())
@@ -47,11 +50,12 @@ def turn(knob: int, name: str, value: str) -> None:
 def enter_cell(config: dict[str, Any], ends: list[int], go: int, files: GroupFiles, clean: guest.CleanStart) -> None:
     """Become pid 1 of a cell. Returns only in a guest that is to run main.py."""
     control, *streams = ends
-    channel = Channel(control)
+    channel = Channel(control, json_text)
     try:
         if os.read(go, 1) != b"g":
             os._exit(1)
         syscalls.close_fds_from(3, (*ends, *files.descriptors()))
+        syscalls.set_process_name("holdfast-init")
         _build(config)
         cell = Init(config, channel, files, clean)
         cell.serve(tuple(streams))
@@ -73,7 +77,7 @@ def _build(config: dict[str, Any]) -> None:
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
-    socket.sethostname("holdfast")
+    _socket.sethostname("holdfast")
     syscalls.loopback_up()
     _mount_scratch(config)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
@@ -82,9 +86,9 @@ def _build(config: dict[str, Any]) -> None:
     os.chdir(WORKSPACE)
     syscalls.set_fs_ids(GUEST_UID, GUEST_UID)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
+    for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2):
+        _signal.signal(number, _signal.SIG_IGN)
 
 
 def _mount_scratch(config: dict[str, Any]) -> None:
@@ -124,13 +128,14 @@ def read_counter(fd: int, field: str | None) -> int | None:
     return None
 
 
-class Guest(NamedTuple):
-    """A child that is locked in and waits for its job."""
+class Guest:
+    """A child that is locked in and waits for its job; `started` if it is the program of a profile already."""
 
-    pid: int
-    channel: Channel
-    landlock: bool
-    started: bool
+    def __init__(self, pid: int, channel: Channel, *, landlock: bool, started: bool) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.landlock = landlock
+        self.started = started
 
 
 class Init:
@@ -146,8 +151,8 @@ class Init:
         self._landlock = guest.landlock_ruleset(config["landlock"])
         self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._guest: Guest | None = None
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
 
     def serve(self, streams: tuple[int, ...]) -> None:
         """Make a guest ready, then do what the server asks. Returns only in a guest.
@@ -168,7 +173,7 @@ class Init:
             elif frame.header["op"] != "kill":
                 self._answer_file_request(frame)
 
-    def _make_guest(self, streams: tuple[int, ...] = ()) -> "Guest | None":
+    def _make_guest(self, streams: tuple[int, ...] = ()) -> Guest | None:
         """Fork the next guest and wait until it is locked in; None in the guest itself."""
         ours, theirs = guest.socket_pair()
         pid = os.fork()
@@ -178,14 +183,14 @@ class Init:
             return None
         for fd in (theirs, *streams):
             os.close(fd)
-        channel = Channel(ours)
+        channel = Channel(ours, json_text if streams else marshalled)
         locked = channel.receive()
         if locked is None or "error" in locked.header:
             raise RuntimeError(f"the guest could not be locked in: {locked and locked.header['error']}")
-        self._guest = Guest(pid, channel, bool(locked.header["landlock"]), bool(streams))
+        self._guest = Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
         return self._guest
 
-    def _isolation(self, waiting: "Guest") -> dict[str, Any]:
+    def _isolation(self, waiting: Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
         with open(f"/proc/{waiting.pid}/status") as file:
             status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
@@ -244,19 +249,19 @@ class Init:
         self._channel.send(verdict, payload)
         return True
 
-    def _choose_guest(self, *, started: bool) -> "Guest | None":
+    def _choose_guest(self, *, started: bool) -> Guest | None:
         """The waiting guest if it is of the right kind, else a new one; None in that new one."""
         waiting, self._guest = self._guest, None
         if waiting is not None and waiting.started == started:
             return waiting
         if waiting is not None:
-            os.kill(waiting.pid, signal.SIGKILL)
+            os.kill(waiting.pid, _signal.SIGKILL)
             waiting.channel.close()
         made = self._make_guest()
         self._guest = None
         return made
 
-    def _hand_over(self, chosen: "Guest", frame: Frame) -> None:
+    def _hand_over(self, chosen: Guest, frame: Frame) -> None:
         """Give a guest its job. For a program that runs already, do what it would have done before its start."""
         job = frame.header["job"]
         if not chosen.started:
@@ -274,8 +279,10 @@ class Init:
             syscalls.mount(None, WORKSPACE, None, syscalls.MS_REMOUNT | syscalls.MS_NOSUID | syscalls.MS_NODEV, disk)
         for name, value in writes.items():
             # Memory with and without swap bound each other, so of a pair one may have to wait for the other.
-            with suppress(OSError):
+            try:
                 turn(self._knobs[name], name, value)
+            except OSError:
+                continue
         for name, value in writes.items():
             turn(self._knobs[name], name, value)
 
@@ -305,7 +312,7 @@ class Init:
             return "cpu"
         return None
 
-    def _asked_to_kill(self, poll: "select.poll", deadline: float, *, polling: bool) -> bool:
+    def _asked_to_kill(self, poll: select.poll, deadline: float, *, polling: bool) -> bool:
         """Sleep until something happens; True when the server wants the program ended."""
         seconds = max(0.0, deadline - time.monotonic())
         if polling:
@@ -380,5 +387,7 @@ def _reap_until(pid: int) -> int | None:
 
 
 def _kill_everything() -> None:
-    with suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)
+    try:
+        os.kill(-1, _signal.SIGKILL)
+    except ProcessLookupError:
+        return

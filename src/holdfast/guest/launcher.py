@@ -7,32 +7,36 @@ Server -> launcher: `create {id, slot, cgroup…}` with the cell's control socke
 Launcher -> server: `ready`, `failed {id, error}`, `gone {id, oom_kills}` once nothing of a cell is left.
 """
 
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # the names of `signal` without its enums
+import _socket
 import gc
-import json
+import marshal
 import os
 import select
-import signal
-import socket
 import sys
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
 
 from holdfast.guest import guest, init, preload, syscalls
+from holdfast.guest.frames import json_text, receive_with_fds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CONFIG_VARIABLE = "HOLDFAST_LAUNCHER_CONFIG_FD"
 MAX_MESSAGE_BYTES = 1 << 16
 
 
-@dataclass
 class Cell:
     """What the launcher remembers of a living cell."""
 
-    id: int
-    pid: int
-    name: str
-    directories: list[int] = field(default_factory=list)
-    files: init.GroupFiles = field(default_factory=init.GroupFiles)
+    def __init__(self, cell_id: int) -> None:
+        self.id = cell_id
+        self.pid = 0
+        self.name = f"cell-{cell_id}"
+        self.directories: list[int] = []
+        self.files = init.GroupFiles()
 
 
 def serve(started_with: set[str]) -> None:
@@ -40,23 +44,20 @@ def serve(started_with: set[str]) -> None:
     try:
         launcher = _prepare(started_with)
     except Exception as error:
-        print(
-            json.dumps({"step": "launcher", "error": f"{type(error).__name__}: {error}", "path": ""}), file=sys.stderr
-        )
-        sys.stderr.flush()
+        os.write(2, json_text({"step": "launcher", "error": f"{type(error).__name__}: {error}", "path": ""}) + b"\n")
         os._exit(1)
     launcher.serve()
 
 
-def _prepare(started_with: set[str]) -> "Launcher":
-    with os.fdopen(int(os.environ[CONFIG_VARIABLE])) as file:
-        config = json.load(file)
+def _prepare(started_with: set[str]) -> Launcher:
+    with os.fdopen(int(os.environ[CONFIG_VARIABLE]), "rb") as file:
+        config = marshal.load(file)  # noqa: S302  # from the server
     clean = guest.CleanStart(started_with, preload.load(config["modules"], started_with))
     _assert_single_threaded()
+    syscalls.set_process_name("holdfast-launch")
     gc.collect()
     gc.freeze()
-    memory = [] if config["modules"] else syscalls.writable_memory()
-    return Launcher(config | {"memory": memory}, clean)
+    return Launcher(config, clean)
 
 
 def _assert_single_threaded() -> None:
@@ -71,14 +72,14 @@ class Launcher:
     def __init__(self, config: dict[str, Any], clean: guest.CleanStart) -> None:
         self._config = config
         self._clean = clean
-        self._server = socket.socket(fileno=config["socket"])
+        self._server = _socket.socket(fileno=config["socket"])
         self._server.setblocking(True)
         self._hierarchies: list[int] = config["cgroup"]["hierarchies"]
         self._cells: dict[int, Cell] = {}
         self._unremoved: list[str] = []
         self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
 
     def serve(self) -> None:
         """Answer the server. Returns only in a guest."""
@@ -97,17 +98,17 @@ class Launcher:
 
     def _handle_message(self) -> bool:
         """Do what the server asks; True in the guest that results."""
-        data, fds, _, _ = socket.recv_fds(self._server, MAX_MESSAGE_BYTES, 4)
+        data, fds = receive_with_fds(self._server, MAX_MESSAGE_BYTES)
         if not data:
             os._exit(0)
-        message = json.loads(data)
+        message = marshal.loads(data)  # noqa: S302  # from the server
         if message["op"] == "kill":
             self._kill(message["id"])
             return False
         return self._create(message, fds)
 
     def _create(self, message: dict[str, Any], ends: list[int]) -> bool:
-        cell = Cell(message["id"], 0, f"cell-{message['id']}")
+        cell = Cell(message["id"])
         go_read, go_write = os.pipe2(os.O_CLOEXEC)
         joins: list[int] = []
         try:
@@ -133,7 +134,7 @@ class Launcher:
     def _fail(self, cell: Cell, error: Exception) -> None:
         self._send({"op": "failed", "id": cell.id, "error": str(error)})
         if cell.pid:
-            os.kill(cell.pid, signal.SIGKILL)
+            os.kill(cell.pid, _signal.SIGKILL)
         else:
             self._remove_cgroups(cell)
             self._send({"op": "gone", "id": cell.id, "oom_kills": 0})
@@ -168,7 +169,7 @@ class Launcher:
     def _kill(self, cell_id: int) -> None:
         for cell in self._cells.values():
             if cell.id == cell_id:
-                os.kill(cell.pid, signal.SIGKILL)
+                os.kill(cell.pid, _signal.SIGKILL)
 
     def _bury_the_dead(self) -> None:
         while self._cells:
@@ -213,7 +214,7 @@ class Launcher:
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
-            self._server.sendall(json.dumps(message).encode())
+            self._server.sendall(json_text(message))
         except OSError:
             sys.exit(0)
 
@@ -233,5 +234,7 @@ def _write(path: str, value: str) -> None:
 
 
 def _close_quietly(fd: int) -> None:
-    with suppress(OSError):
+    try:
         os.close(fd)
+    except OSError:
+        return

@@ -5,15 +5,20 @@ and an import statement adds exactly the modules it would have added by loading.
 it loads, which import pulled in which modules.
 """
 
+from __future__ import annotations
+
+import _frozen_importlib as bootstrap
 import builtins
-import importlib
-import importlib._bootstrap as bootstrap
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
-from typing import Any
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import PathFinder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import ModuleType
+    from typing import Any
 
 REHEARSALS = {
     "pandas": """
@@ -57,7 +62,7 @@ def load(names: Sequence[str], started_with: set[str]) -> Stash:
     aside = {name: sys.modules.pop(name) for name in ours if name != "sitecustomize"}
     with recorder:
         for name in names:
-            importlib.import_module(name)
+            __import__(name)
     for name in names:
         exec(REHEARSALS.get(name, ""), {})  # noqa: S102  # our own text, above
     stash = Stash()
@@ -176,9 +181,12 @@ def is_shadowed(stash: Stash, directory: str) -> bool:
     return not names.isdisjoint(stash.top_level_names())
 
 
-def hide(stash: Stash, started_with: Iterable[str]) -> None:
-    """Leave in `sys.modules` only what a fresh interpreter has; the stash answers later imports."""
-    for name in set(sys.modules) - set(started_with) - {"sitecustomize"}:
-        del sys.modules[name]
+def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
+    """Leave in `sys.modules` only what a fresh interpreter has; the stash answers later imports.
+
+    Returns what was taken out. Keep it: to free it would be to write to, and so to copy, most of its memory.
+    """
+    taken = [sys.modules.pop(name) for name in set(sys.modules) - set(started_with) - {"sitecustomize"}]
     if stash.modules:
-        sys.meta_path.insert(0, StashFinder(stash))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, StashFinder(stash))
+    return taken

@@ -1,12 +1,16 @@
 """The Linux calls the standard library lacks. Every function raises OSError with the kernel's errno."""
 
+from __future__ import annotations
+
+import _socket
 import ctypes
 import fcntl
 import os
-import platform
-import socket
 import struct
-from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
@@ -25,7 +29,7 @@ _SECCOMP_SET_MODE_FILTER = 1
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 40
-_MADV_POPULATE_WRITE = 23
+_PR_SET_NAME = 15
 
 _NUMBERS = {
     "x86_64": {"clone": 56, "pivot_root": 155, "seccomp": 317},
@@ -40,7 +44,7 @@ _COMMON = {
     "landlock_add_rule": 445,
     "landlock_restrict_self": 446,
 }
-_NR = _NUMBERS.get(platform.machine(), {}) | _COMMON
+_NR = _NUMBERS.get(os.uname().machine, {}) | _COMMON
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 
@@ -116,6 +120,12 @@ def prctl(option: int, argument: int, argument3: int = 0) -> int:
     return _check(_libc.prctl(option, *longs), f"prctl {option}")
 
 
+def set_process_name(name: str) -> None:
+    """What `ps` and `top` show of this process; at most 15 characters."""
+    buffer = ctypes.create_string_buffer(name.encode()[:15], 16)
+    _check(_libc.prctl(_PR_SET_NAME, buffer, 0, 0, 0), "prctl PR_SET_NAME")
+
+
 def set_fs_ids(uid: int, gid: int) -> None:
     """Do all later file operations of this thread with the rights of another user. Raises OSError when refused."""
     _libc.setfsgid(gid)
@@ -185,24 +195,6 @@ def landlock_restrict(ruleset: int) -> None:
     _syscall("landlock_restrict_self", ruleset, 0)
 
 
-def writable_memory() -> list[tuple[int, int]]:
-    """Start and length of every private writable mapping of this process but its stack."""
-    found = []
-    with open("/proc/self/maps") as file:
-        for line in file:
-            span, rights, *_, name = line.split(maxsplit=5) if line.count(" ") > 5 else (*line.split(), "")
-            if rights.startswith("rw-p") and not name.startswith("[stack"):
-                start, end = (int(edge, 16) for edge in span.split("-"))
-                found.append((start, end - start))
-    return found
-
-
-def populate(mappings: Iterable[tuple[int, int]]) -> None:
-    """Make own copies of pages shared with the parent now, in bulk, instead of one fault at a time later."""
-    for start, length in mappings:
-        _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_POPULATE_WRITE)
-
-
 def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
     """Open a path below a directory, never leaving it and never following a link of any kind."""
     resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
@@ -212,7 +204,10 @@ def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
 
 def loopback_up() -> None:
     """Switch on the loopback interface of this network namespace."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+    control = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    try:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
+    finally:
+        control.close()

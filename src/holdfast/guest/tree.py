@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from holdfast.guest import syscalls
+from holdfast.guest.frames import marshalled
 
 _DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "scratch", "etc", "run", "var", "opt/holdfast")
 _LINKS = {
@@ -149,7 +150,7 @@ def _bind(source: str, target: str, *, devices: bool = False) -> None:
 
 def _exec_launcher(config: dict[str, Any]) -> None:
     launcher = os.memfd_create("launcher", 0)
-    os.write(launcher, json.dumps(config["launcher"]).encode())
+    os.write(launcher, marshalled(config["launcher"]))
     os.lseek(launcher, 0, os.SEEK_SET)
     keep = [launcher, config["launcher"]["socket"], *config["launcher"]["cgroup"]["hierarchies"]]
     syscalls.close_fds_from(3, keep)

@@ -35,14 +35,20 @@ sys.exit(Odd())
 """
 
 _EXITS = (
-    *(Program(f"sys.exit with {name}", f"import sys\nprint('x')\nsys.exit({value})") for name, value in _VALUES.items()),
+    *(
+        Program(f"sys.exit with {name}", f"import sys\nprint('x')\nsys.exit({value})")
+        for name, value in _VALUES.items()
+    ),
     Program("sys.exit with an object that speaks", _VALUES_THAT_MISBEHAVE % ("object", "return 'said'")),
     Program("sys.exit with an object whose str fails", _VALUES_THAT_MISBEHAVE % ("object", "1 / 0")),
     Program("sys.exit with a kind of int", _VALUES_THAT_MISBEHAVE % ("int", "return 'said'")),
     Program("raise SystemExit in main", "raise SystemExit"),
     Program("raise SystemExit with two arguments", "raise SystemExit(1, 2)"),
     Program("raise SystemExit in a function", "def f():\n    raise SystemExit(7)\nf()"),
-    Program("raise SystemExit from another exception", "try:\n    1/0\nexcept ZeroDivisionError as e:\n    raise SystemExit(4) from e"),
+    Program(
+        "raise SystemExit from another exception",
+        "try:\n    1/0\nexcept ZeroDivisionError as e:\n    raise SystemExit(4) from e",
+    ),
     Program("a subclass of SystemExit", "class Bye(SystemExit): pass\nraise Bye(9)"),
     Program("SystemExit whose code was changed", "e = SystemExit(1)\ne.code = 5\nraise e"),
     Program("SystemExit whose code is deleted", "e = SystemExit(1)\ndel e.code\nraise e"),
@@ -53,7 +59,10 @@ _EXITS = (
     Program("os._exit skips everything", "import os, atexit\natexit.register(print, 'no')\nprint('lost')\nos._exit(6)"),
     Program("os._exit after a flush", "import os\nprint('kept', flush=True)\nos._exit(0)"),
     Program("os.abort", "import os\nprint('lost')\nos.abort()"),
-    Program("sys.exit caught and ignored", "import sys\ntry:\n    sys.exit(3)\nexcept SystemExit as e:\n    print('caught', e.code)"),
+    Program(
+        "sys.exit caught and ignored",
+        "import sys\ntry:\n    sys.exit(3)\nexcept SystemExit as e:\n    print('caught', e.code)",
+    ),
     Program("sys.exit in finally of an error", "import sys\ntry:\n    1 / 0\nfinally:\n    sys.exit(8)"),
     Program("sys.exit in a class body", "import sys\nclass A:\n    sys.exit(2)"),
     Program("sys.exit in a generator", "import sys\ndef g():\n    yield 1\n    sys.exit(12)\nfor x in g(): print(x)"),
@@ -74,17 +83,30 @@ _ATTACKS_ON_CERTAINTY = (
     Program("sys.exit after __file__ and __cached__ are deleted", "import sys\ndel __file__, __cached__\nsys.exit(3)"),
     Program("the end after __file__ is deleted", "del __file__\nprint('x')"),
     Program("an error after __file__ is deleted", "del __file__\n1 / 0"),
-    Program("an error and then SystemExit in excepthook", "import sys\ndef hook(*a):\n    sys.exit(9)\nsys.excepthook = hook\n1 / 0"),
-    Program("sys.exit with a last_type left behind", "import sys\ndel __file__\nsys.last_type = ValueError\nsys.exit(0)"),
-    Program("sys.exit with a last_exc left behind", "import sys\ndel __file__\nsys.last_exc = ValueError()\nsys.exit(0)"),
+    Program(
+        "an error and then SystemExit in excepthook",
+        "import sys\ndef hook(*a):\n    sys.exit(9)\nsys.excepthook = hook\n1 / 0",
+    ),
+    Program(
+        "sys.exit with a last_type left behind", "import sys\ndel __file__\nsys.last_type = ValueError\nsys.exit(0)"
+    ),
+    Program(
+        "sys.exit with a last_exc left behind", "import sys\ndel __file__\nsys.last_exc = ValueError()\nsys.exit(0)"
+    ),
     Program("the end with a last_type left behind", "import sys\nsys.last_type = ValueError"),
     Program("the end with a last_type that is no class", "import sys\nsys.last_type = 3"),
-    Program("an error whose last_type is removed at exit", "import sys, atexit\natexit.register(lambda: sys.__dict__.pop('last_type', None))\n1 / 0"),
+    Program(
+        "an error whose last_type is removed at exit",
+        "import sys, atexit\natexit.register(lambda: sys.__dict__.pop('last_type', None))\n1 / 0",
+    ),
     Program(
         "an exit whose traces are removed at exit",
         "import sys, atexit\natexit.register(lambda: [globals().pop(n, None) for n in ('__file__', '__cached__')])\nsys.exit(3)",
     ),
-    Program("sys.exit after main is replaced", "import sys, types\nsys.modules['__main__'] = types.ModuleType('__main__')\nsys.exit(3)"),
+    Program(
+        "sys.exit after main is replaced",
+        "import sys, types\nsys.modules['__main__'] = types.ModuleType('__main__')\nsys.exit(3)",
+    ),
     Program("the end after main is removed", "import sys\ndel sys.modules['__main__']\nprint('x')"),
     Program("sys.exit after main is removed", "import sys\ndel sys.modules['__main__']\nsys.exit(3)"),
     Program("sys.exit after main is None", "import sys\nsys.modules['__main__'] = None\nsys.exit(3)"),
@@ -100,24 +122,62 @@ _ATTACKS_ON_CERTAINTY = (
     Program("the namespace of sys emptied", "import sys\nvars(sys).clear()"),
     Program("the namespace of os emptied", "import os\nvars(os).clear()\nprint('x')"),
     Program("os._exit replaced", "import os\nos._exit = lambda code: print('replaced', code)\nprint('x')"),
-    Program("posix._exit replaced", "import posix, os\nposix._exit = os._exit = lambda code: print('replaced')\nprint('x')"),
+    Program(
+        "posix._exit replaced", "import posix, os\nposix._exit = os._exit = lambda code: print('replaced')\nprint('x')"
+    ),
     Program("gc.collect replaced", "import gc\ngc.collect = lambda *a: print('replaced')\nprint('x')"),
-    Program("builtins replaced", "import builtins\nbuiltins.frozenset = builtins.set = builtins.getattr = builtins.issubclass = None\nprint('x')"),
-    Program("atexit callbacks unregistered", "import atexit\natexit.register(print, 'gone')\natexit._clear()\nprint('x')"),
-    Program("atexit callbacks counted", "import atexit\nprint(atexit._ncallbacks())\natexit.register(print)\nprint(atexit._ncallbacks())"),
-    Program("atexit callbacks run early", "import atexit\natexit.register(print, 'early')\natexit._run_exitfuncs()\nprint('after')"),
-    Program("a callback that replaces os._exit", "import atexit, os\natexit.register(lambda: setattr(os, '_exit', print))\nprint('x')"),
+    Program(
+        "builtins replaced",
+        "import builtins\nbuiltins.frozenset = builtins.set = builtins.getattr = builtins.issubclass = None\nprint('x')",
+    ),
+    Program(
+        "atexit callbacks unregistered", "import atexit\natexit.register(print, 'gone')\natexit._clear()\nprint('x')"
+    ),
+    Program(
+        "atexit callbacks counted",
+        "import atexit\nprint(atexit._ncallbacks())\natexit.register(print)\nprint(atexit._ncallbacks())",
+    ),
+    Program(
+        "atexit callbacks run early",
+        "import atexit\natexit.register(print, 'early')\natexit._run_exitfuncs()\nprint('after')",
+    ),
+    Program(
+        "a callback that replaces os._exit",
+        "import atexit, os\natexit.register(lambda: setattr(os, '_exit', print))\nprint('x')",
+    ),
 )
 
 _SIGNALS = (
     *(
-        Program(f"killed by {name}", f"import os, signal\nprint('x', flush=True)\nos.kill(os.getpid(), signal.{name})\nprint('alive')")
-        for name in ("SIGTERM", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGSEGV", "SIGPIPE", "SIGQUIT", "SIGCHLD")
+        Program(
+            f"killed by {name}",
+            f"import os, signal\nprint('x', flush=True)\nos.kill(os.getpid(), signal.{name})\nprint('alive')",
+        )
+        for name in (
+            "SIGTERM",
+            "SIGHUP",
+            "SIGKILL",
+            "SIGUSR1",
+            "SIGUSR2",
+            "SIGALRM",
+            "SIGSEGV",
+            "SIGPIPE",
+            "SIGQUIT",
+            "SIGCHLD",
+        )
     ),
     Program("SIGINT to itself", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('not reached')"),
-    Program("SIGINT caught", "import os, signal\ntry:\n    os.kill(os.getpid(), 2)\nexcept KeyboardInterrupt:\n    print('caught')"),
-    Program("SIGTERM handled", "import os, signal, sys\nsignal.signal(15, lambda n, f: sys.exit(n))\nos.kill(os.getpid(), 15)"),
-    Program("SIGALRM ends the program", "import signal, time\nsignal.setitimer(signal.ITIMER_REAL, 0.05)\ntime.sleep(5)"),
+    Program(
+        "SIGINT caught",
+        "import os, signal\ntry:\n    os.kill(os.getpid(), 2)\nexcept KeyboardInterrupt:\n    print('caught')",
+    ),
+    Program(
+        "SIGTERM handled",
+        "import os, signal, sys\nsignal.signal(15, lambda n, f: sys.exit(n))\nos.kill(os.getpid(), 15)",
+    ),
+    Program(
+        "SIGALRM ends the program", "import signal, time\nsignal.setitimer(signal.ITIMER_REAL, 0.05)\ntime.sleep(5)"
+    ),
     Program("SIGINT in an atexit callback", "import atexit, os\natexit.register(os.kill, os.getpid(), 2)\nprint('x')"),
     Program("the exit code is 130 by hand", "import sys\nsys.exit(130)"),
     Program("raise_signal", "import signal\nsignal.raise_signal(signal.SIGTERM)"),
@@ -126,8 +186,14 @@ _SIGNALS = (
         "import signal\nfor n in sorted(signal.valid_signals()):\n    h = signal.getsignal(n)\n"
         "    print(n, h if not callable(h) or isinstance(h, signal.Handlers) else h.__name__)",
     ),
-    Program("the signal mask and caught signals", "print(*(l for l in open('/proc/self/status') if l.startswith(('Sig', 'Shd'))), sep='')"),
-    Program("the wakeup descriptor", "import signal\nprint(signal.set_wakeup_fd(-1), signal.pthread_sigmask(signal.SIG_BLOCK, []))"),
+    Program(
+        "the signal mask and caught signals",
+        "print(*(l for l in open('/proc/self/status') if l.startswith(('Sig', 'Shd'))), sep='')",
+    ),
+    Program(
+        "the wakeup descriptor",
+        "import signal\nprint(signal.set_wakeup_fd(-1), signal.pthread_sigmask(signal.SIG_BLOCK, []))",
+    ),
 )
 
 PROGRAMS = (*_EXITS, *_ATTACKS_ON_CERTAINTY, *_SIGNALS)

@@ -67,7 +67,6 @@ def test_version_1_limits_are_written_to_the_files_of_their_hierarchies() -> Non
         (0, "memory.limit_in_bytes", str(64 << 20)),
         (1, "pids.max", "10"),
         (2, "cpu.shares", "512"),
-        (2, "cpu.cfs_period_us", "100000"),
         (2, "cpu.cfs_quota_us", "50000"),
     ]
 

@@ -1,6 +1,7 @@
 """Artifacts: patterns, bounds, and everything a hostile workspace may contain."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,16 +32,25 @@ def root(tmp_path: Path) -> Iterator[int]:
     ],
 )
 def test_a_pattern_matches_what_a_reader_expects(pattern: str, matches: list[str], misses: list[str]) -> None:
-    regex = collect.pattern_to_regex(pattern)
-    assert all(regex.fullmatch(path) for path in matches)
-    assert not any(regex.fullmatch(path) for path in misses)
+    pieces = collect.pattern_pieces(pattern)
+    assert [path for path in matches if not collect.matches(pieces, path)] == []
+    assert [path for path in misses if collect.matches(pieces, path)] == []
 
 
 @given(st.lists(NAMES, min_size=1, max_size=4))
 def test_every_path_matches_itself_and_two_stars(parts: list[str]) -> None:
     path = "/".join(parts)
-    assert collect.pattern_to_regex("**").fullmatch(path)
-    assert collect.pattern_to_regex(path).fullmatch(path)
+    assert collect.matches(collect.pattern_pieces("**"), path)
+    assert collect.matches(collect.pattern_pieces(path), path)
+
+
+@given(st.lists(st.sampled_from(["**/", "**", "*", "?", "a", "/"]), max_size=8), st.text("ab/", max_size=10))
+def test_matching_agrees_with_the_same_pattern_as_a_regular_expression(pieces: list[str], path: str) -> None:
+    translated = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    pattern = "".join(pieces)
+    parsed = collect.pattern_pieces(pattern)
+    regex = "".join(translated.get(piece, re.escape(piece)) for piece in parsed)
+    assert collect.matches(parsed, path) == bool(re.fullmatch(regex, path))
 
 
 def test_files_in_directories_are_taken_with_their_paths(tmp_path: Path, root: int) -> None:
@@ -87,9 +97,7 @@ def test_a_name_that_is_not_text_is_left_out_with_a_note(tmp_path: Path, root: i
     assert len(notes) == 2
 
 
-def test_too_many_entries_end_the_walk_with_a_note(
-    tmp_path: Path, root: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_entries_end_the_walk_with_a_note(tmp_path: Path, root: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collect, "MAX_ENTRIES", 5)
     for number in range(10):
         (tmp_path / str(number)).write_bytes(b"")

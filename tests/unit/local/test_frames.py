@@ -1,5 +1,6 @@
 """Messages between server, pid 1 and guest."""
 
+import json
 import os
 import socket
 import threading
@@ -7,7 +8,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.guest.frames import Channel, join_files, split_files
+from holdfast.guest.frames import Channel, join_files, json_text, split_files
 
 HEADERS = st.dictionaries(st.text(max_size=20), st.one_of(st.integers(-(2**53), 2**53), st.text(max_size=50)))
 
@@ -44,6 +45,18 @@ def test_a_message_larger_than_the_socket_buffer_arrives_whole_with_its_descript
         os.close(fd)
     left.close()
     right.close()
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(JSON_VALUES)
+def test_what_goes_towards_the_server_is_json(value: object) -> None:
+    assert json.loads(json_text(value)) == value
 
 
 def test_the_end_of_the_peer_is_no_message() -> None:

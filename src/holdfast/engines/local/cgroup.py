@@ -95,13 +95,17 @@ class CgroupTree:
     def cpu_unit_seconds(self) -> float:
         return 1e-6 if self.version == "v2" else 1e-9
 
-    def remove(self) -> None:
-        """Give everything back. Cells must be gone."""
+    def close(self) -> None:
+        """Give the descriptors back."""
         for descriptor in self.descriptors:
             os.close(descriptor)
+
+    def remove(self) -> bool:
+        """Whether our directories are gone; the kernel may need a moment to let go of the last cells' tasks."""
         for hierarchy in self.hierarchies:
             _remove_tree(hierarchy.directory)
             _remove_if_empty(hierarchy.directory.parent)
+        return not any(hierarchy.directory.exists() for hierarchy in self.hierarchies)
 
 
 _USAGE_V1 = {

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.guest.frames import LENGTHS, pack
+from holdfast.guest.frames import LENGTHS, marshalled, pack
 
 _READ_BYTES = 1 << 18
 MAX_HEADER_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class Connection:
 
     async def send(self, header: Mapping[str, Any], payload: bytes = b"", fds: Sequence[int] = ()) -> None:
         """Send one frame. Raises ConnectionLost."""
-        data = pack(dict(header), payload)
+        data = pack(marshalled(dict(header)), payload)
         try:
             sent = self._send_now(data, fds)
             if sent < len(data):
@@ -53,7 +53,7 @@ class Connection:
     def send_soon(self, header: Mapping[str, Any]) -> None:
         """Send a small frame if there is room, without waiting; a lost peer is noticed by `receive`."""
         try:
-            self._socket.send(pack(dict(header)))
+            self._socket.send(pack(marshalled(dict(header))))
         except OSError:
             return
 

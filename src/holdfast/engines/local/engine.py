@@ -33,6 +33,7 @@ PLAIN = ""
 """The profile of the launcher that has loaded nothing, which every engine has."""
 
 CREATE_SECONDS = 10.0
+REMOVAL_TRIES, REMOVAL_PAUSE_SECONDS = 50, 0.02
 MAX_CELLS = 1024
 _FIRST_UID_AS_ROOT = 1_879_048_192
 _UID_BLOCKS = 30_000
@@ -310,7 +311,11 @@ class LocalEngine:
             await asyncio.wait([sandbox.gone for sandbox in cells], timeout=5)
         for keeper in self._keepers.values():
             await keeper.aclose()
-        self._groups.remove()
+        self._groups.close()
+        for _ in range(REMOVAL_TRIES):
+            if self._groups.remove():
+                break
+            await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
 
 
 def _disk_options(limits: Limits) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from holdfast.engines.local import tree
 from holdfast.errors import EngineError, HostError
+from holdfast.guest.frames import marshalled
 
 START_SECONDS = 30.0
 RESTART_SECONDS = 0.1
@@ -108,7 +109,7 @@ class Launcher:
         It reports itself over its control socket. Raises EngineError when the launcher is gone.
         """
         handle = CellHandle(cell_id, self._loop.create_future())
-        data = json.dumps({"op": "create", "id": cell_id, **message}).encode()
+        data = marshalled({"op": "create", "id": cell_id, **message})
         try:
             socket.send_fds(self._socket, [data], list(ends))
         except OSError as error:
@@ -119,7 +120,7 @@ class Launcher:
     def kill(self, cell_id: int) -> None:
         """End a cell whose pid 1 does not listen."""
         try:
-            self._socket.send(json.dumps({"op": "kill", "id": cell_id}).encode())
+            self._socket.send(marshalled({"op": "kill", "id": cell_id}))
         except OSError:
             return
 

@@ -1,0 +1,88 @@
+"""What a result says about isolation is what the kernel says, and the operator's floor is kept."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from holdfast.engines import SandboxSpec
+from holdfast.engines.local import LocalConfig, LocalEngine
+from holdfast.engines.local.cgroup import CgroupTree
+from holdfast.engines.local.engine import CLONE_FLAGS, STOCK_LIMITS
+from holdfast.errors import HostError
+from holdfast.guest import syscalls
+from holdfast.types import Isolation
+
+pytestmark = pytest.mark.anyio
+
+
+async def isolation_of(engine_class: type[LocalEngine], config: LocalConfig) -> Isolation:
+    async with engine_class.open(config) as engine:
+        sandbox = await engine.create(SandboxSpec("python", STOCK_LIMITS))
+        await sandbox.aclose()
+        return sandbox.isolation
+
+
+def without(**launcher: Any) -> type[LocalEngine]:
+    """An engine whose launcher leaves a layer out, as a bug or an odd kernel might."""
+
+    class Weakened(LocalEngine):
+        def _launcher_description(self, modules: tuple[str, ...]) -> dict[str, Any]:
+            described = super()._launcher_description(modules)
+            return {**described, "launcher": described["launcher"] | launcher}
+
+    return Weakened
+
+
+async def test_the_isolation_of_a_sandbox_is_read_from_the_kernel(config: LocalConfig) -> None:
+    isolation = await isolation_of(LocalEngine, config)
+    assert set(isolation.namespaces) == {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"}
+    assert isolation.seccomp == "filter"
+    assert isolation.no_new_privileges
+    assert isolation.capabilities_dropped
+    assert isolation.landlock == (syscalls.landlock_abi() or None)
+
+
+async def test_a_disabled_layer_vanishes_from_the_result(config: LocalConfig) -> None:
+    weak = replace(config, floor=frozenset(), accept_rlimits=True)
+    unfiltered = await isolation_of(without(seccomp=""), weak)
+    unlocked = await isolation_of(without(landlock=0), weak)
+    shared = await isolation_of(without(clone_flags=CLONE_FLAGS & ~syscalls.CLONE_NEWIPC), weak)
+    assert unfiltered.seccomp == "none"
+    assert unlocked.landlock is None
+    assert "ipc" not in shared.namespaces
+    assert "net" in shared.namespaces
+
+
+async def test_a_host_without_control_groups_says_so_in_every_result(
+    config: LocalConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.engines.local.cgroup.prepare", lambda parent: CgroupTree("none"))
+    isolation = await isolation_of(LocalEngine, replace(config, floor=frozenset(), accept_rlimits=True))
+    assert isolation.cgroup == "none"
+    assert any("no control groups" in note for note in isolation.notes)
+
+
+@pytest.mark.parametrize(
+    ("engine_class", "missing", "mends"),
+    [
+        (without(seccomp=""), "seccomp", "libseccomp2"),
+        (without(landlock=0), "landlock", "lsm=landlock"),
+        (without(clone_flags=CLONE_FLAGS & ~syscalls.CLONE_NEWIPC), "namespaces", "run as root"),
+    ],
+)
+async def test_a_host_below_the_floor_is_refused_with_the_command_that_mends_it(
+    config: LocalConfig, engine_class: type[LocalEngine], missing: str, mends: str
+) -> None:
+    strict = replace(config, floor=frozenset({"namespaces", "seccomp", "landlock"}))
+    with pytest.raises(HostError) as refusal:
+        async with engine_class.open(strict):
+            pass
+    assert missing in str(refusal.value)
+    assert mends in str(refusal.value)
+
+
+async def test_a_missing_guest_environment_is_refused_with_the_command_that_makes_it(config: LocalConfig) -> None:
+    with pytest.raises(HostError, match="holdfast setup"):
+        async with LocalEngine.open(replace(config, guest_env=config.state_dir / "nowhere")):
+            pass
