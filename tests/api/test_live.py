@@ -102,7 +102,7 @@ async def test_output_arrives_before_the_program_ends(start: Callable[..., Live]
         async with aconnect_sse(web, "POST", f"{live.url}/run/stream", json=body) as source:
             async for event in source.aiter_sse():
                 if event.event == "output":
-                    assert json.loads(event.data)["text"] == "early\n"
+                    assert json.loads(event.data)["text"].startswith("early")
                     break
 
 
