@@ -3,12 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
-from holdfast.engines import SandboxSpec
+from holdfast.engines import Command, Output, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.cgroup import CgroupTree
-from holdfast.engines.local.engine import CLONE_FLAGS, STOCK_LIMITS
+from holdfast.engines.local.engine import CLONE_FLAGS, PLAIN, STOCK_LIMITS
 from holdfast.errors import HostError
 from holdfast.guest import syscalls
 from holdfast.types import Isolation
@@ -86,3 +87,22 @@ async def test_a_missing_guest_environment_is_refused_with_the_command_that_make
     with pytest.raises(HostError, match="holdfast setup"):
         async with LocalEngine.open(replace(config, guest_env=config.state_dir / "nowhere")):
             pass
+
+
+async def test_a_worn_launcher_is_replaced_while_its_cells_live_on(
+    config: LocalConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.engines.local.launcher.RECYCLE_CELLS", 3)
+    async with LocalEngine.open(config) as engine:
+        keeper = engine._keepers[PLAIN]
+        first = keeper.current
+        kept = [await engine.create(SandboxSpec("python", STOCK_LIMITS)) for _ in range(2)]
+        with anyio.fail_after(10):
+            while keeper.current in (first, None):  # noqa: ASYNC110  # the engine announces this to nobody
+                await anyio.sleep(0.02)
+        assert not any(sandbox.lost for sandbox in kept)
+        late = await engine.create(SandboxSpec("python", STOCK_LIMITS))
+        async with kept[0].exec(Command(("echo", "alive"))) as process:
+            assert Output("stdout", b"alive\n") in [event async for event in process]
+        for sandbox in (*kept, late):
+            await sandbox.aclose()

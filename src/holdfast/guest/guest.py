@@ -21,9 +21,12 @@ PYTHON = "python"
 MAIN_FILE = "main.py"
 JOB_DESCRIPTOR = 3
 """Where a program that was started in advance finds its job."""
+IGNORED_BY_OURS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
+"""Signals the launcher and pid 1 do not want to hear of; a guest gets them back."""
 READ_FILE, READ_DIR, EXECUTE, WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
 TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
+_OOM_SCORE = "/proc/self/oom_score_adj"
 _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many of the file rights, counted from bit 0, each Landlock version knows (linux/landlock.h)."""
 
@@ -96,7 +99,7 @@ def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None, str
     """The order matters: rights are needed to give up rights, and the filter forbids the rest."""
     syscalls.set_process_name(PYTHON)
     _signal.set_wakeup_fd(-1)
-    for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGCHLD):
+    for number in (*IGNORED_BY_OURS, _signal.SIGCHLD):
         _signal.signal(number, _signal.SIG_DFL)
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     os.setsid()
@@ -122,17 +125,18 @@ def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None, str
 
 def _raise_oom_score() -> None:
     """When the cell runs out of memory the kernel should take the program, not pid 1."""
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+    fd = os.open(_OOM_SCORE, os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, b"1000")
+    os.close(fd)
 
 
 def _landlock_holds() -> bool:
     """Landlock has no entry in /proc, so try something only it forbids."""
     try:
-        with open("/proc/self/oom_score_adj", "w"):
-            return False
+        os.close(os.open(_OOM_SCORE, os.O_WRONLY | os.O_CLOEXEC))
     except PermissionError:
         return True
+    return False
 
 
 def _start(job: Frame, clean: CleanStart) -> None:
@@ -161,7 +165,7 @@ def _become_main(argv: list[str], clean: CleanStart) -> None:
     sys.argv[:] = argv[1:]
     sys.orig_argv[:] = argv
     taken = preload.hide(clean.stash, clean.modules)
-    ending.shorten(clean.modules, clean.stash.modules, taken)
+    ending.shorten(clean.stash.modules, taken)
     library = __file__.partition("/holdfast/guest/")[0]
     sys.path[:] = [entry for entry in sys.path if entry != library]
     for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GUEST_UID = guest.UID
 WORKSPACE = "/workspace"
 KILL_POLL_SECONDS = 0.05
+_NO_CAPABILITIES = b"".join(b"Cap%s:\t%016x\n" % (name, 0) for name in (b"Inh", b"Prm", b"Eff", b"Bnd", b"Amb"))
 NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 
 
@@ -87,8 +88,6 @@ def _build(config: dict[str, Any]) -> None:
     syscalls.set_fs_ids(GUEST_UID, GUEST_UID)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-    for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2):
-        _signal.signal(number, _signal.SIG_IGN)
 
 
 def _mount_scratch(config: dict[str, Any]) -> None:
@@ -192,17 +191,16 @@ class Init:
 
     def _isolation(self, waiting: Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
-        with open(f"/proc/{waiting.pid}/status") as file:
-            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        status = _read(f"/proc/{waiting.pid}/status")
         outside: dict[str, str] = self._config["namespaces_outside"]
-        inside = {name: os.readlink(f"/proc/{waiting.pid}/ns/{name}") for name in NAMESPACE_NAMES}
-        empty = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
         return {
-            "namespaces": [name for name in NAMESPACE_NAMES if inside[name] != outside[name]],
-            "seccomp": status["Seccomp"] == "2",
-            "no_new_privileges": status["NoNewPrivs"] == "1",
-            "capabilities_dropped": all(int(status[name], 16) == 0 for name in empty),
-            "separate_users": status["Uid"].split()[0] != str(os.getuid()),
+            "namespaces": [
+                name for name in NAMESPACE_NAMES if os.readlink(f"/proc/{waiting.pid}/ns/{name}") != outside[name]
+            ],
+            "seccomp": b"\nSeccomp:\t2\n" in status,
+            "no_new_privileges": b"\nNoNewPrivs:\t1\n" in status,
+            "capabilities_dropped": _NO_CAPABILITIES in status,
+            "separate_users": b"\nUid:\t%d\t" % os.getuid() not in status,
             "landlock": waiting.landlock,
             "cgroup": sorted(self._usage),
             "memory_bytes": self._counter("memory_peak"),
@@ -371,6 +369,14 @@ class Init:
         except OSError as error:
             name = errno.errorcode.get(error.errno or 0, "EIO")
             self._channel.send({"op": "refused", "errno": name, "error": error.strerror or str(error)})
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 1 << 14)
+    finally:
+        os.close(fd)
 
 
 def _reap_until(pid: int) -> int | None:

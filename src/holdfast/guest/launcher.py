@@ -78,6 +78,8 @@ class Launcher:
         self._cells: dict[int, Cell] = {}
         self._unremoved: list[str] = []
         self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        for number in guest.IGNORED_BY_OURS:
+            _signal.signal(number, _signal.SIG_IGN)
         _signal.signal(_signal.SIGCHLD, lambda *_: None)
         _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
 

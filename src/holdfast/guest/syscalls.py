@@ -11,6 +11,7 @@ import struct
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NoReturn
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
@@ -47,13 +48,19 @@ _COMMON = {
 _NR = _NUMBERS.get(os.uname().machine, {}) | _COMMON
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+_libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+_libc.mount.argtypes = (*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p)
 
 
 def _check(result: int, what: str) -> int:
     if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        _fail(what)
     return result
+
+
+def _fail(what: str) -> NoReturn:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
 def _syscall(name: str, *arguments: object) -> int:
@@ -67,9 +74,8 @@ def _bytes(text: str | None) -> bytes | None:
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
     """mount(2)."""
-    flags_long = ctypes.c_ulong(flags)
-    result = _libc.mount(_bytes(source), _bytes(target), _bytes(kind), flags_long, _bytes(data))
-    _check(result, f"mount {kind or 'bind'} on {target}")
+    if _libc.mount(_bytes(source), target.encode(), _bytes(kind), flags, _bytes(data)):
+        _fail(f"mount {kind or 'bind'} on {target}")
 
 
 def umount(target: str, flags: int = 0) -> None:
@@ -114,16 +120,16 @@ def clone(flags: int, cgroup_fd: int | None = None) -> int:
     return _check(pid, "clone")
 
 
-def prctl(option: int, argument: int, argument3: int = 0) -> int:
+def prctl(option: int, argument: int, argument3: int = 0) -> None:
     """prctl(2)."""
-    longs = [ctypes.c_ulong(value) for value in (argument, argument3, 0, 0)]
-    return _check(_libc.prctl(option, *longs), f"prctl {option}")
+    if _libc.prctl(option, argument, argument3, 0, 0) < 0:
+        _fail(f"prctl {option}")
 
 
 def set_process_name(name: str) -> None:
     """What `ps` and `top` show of this process; at most 15 characters."""
     buffer = ctypes.create_string_buffer(name.encode()[:15], 16)
-    _check(_libc.prctl(_PR_SET_NAME, buffer, 0, 0, 0), "prctl PR_SET_NAME")
+    prctl(_PR_SET_NAME, ctypes.addressof(buffer))
 
 
 def set_fs_ids(uid: int, gid: int) -> None:

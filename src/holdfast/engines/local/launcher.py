@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from holdfast.guest.frames import marshalled
 
 START_SECONDS = 30.0
 RESTART_SECONDS = 0.1
+RECYCLE_SECONDS, RECYCLE_CELLS = 3600.0, 20_000
+"""When a launcher is replaced: after this time or this many cells, whichever comes first."""
 _MESSAGE_BYTES = 1 << 16
 _STAGE = "import sys; sys.path.insert(0, sys.argv[1]); from holdfast.guest.tree import become_launcher as go; go({fd})"
 
@@ -41,15 +44,20 @@ class CellHandle:
 
 
 class Launcher:
-    """A running launcher. `gone` of a cell resolves to its count of out-of-memory kills, -1 if the launcher died."""
+    """A running launcher; `over` is set when it died or has made enough cells.
+
+    `gone` of a cell resolves to its count of out-of-memory kills, -1 if the launcher died.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, server_socket: socket.socket) -> None:
         self._process = process
         self._socket = server_socket
-        self._cells: dict[int, CellHandle] = {}
+        self.cells: dict[int, CellHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self.dead = asyncio.Event()
+        self.dead = False
+        self.over = asyncio.Event()
+        self._made = 0
         self._loop.add_reader(server_socket, self._on_readable)
 
     @property
@@ -114,7 +122,10 @@ class Launcher:
             socket.send_fds(self._socket, [data], list(ends))
         except OSError as error:
             raise EngineError("The launcher is not answering; try again.") from error
-        self._cells[cell_id] = handle
+        self.cells[cell_id] = handle
+        self._made += 1
+        if self._made >= RECYCLE_CELLS:
+            self.over.set()
         return handle
 
     def kill(self, cell_id: int) -> None:
@@ -140,23 +151,24 @@ class Launcher:
         if message["op"] == "ready":
             self._resolve(self._ready, None)
             return
-        handle = self._cells.get(message["id"])
+        handle = self.cells.get(message["id"])
         if handle is None:
             return
         if message["op"] == "failed":
             self._resolve(handle.failed, message["error"])
             return
-        del self._cells[handle.id]
+        del self.cells[handle.id]
         self._resolve(handle.gone, message["oom_kills"])
 
     def _on_death(self) -> None:
         self._loop.remove_reader(self._socket)
         if not self._ready.done():
             self._ready.set_exception(EngineError("The launcher did not start."))
-        for handle in self._cells.values():
+        for handle in self.cells.values():
             self._resolve(handle.gone, -1)
-        self._cells.clear()
-        self.dead.set()
+        self.cells.clear()
+        self.dead = True
+        self.over.set()
 
     @staticmethod
     def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
@@ -165,7 +177,7 @@ class Launcher:
 
     async def aclose(self) -> None:
         """End it and, with it, every cell it made."""
-        if not self.dead.is_set():
+        if not self.dead:
             self._on_death()
         self._socket.close()
         try:
@@ -182,6 +194,7 @@ class LauncherKeeper:
         self._describe = describe
         self._on_restart = on_restart
         self._up = asyncio.Event()
+        self._retired: list[Launcher] = []
         self.current: Launcher | None = None
 
     async def start(self) -> None:
@@ -190,19 +203,33 @@ class LauncherKeeper:
         self._up.set()
 
     async def keep(self) -> None:
-        """Start it if it is not up, wait for its death, and again. Runs until cancelled."""
+        """Start it if it is not up, replace it when it died or is worn, and again. Runs until cancelled."""
         while True:
             try:
                 if self.current is None:
                     await self.start()
+                await self._watch()
             except (LauncherFailed, HostError, OSError):
                 await asyncio.sleep(RESTART_SECONDS)
-                continue
-            if self.current is not None:
-                await self.current.dead.wait()
-                self._up.clear()
-                await self.aclose()
-                self._on_restart()
+
+    async def _watch(self) -> None:
+        launcher = self.current
+        if launcher is None:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(launcher.over.wait(), RECYCLE_SECONDS)
+        if launcher.dead:
+            self._up.clear()
+            self.current = None
+            await launcher.aclose()
+            self._on_restart()
+            return
+        # Its clones share its hash seed and address layout, so none is used for long.
+        await self.start()
+        self._retired.append(launcher)
+        for old in [old for old in self._retired if old.dead or not old.cells]:
+            self._retired.remove(old)
+            await old.aclose()
 
     async def up(self) -> Launcher:
         """The running launcher, soon. Raises TimeoutError."""
@@ -212,6 +239,9 @@ class LauncherKeeper:
         return self.current
 
     async def aclose(self) -> None:
-        launcher, self.current = self.current, None
-        if launcher is not None:
+        """End the launcher, those that were replaced, and with them all their cells."""
+        launchers = [*self._retired, *([] if self.current is None else [self.current])]
+        self.current = None
+        self._retired.clear()
+        for launcher in launchers:
             await launcher.aclose()
