@@ -96,7 +96,9 @@ class Settings(BaseModel):
         DEFAULT_FLOOR, "Layers without which the server refuses to start."
     )
     accept_rlimits: bool = _described(False, "Accept a host without cgroups; results say so, and limits are weaker.")
-    allow_network: bool = _described(False, "Let requests ask for outbound network.")
+    allow_network: bool = _described(
+        False, "Let requests ask for outbound network; the local engine refuses to start with it, as it cannot yet."
+    )
     pool_size: Annotated[int, Field(ge=0)] = _described(16, "Sandboxes kept ready at most; 0 makes each on demand.")
     pool_memory: Size = _described("512m", "Memory that ready sandboxes may be charged for together.")
     warm_modules: Annotated[tuple[str, ...], Listed] = _described(

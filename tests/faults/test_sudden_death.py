@@ -55,6 +55,16 @@ def processes_with(marker: str) -> list[int]:
     return found
 
 
+def a_server(marker: str) -> "subprocess.Popen[bytes]":
+    """A process of its own with three runs of two sleeping programs each."""
+    return subprocess.Popen([sys.executable, "-c", SERVER, marker])
+
+
+def parent_of(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("PPid")).split()[1])
+
+
 async def until_there_are(count: int, marker: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(processes_with(marker)) != count:
@@ -74,7 +84,7 @@ async def sleeping(engine: LocalEngine, marker: str) -> None:
 
 async def test_the_death_of_the_server_leaves_no_running_program(config: LocalConfig) -> None:
     marker = a_marker()
-    server = subprocess.Popen([sys.executable, "-c", SERVER, marker])
+    server = a_server(marker)
     try:
         await until_there_are(6, marker)
     finally:
@@ -103,9 +113,7 @@ async def test_a_killed_pid_1_is_our_failure_and_not_the_programs(config: LocalC
     async with LocalEngine.open(config) as engine:
         run = asyncio.create_task(sleeping(engine, marker))
         await until_there_are(1, marker)
-        status = Path(f"/proc/{processes_with(marker)[0]}/status").read_text()
-        parent = next(line for line in status.splitlines() if line.startswith("PPid"))
-        os.kill(int(parent.split()[1]), signal.SIGKILL)
+        os.kill(parent_of(processes_with(marker)[0]), signal.SIGKILL)
         with pytest.raises(EngineError):
             await run
         await until_there_are(0, marker)
@@ -113,7 +121,7 @@ async def test_a_killed_pid_1_is_our_failure_and_not_the_programs(config: LocalC
 
 async def test_control_groups_of_a_killed_server_are_swept_by_the_next(config: LocalConfig) -> None:
     marker = a_marker()
-    server = subprocess.Popen([sys.executable, "-c", SERVER, marker])
+    server = a_server(marker)
     try:
         await until_there_are(6, marker)
         left = _groups_of(server.pid)

@@ -4,7 +4,7 @@ import re
 import secrets
 import time
 from collections.abc import MutableMapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -119,7 +119,7 @@ class Guard:
         await self.app(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
-        host = (urlsplit(f"//{headers.get('host', '')}").hostname or "").rstrip(".")
+        host = (_parts(f"//{headers.get('host', '')}").hostname or "").rstrip(".")
         if is_loopback(host) or host in self.hosts or "*" in self.hosts:
             return
         raise ForbiddenError(
@@ -128,7 +128,7 @@ class Guard:
 
     def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin")
-        if origin is None or origin in self.origins or urlsplit(origin).netloc == headers.get("host"):
+        if origin is None or origin in self.origins or _parts(origin).netloc == headers.get("host"):
             return
         raise ForbiddenError("Pages of that Origin may not call this server; see HOLDFAST_CORS_ORIGINS.")
 
@@ -155,6 +155,14 @@ class Guard:
         if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large(limit)
         return _limited(receive, limit)
+
+
+def _parts(address: str) -> SplitResult:
+    """The parts of a URL; what is none has no host and no origin."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

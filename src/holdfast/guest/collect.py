@@ -8,11 +8,17 @@ import time
 
 from holdfast.guest.syscalls import open_beneath
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_DEPTH = 32
 MAX_ENTRIES = 20_000
 MAX_ARTIFACTS = 1_000
 MAX_SECONDS = 5.0
+MAX_NAMES_BYTES = 256 << 10
 _CHUNK = 1 << 20
+_PIECE = 256 << 10
 _SPECIAL = ("**/", "**", "*", "?")
 
 
@@ -57,18 +63,42 @@ def _write_all(fd: int, data: bytes) -> None:
         os.close(fd)
 
 
-def read_file(root: int, path: str, max_bytes: int) -> bytes:
-    """The bytes of a regular file below `root`. Raises OSError (ENOENT, EFBIG, EINVAL for anything but a file …)."""
+def open_file(root: int, path: str, max_bytes: int) -> tuple[int, int]:
+    """A descriptor of a regular file below `root`, and its size.
+
+    Raises OSError (ENOENT, EFBIG, EINVAL for anything but a file …).
+    """
     fd = open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        raise OSError(22, "not a regular file")
+    if found.st_size > max_bytes:
+        os.close(fd)
+        raise OSError(27, "larger than allowed")
+    return fd, found.st_size
+
+
+def read_file(root: int, path: str, max_bytes: int) -> bytes:
+    """The bytes of a regular file below `root`. Raises OSError as `open_file`."""
+    fd, _ = open_file(root, path, max_bytes)
     try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(22, "not a regular file")
-        if found.st_size > max_bytes:
-            raise OSError(27, "larger than allowed")
         return _read_at_most(fd, max_bytes)
     finally:
         os.close(fd)
+
+
+def pieces(root: int, files: dict[str, int]) -> Iterator[bytes]:
+    """The contents of files one after the other, in pieces, each file exactly as long as it was said to be."""
+    for path, size in files.items():
+        fd, _ = open_file(root, path, size)
+        try:
+            while size > 0:
+                piece = os.read(fd, min(_PIECE, size)) or bytes(min(_PIECE, size))
+                size -= len(piece)
+                yield piece
+        finally:
+            os.close(fd)
 
 
 def _read_at_most(fd: int, max_bytes: int) -> bytes:
@@ -127,8 +157,8 @@ def _after(piece: str, path: str, places: set[int]) -> set[int]:
     return reached
 
 
-def artifacts(root: int, patterns: list[str], max_bytes: int) -> tuple[dict[str, bytes], list[str]]:
-    """The regular files that match, at most `max_bytes` together, and a note for each that was left out."""
+def artifacts(root: int, patterns: list[str], max_bytes: int) -> tuple[dict[str, int], list[str]]:
+    """Names and sizes of the regular files that match, at most `max_bytes` together, and a note for each left out."""
     if not patterns:
         return {}, []
     return _Collector(root, [pattern_pieces(pattern) for pattern in patterns], max_bytes).collect()
@@ -141,12 +171,13 @@ class _Collector:
         self._root = root
         self._wanted = wanted
         self._bytes_left = max_bytes
+        self._names_left = MAX_NAMES_BYTES
         self._entries_left = MAX_ENTRIES
         self._deadline = time.monotonic() + MAX_SECONDS
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, int] = {}
         self._notes: list[str] = []
 
-    def collect(self) -> tuple[dict[str, bytes], list[str]]:
+    def collect(self) -> tuple[dict[str, int], list[str]]:
         pending = [""]
         while pending:
             directory = pending.pop()
@@ -188,19 +219,24 @@ class _Collector:
 
     def _take(self, path: str, *, regular: bool) -> None:
         if not path.isprintable():
-            return self._note(ascii(path), "its name is not printable UTF-8")
+            return self._note(path, "its name is not printable UTF-8")
         if not regular:
             return self._note(path, "it is not a regular file")
+        self._names_left -= len(path.encode())
+        if self._names_left < 0:
+            raise _Bounded(f"the names that match are longer than {MAX_NAMES_BYTES >> 10} KiB together")
         try:
-            data = read_file(self._root, path, self._bytes_left)
+            fd, size = open_file(self._root, path, self._bytes_left)
         except OSError as error:
             return self._note(path, error.strerror or "unreadable")
-        self._bytes_left -= len(data)
-        self._files[path] = data
+        os.close(fd)
+        self._bytes_left -= size
+        self._files[path] = size
 
     def _note(self, path: str, reason: str) -> None:
+        shown = path[:200] if path.isprintable() else ascii(path[:200])
         if len(self._notes) < 20:
-            self._notes.append(f"Artifact {path[:200]} was left out: {reason}.")
+            self._notes.append(f"Artifact {shown} was left out: {reason}.")
 
 
 class _Bounded(Exception):

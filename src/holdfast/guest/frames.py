@@ -17,7 +17,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
 LENGTHS = struct.Struct("!II")
@@ -113,6 +113,13 @@ class Channel:
         sent = self._socket.sendmsg([data], rights(fds))
         if sent < len(data):
             self._socket.sendall(memoryview(data)[sent:])
+
+    def send_pieces(self, header: object, payload_size: int, pieces: Iterable[bytes]) -> None:
+        """Send one message whose payload is too large to hold at once. Raises OSError when the peer is gone."""
+        text = self._encode(header)
+        self._socket.sendall(LENGTHS.pack(len(text), payload_size) + text)
+        for piece in pieces:
+            self._socket.sendall(piece)
 
     def receive(self) -> Frame | None:
         """The next message, or None when the peer has closed. Raises OSError."""

@@ -116,6 +116,7 @@ def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None, str
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
     _raise_oom_score()
+    _forbid_core_dumps()
     if landlock is not None:
         syscalls.landlock_restrict(landlock)
         os.close(landlock)
@@ -128,6 +129,14 @@ def _raise_oom_score() -> None:
     fd = os.open(_OOM_SCORE, os.O_WRONLY | os.O_CLOEXEC)
     os.write(fd, b"1000")
     os.close(fd)
+
+
+def _forbid_core_dumps() -> None:
+    """With a limit of 0 the kernel still runs a handler named by `core_pattern`, on the host; with 1 it does not."""
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    except (ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _landlock_holds() -> bool:
@@ -168,7 +177,8 @@ def _become_main(argv: list[str], clean: CleanStart) -> None:
     ending.shorten(clean.stash.modules, taken)
     library = __file__.partition("/holdfast/guest/")[0]
     sys.path[:] = [entry for entry in sys.path if entry != library]
-    for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:
+    searched = {*sys.path, *(entry for name in clean.modules for entry in getattr(sys.modules[name], "__path__", ()))}
+    for entry in sys.path_importer_cache.keys() - searched:
         del sys.path_importer_cache[entry]
 
 

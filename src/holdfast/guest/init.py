@@ -16,7 +16,7 @@ import select
 import time
 
 from holdfast.guest import collect, guest, syscalls
-from holdfast.guest.frames import Channel, Frame, join_files, json_text, marshalled, split_files
+from holdfast.guest.frames import Channel, Frame, json_text, marshalled, split_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 GUEST_UID = guest.UID
 WORKSPACE = "/workspace"
 KILL_POLL_SECONDS = 0.05
+MEMORY_LIMITS = ("memory.memsw.limit_in_bytes", "memory.limit_in_bytes", "memory.max")
+MEMORY_OF_OURS = 32 << 20
 _NO_CAPABILITIES = b"".join(b"Cap%s:\t%016x\n" % (name, 0) for name in (b"Inh", b"Prm", b"Eff", b"Bnd", b"Amb"))
 NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 
@@ -127,6 +129,30 @@ def read_counter(fd: int, field: str | None) -> int | None:
     return None
 
 
+class _MoreMemory:
+    """While entered, pid 1 may use more than the program could: what is left of it may fill the cell to the brim."""
+
+    def __init__(self, knobs: dict[str, int], limits: dict[str, str]) -> None:
+        # The limit with swap bounds the one without, so it goes up first and comes down last.
+        names = [name for name in MEMORY_LIMITS if name in knobs]
+        self._up = [(knobs[name], str(int(limits[name]) + MEMORY_OF_OURS)) for name in names]
+        self._down = [(knobs[name], limits[name]) for name in reversed(names)]
+
+    def __enter__(self) -> None:
+        self._turn(self._up)
+
+    def __exit__(self, *_: object) -> None:
+        self._turn(self._down)
+
+    @staticmethod
+    def _turn(rows: list[tuple[int, str]]) -> None:
+        for knob, value in rows:
+            try:
+                os.write(knob, value.encode())
+            except OSError:
+                continue
+
+
 class Guest:
     """A child that is locked in and waits for its job; `started` if it is the program of a profile already."""
 
@@ -145,6 +171,7 @@ class Init:
         self._channel = channel
         self._usage = files.usage
         self._knobs = files.knobs
+        self._limits: dict[str, str] = {name: value for _, name, value in config["cgroup"]["writes"]}
         self._clean = clean
         self._workspace = os.open(WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._landlock = guest.landlock_ruleset(config["landlock"])
@@ -214,7 +241,7 @@ class Init:
         if chosen is None:
             return None
         self._adjust(header["writes"], header["disk"])
-        cpu_before = self._cpu_seconds()
+        cpu_before, kills_before = self._cpu_seconds(), self._counter("oom_kills") or 0
         started = time.monotonic()
         try:
             self._hand_over(chosen, frame)
@@ -229,22 +256,23 @@ class Init:
         ended = time.monotonic()
         self._end_everything()
         disk = os.fstatvfs(self._workspace)
-        files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
-        index, payload = join_files(files)
-        verdict = {
-            "op": "exited",
-            "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-            "reason": reason,
-            "usage": self._usage_since(cpu_before, ended - started),
-            "disk_full": disk.f_bavail == 0 or disk.f_favail == 0,
-            "artifacts": index,
-            "notes": notes,
-            "start_ms": (started - received) * 1000,
-            "run_ms": (ended - started) * 1000,
-            "collect_ms": (time.monotonic() - ended) * 1000,
-        }
-        self._channel.send(verdict, payload)
+        usage = self._usage_since(cpu_before, kills_before, ended - started)
+        with _MoreMemory(self._knobs, self._limits):
+            files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
+            verdict = {
+                "op": "exited",
+                "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+                "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                "reason": reason,
+                "usage": usage,
+                "disk_full": disk.f_bavail == 0 or disk.f_favail == 0,
+                "artifacts": list(files.items()),
+                "notes": notes,
+                "start_ms": (started - received) * 1000,
+                "run_ms": (ended - started) * 1000,
+                "collect_ms": (time.monotonic() - ended) * 1000,
+            }
+            self._channel.send_pieces(verdict, sum(files.values()), collect.pieces(self._workspace, files))
         return True
 
     def _choose_guest(self, *, started: bool) -> Guest | None:
@@ -283,6 +311,7 @@ class Init:
                 continue
         for name, value in writes.items():
             turn(self._knobs[name], name, value)
+        self._limits |= writes
 
     def _supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
         """Wait for the guest and reap orphans meanwhile: its wait status, and why it was ended if we did it."""
@@ -341,13 +370,14 @@ class Init:
         scale: float = self._config["cgroup_cpu_unit_seconds"]
         return user * scale, system * scale
 
-    def _usage_since(self, cpu_before: tuple[float, float], wall_seconds: float) -> dict[str, Any]:
+    def _usage_since(self, cpu_before: tuple[float, float], kills_before: int, wall_seconds: float) -> dict[str, Any]:
         user, system = self._cpu_seconds()
-        counters = {key: self._counter(key) for key in ("memory_peak", "processes_peak", "oom_kills")}
+        counters = {key: self._counter(key) for key in ("memory_peak", "processes_peak")}
         return {
             "wall_seconds": wall_seconds,
             "cpu_user_seconds": user - cpu_before[0],
             "cpu_system_seconds": system - cpu_before[1],
+            "oom_kills": (self._counter("oom_kills") or 0) - kills_before,
             **counters,
         }
 
@@ -366,7 +396,8 @@ class Init:
             else:
                 data = collect.read_file(self._workspace, header["path"], header["max_bytes"])
                 self._channel.send({"op": "done"}, data)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
+            error = error if isinstance(error, OSError) else OSError(errno.ENOMEM, "no memory left in the sandbox")
             name = errno.errorcode.get(error.errno or 0, "EIO")
             self._channel.send({"op": "refused", "errno": name, "error": error.strerror or str(error)})
 

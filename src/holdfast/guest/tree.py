@@ -10,7 +10,6 @@ import pwd
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
 from typing import Any
 
 from holdfast.guest import syscalls
@@ -127,15 +126,18 @@ def _show(source: str, root: str, target: str) -> None:
     """
     if os.path.isdir(source):
         os.makedirs(root + target, exist_ok=True)
-        layers = f"lowerdir={_escaped(source)}:{_escaped(root)}/run"
-        with suppress(OSError):
-            syscalls.mount("overlay", root + target, "overlay", _READ_ONLY, layers)
+        # Named through descriptors, because programs can read these options in their mount table.
+        layers = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (source, f"{root}/run")]
+        lower = ":".join(f"/proc/self/fd/{fd}" for fd in layers)
+        try:
+            syscalls.mount("overlay", root + target, "overlay", _READ_ONLY, f"lowerdir={lower}")
             return
+        except OSError:
+            pass
+        finally:
+            for fd in layers:
+                os.close(fd)
     _bind(source, root + target)
-
-
-def _escaped(path: str) -> str:
-    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
 def _bind(source: str, target: str, *, devices: bool = False) -> None:

@@ -20,7 +20,7 @@ def test_the_filter_starts_with_the_refusal_of_calls_nobody_has_reviewed() -> No
 
 def test_limits_of_pid_1_are_protected_when_it_shares_the_guests_user() -> None:
     alone, shared = (seccomp.compile_filter(shared_user=flag) for flag in (False, True))
-    assert len(shared) > len(alone)
+    assert shared != alone
 
 
 def test_no_call_is_refused_twice_in_different_ways() -> None:

@@ -18,6 +18,9 @@ CPU_PERIOD_MICROSECONDS = 100_000
 PROCESSES_OF_OURS = 2
 """Pid 1, and room for the next guest while the last one is being reaped."""
 
+SOCKET_PART_V1 = 4
+"""Version 1 counts socket buffers apart from memory, and not at all without a limit: this part of it comes on top."""
+
 _NEEDED = ("memory", "pids", "cpu")
 _WANTED_V1 = (*_NEEDED, "cpuacct")
 _PARENT = "holdfast"
@@ -68,8 +71,8 @@ class CgroupTree:
         return [(index, name, value) for index, name, value in found if index is not None and self._offers(index, name)]
 
     def _offers(self, index: int, name: str) -> bool:
-        """Optional files (swap accounting) exist on some kernels only; the others must be written."""
-        optional = "memsw" in name or "swap" in name
+        """Optional files (swap and socket accounting) exist on some kernels only; the others must be written."""
+        optional = "memsw" in name or "swap" in name or "kmem" in name
         return not optional or self._exists(index, name)
 
     def _exists(self, index: int, name: str) -> bool:
@@ -128,6 +131,7 @@ def _writes_v1(limits: Limits) -> Iterator[tuple[str, str, str]]:
     memory = str(limits.memory_bytes)
     yield "memory", "memory.limit_in_bytes", memory
     yield "memory", "memory.memsw.limit_in_bytes", memory
+    yield "memory", "memory.kmem.tcp.limit_in_bytes", str(limits.memory_bytes // SOCKET_PART_V1)
     yield "pids", "pids.max", str(limits.processes + PROCESSES_OF_OURS)
     yield "cpu", "cpu.shares", str(limits.cpu_shares)
     yield "cpu", "cpu.cfs_quota_us", "-1" if limits.cpus is None else str(_quota(limits.cpus))

@@ -89,6 +89,8 @@ class LocalEngine:
     @asynccontextmanager
     async def open(cls, config: LocalConfig) -> AsyncIterator["LocalEngine"]:
         """Start an engine and try it out. Raises HostError when the host is below the operator's floor."""
+        if config.allow_network:
+            raise HostError("The local engine cannot give programs a network yet; unset HOLDFAST_ALLOW_NETWORK.")
         groups, problems = _prepare_cgroups(config)
         engine = cls(config, groups, problems)
         keeping: list[asyncio.Task[None]] = []
@@ -265,9 +267,10 @@ class LocalEngine:
         rlimits = {
             "RLIMIT_NOFILE": limits.open_files,
             "RLIMIT_FSIZE": limits.disk_bytes,
-            "RLIMIT_CORE": 0,
             "RLIMIT_MEMLOCK": 64 << 10,
-            "RLIMIT_MSGQUEUE": 256 << 10,
+            # Counted against the user who started the server, so next to nothing.
+            "RLIMIT_MSGQUEUE": 0,
+            "RLIMIT_SIGPENDING": 256,
         }
         if self._uid_base is not None:
             rlimits["RLIMIT_NPROC"] = limits.processes

@@ -97,7 +97,7 @@ class Launcher:
             raise await launcher._failure() from None
         except BaseException:
             process.kill()
-            launcher._on_death()
+            await launcher.aclose()
             raise
         return launcher
 

@@ -43,6 +43,8 @@ _FIXES = {
 
 def explain(step: str, reason: str) -> str:
     """One sentence about a launcher or trial cell that failed at `step`."""
+    if step == "launcher":
+        return f"The launcher did not start: {reason.rstrip('.')}."
     causes = [f"{cause}; run: {fix}" for path, value, cause, fix in _SWITCHES if _reads(path, value)]
     if in_container():
         causes.append(_IN_CONTAINER)

@@ -12,6 +12,9 @@ _READ_BYTES = 1 << 16
 _UNREAD_BYTES = 1 << 18
 """How much output may wait for a slow reader; beyond it the program has to wait."""
 
+_MOST_BYTES_IN_A_PIPE = 1 << 20
+"""To what a program can enlarge a pipe (fs.pipe-max-size)."""
+
 
 class OutputPipe:
     """The reading end of stdout or stderr. Stops reading while too much is unread."""
@@ -29,19 +32,35 @@ class OutputPipe:
         self._loop.add_reader(self._fd, self._on_readable)
 
     def _on_readable(self) -> None:
+        if not self._read():
+            return
+        if not self.ended and self._unread >= _UNREAD_BYTES:
+            self._loop.remove_reader(self._fd)
+            self._reading = False
+        self._wake()
+
+    def _read(self) -> int:
+        """Keep what can be read at once; how much that was, at the end of the pipe 1."""
         try:
             data = os.read(self._fd, _READ_BYTES)
         except BlockingIOError:
-            return
+            return 0
         if not data:
             self.close()
-        else:
-            self._chunks.append(data)
-            self._unread += len(data)
-            if self._unread >= _UNREAD_BYTES:
-                self._loop.remove_reader(self._fd)
-                self._reading = False
-        self._wake()
+            return 1
+        self._chunks.append(data)
+        self._unread += len(data)
+        return len(data)
+
+    def take_rest(self) -> None:
+        """Everybody who could write is dead: read what is left, and do not wait for an end.
+
+        A descriptor in flight, in a socket that only itself refers to, keeps a pipe open long after its program.
+        """
+        left = _MOST_BYTES_IN_A_PIPE
+        while not self.ended and left > 0 and (count := self._read()):
+            left -= count
+        self.close()
 
     def take(self) -> Output | None:
         """The oldest unread chunk."""
@@ -154,6 +173,8 @@ class LocalProcess:
         self._verdict = verdict
         if isinstance(verdict, BaseException):
             self.pipes.close()
+        for pipe in self.pipes.outputs:
+            pipe.take_rest()
         self.pipes.changed.set()
 
     async def kill(self) -> None:

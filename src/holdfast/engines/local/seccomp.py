@@ -30,7 +30,7 @@ REFUSED = (
     "add_key", "request_key", "keyctl", "bpf", "perf_event_open", "seccomp", "fanotify_init", "fanotify_mark",
     "lookup_dcookie", "lsm_get_self_attr", "lsm_set_self_attr", "lsm_list_modules",
     # the machine itself
-    "acct", "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
+    "sync", "syncfs", "acct", "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
     "create_module", "query_module", "get_kernel_syms", "swapon", "swapoff", "syslog", "sethostname",
     "setdomainname", "settimeofday", "stime", "clock_settime", "clock_settime64", "clock_adjtime", "adjtimex", "ioperm",
     "iopl", "vhangup",
@@ -40,8 +40,20 @@ REFUSED = (
 # fmt: on
 """Answered EPERM: kernel surface no program in a cell has a use for."""
 
-ABSENT = ("clone3", "io_uring_setup", "io_uring_enter", "io_uring_register")
-"""Answered ENOSYS, so that libraries fall back to calls whose arguments can be filtered."""
+ABSENT = (
+    "clone3",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "inotify_init",
+    "inotify_init1",
+    "io_setup",
+)
+"""Answered ENOSYS, so that libraries fall back to calls whose arguments can be filtered, or to polling.
+
+Instances of inotify count against the user who started the server, and watches see other cells read shared files.
+Asynchronous I/O has one quota for the whole machine.
+"""
 
 NEWER_THAN_LIBSECCOMP = {
     "memfd_secret": 447,
@@ -61,7 +73,11 @@ LAST_REVIEWED_CALL = 469
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET = 1, 2, 5
 IPPROTO_TCP, IPPROTO_UDP = 6, 17
+_RLIMIT_CORE = 4
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_F_NOTIFY = 1026
+_MSG_OOB = 1
+_TCP_ULP = 31
 _X32_BIT = 0x40000000
 _S_IFMT, _S_IFCHR, _S_IFBLK = 0o170000, 0o020000, 0o060000
 
@@ -130,7 +146,16 @@ class _Compiler:
         for call, position in (("mknod", 1), ("mknodat", 2)):
             for kind in (_S_IFCHR, _S_IFBLK):
                 self._refuse(call, arg(position, masked, _S_IFMT, kind))
+        self._refuse("fcntl", arg(1, masked, 0xFFFFFFFF, _F_NOTIFY))
+        for call, position in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
+            self._refuse(call, arg(position, masked, _MSG_OOB, _MSG_OOB), error=errno.EOPNOTSUPP)
+        tcp_ulp = (arg(1, masked, 0xFFFFFFFF, IPPROTO_TCP), arg(2, masked, 0xFFFFFFFF, _TCP_ULP))
+        self._refuse("setsockopt", *tcp_ulp, error=errno.ENOPROTOOPT)
         self._refuse("personality", arg(0, ne, 0))
+        # Asking for another limit on core dumps succeeds and does nothing: see `_forbid_core_dumps` of the guest.
+        core = (masked, 0xFFFFFFFF, _RLIMIT_CORE)
+        self._refuse("setrlimit", arg(0, *core), error=0)
+        self._refuse("prlimit64", arg(1, *core), arg(2, ne, 0), error=0)
         if shared_user:
             self._refuse("prlimit64", arg(0, ne, 0))
 

@@ -67,6 +67,10 @@ CALLS: dict[str, tuple[int | bytes | None, ...]] = {
     "move_pages": (0, 0, None, None, None, 99),
     "migrate_pages": (0, 0, BAD_ADDRESS, BAD_ADDRESS),
     "mbind": (1, 4096, 99, None, 0, 0),
+    "inotify_init1": (BAD_FLAGS,),
+    "io_setup": (0, None),
+    "sync": (),
+    "syncfs": (-1,),
 }
 
 AF = {
@@ -126,6 +130,23 @@ with attempt():
     escaped("an x32 getpid was answered") if left == 7 else refused(killed_by(left, "ENOSYS"))
 """
 
+WATCHES_A_DIRECTORY = """
+with attempt():
+    fcntl.fcntl(os.open("/usr/bin", os.O_RDONLY), fcntl.F_NOTIFY, fcntl.DN_ACCESS)
+    escaped("it is told when anybody reads there")
+"""
+SENDS_URGENT_DATA = """
+with attempt():
+    ends = socket.socketpair()
+    ends[0].send(b"x", socket.MSG_OOB)
+    escaped("urgent data over a local socket")
+"""
+TCP_ULP = """
+with attempt():
+    socket.socket().setsockopt(socket.IPPROTO_TCP, 31, b"tls")
+    escaped("a protocol above TCP in the kernel")
+"""
+
 READ_IMPLIES_EXEC = 0x0400000
 PERSONALITY = f"""
 with attempt():
@@ -174,6 +195,9 @@ ATTACKS = (
     _unshares("user", CLONE_NEWUSER),
     _unshares("mount", CLONE_NEWNS),
     program("clones_into_a_user_namespace", Aim.ESCAPE, NEW_NAMESPACE_BY_CLONE, may_refuse=WITHHELD),
+    program("watches_a_directory_that_all_runs_read", Aim.ESCAPE, WATCHES_A_DIRECTORY),
+    program("sends_urgent_data_over_a_local_socket", Aim.ESCAPE, SENDS_URGENT_DATA, may_refuse=LACKING),
+    program("puts_a_kernel_protocol_above_tcp", Aim.ESCAPE, TCP_ULP, may_refuse=LACKING | {"ENOTCONN"}),
     program("changes_its_personality", Aim.ESCAPE, PERSONALITY),
     program("calls_32_bit_system_calls", Aim.ESCAPE, CALLS_32_BIT, may_refuse=NO_EMULATION),
     program("opens_a_socket_by_32_bit_socketcall", Aim.ESCAPE, SOCKETCALL, may_refuse=NO_EMULATION),

@@ -1,9 +1,10 @@
 """Exhaustion: every program tries to use more than it was given, and bounded itself, so that no host is harmed."""
 
+import time
 from collections.abc import Mapping
 
 from holdfast.testing.attacks.arena import Arena
-from holdfast.testing.attacks.model import WITHHELD, Aim, Attack, Ran, Truth, program
+from holdfast.testing.attacks.model import WITHHELD, Aim, Attack, Outcome, Ran, Truth, escaped, judge, program
 
 MiB = 1 << 20
 MEMORY = {"memory_bytes": 64 * MiB, "disk_bytes": 16 * MiB}
@@ -11,6 +12,7 @@ DISK = {"memory_bytes": 128 * MiB, "disk_bytes": 16 * MiB}
 UNREAD_BYTES = 16 * MiB
 WALL = {"wall_seconds": 1.0}
 WALL_OVERRUN = 2.5
+LINGERING = 0.9
 
 IN_A_CHILD = """
 with attempt():
@@ -185,6 +187,71 @@ os.set_blocking({flooded}, True)
 os.write({other}, f"\\nWROTE {{written}}\\n".encode())
 """
 
+TCP_BUFFERS = """
+with attempt():
+    server, kept, taken, chunk = socket.create_server(("127.0.0.1", 0)), [], 0, bytes(MiB)
+    while taken < 96 * MiB and len(kept) < 400:
+        sender = socket.create_connection(server.getsockname())
+        sender.setblocking(False)
+        kept += [sender, server.accept()[0]]
+        before = taken
+        try:
+            while True:
+                taken += sender.send(chunk)
+        except BlockingIOError:
+            if taken - before < 4096:
+                break
+    escaped(f"{taken >> 20} MiB") if taken > 80 * MiB else refused("EAGAIN", taken)
+"""
+UDP_BUFFERS = """
+with attempt():
+    kept, taken, datagram = [], 0, bytes(32000)
+    for _ in range(500):
+        kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        kept[-1].bind(("127.0.0.1", 0))
+        kept[-1].setblocking(False)
+        for _ in range(8):
+            kept[-1].sendto(datagram, kept[-1].getsockname())
+    for receiver in kept:
+        with suppress(BlockingIOError):
+            while True:
+                taken += len(receiver.recv(65536))
+    escaped(f"{taken >> 20} MiB") if taken > 48 * MiB else refused("EAGAIN", taken)
+"""
+NOTIFIERS = """
+with attempt():
+    kept = [syscall("inotify_init1", 0) for _ in range(32)]
+    escaped("32 of the few instances of the user who runs the server")
+"""
+ASYNCHRONOUS_INPUT = """
+with attempt():
+    context = ctypes.create_string_buffer(8)
+    syscall("io_setup", 2048, context)
+    escaped("2048 of the requests that the machine has")
+"""
+SIGNALS = """
+with attempt():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+    for _ in range(8192):
+        if LIBC.sigqueue(os.getpid(), int(signal.SIGRTMIN), None):
+            raise OSError(ctypes.get_errno(), "sigqueue")
+    escaped("8192 signals on the account of the user who runs the server")
+"""
+DESCRIPTORS_IN_FLIGHT = """
+refused("UNSEEN")
+import array
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(3)
+    os._exit(0)
+time.sleep(0.1)
+ends = socket.socketpair()
+for end in ends:
+    flying = array.array("i", [ends[0].fileno(), ends[1].fileno(), 1, 2])
+    end.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, flying)])
+os._exit(0)
+"""
+
 IGNORES_TERM = """
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGXCPU):
     signal.signal(number, signal.SIG_IGN)
@@ -236,6 +303,15 @@ def _spins(name: str, deed: str) -> Attack:
     return _uses(name, IGNORES_TERM.format(deed=deed), limits=WALL)
 
 
+async def _stays_in_flight(arena: Arena) -> Outcome:
+    """Descriptors in a socket that only they refer to outlive every program, until the kernel looks for such."""
+    async with arena.sandbox(WALL) as cage:
+        began = time.monotonic()
+        ran = await cage.run(DESCRIPTORS_IN_FLIGHT)
+        longer = time.monotonic() - began - ran.exited.usage.wall_seconds
+    return escaped(f"it held its place for {longer:.1f} s beyond its end") if longer > LINGERING else judge(arena, ran)
+
+
 ATTACKS = (
     _one_line("takes_more_memory_than_it_was_given", "touch(96 * MiB)", "96 MiB", limits=MEMORY),
     _one_line(
@@ -271,6 +347,14 @@ ATTACKS = (
         may_refuse=WITHHELD | {"ENOMEM"},
         limits=MEMORY,
     ),
+    _uses("takes_more_memory_in_tcp_buffers", TCP_BUFFERS, limits={**MEMORY, "open_files": 1024}),
+    _uses("takes_more_memory_in_udp_buffers", UDP_BUFFERS, limits={**MEMORY, "open_files": 1024}),
+    _uses("takes_the_file_notifiers_of_the_host", NOTIFIERS, may_refuse=frozenset({"ENOSYS", "EMFILE"})),
+    _uses(
+        "takes_the_asynchronous_requests_of_the_host", ASYNCHRONOUS_INPUT, may_refuse=frozenset({"ENOSYS", "EAGAIN"})
+    ),
+    _uses("takes_the_queued_signals_of_the_host", SIGNALS, may_refuse=frozenset({"EAGAIN"})),
+    Attack("keeps_its_output_open_in_flight", Aim.EXHAUST, _stays_in_flight),
     _one_line("fills_more_than_its_disk", "fill('big', 24 * MiB)", "24 MiB", limits=DISK),
     _one_line(
         "fills_more_than_its_disk_in_tmp",

@@ -43,6 +43,7 @@ NUMBERS = {
     "shmctl": (31, 195), "shmdt": (67, 197), "shmget": (29, 194), "swapoff": (168, 225),
     "swapon": (167, 224), "syslog": (103, 116),
     "umount2": (166, 39), "unshare": (272, 97), "userfaultfd": (323, 282), "vhangup": (153, 58),
+    "inotify_init1": (294, 26), "io_setup": (206, 0), "sync": (162, 81), "syncfs": (306, 267),
     "pidfd_open": (434, 434), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
     "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "clone3": (435, 435),

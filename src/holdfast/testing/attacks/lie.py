@@ -26,6 +26,7 @@ HIDDEN_BYTES = 40 * MiB
 HIDDEN_PROCESSES = 12
 HONEST_CODE = 3
 FORGED_CODE = 42
+MAX_NAMES_BYTES = 512 << 10
 MEMORY = {"memory_bytes": 64 * MiB, "disk_bytes": 16 * MiB}
 
 FORGED = (
@@ -160,6 +161,29 @@ else:
     sys.exit({HONEST_CODE})
 """
 
+LONG_NAMES = """
+refused("UNSEEN")
+place = "/".join(["d" * 250] * 5)
+os.makedirs(place)
+for number in range(900):
+    open(f"{place}/{number}", "w").close()
+"""
+
+UGLY_NAMES = """
+refused("UNSEEN")
+with open(b"big\\x1b[31m\\n\\xff", "wb") as file:
+    file.truncate(17 * MiB)
+os.mkdir(b"shut\\x1b[31m\\n\\xff", 0)
+"""
+
+FILLS_AND_LEAVES = f"""
+with attempt():
+    for number in range(18):
+        fill(f"part{{number:02}}", MiB)
+    escaped("18 MiB on a disk of 14 MiB")
+os._exit({HONEST_CODE})
+"""
+
 WRITES_ELSEWHERE = """
 with attempt():
     pid = find(A.token + "-other")
@@ -224,6 +248,15 @@ def _overrun_hidden(arena: Arena, ran: Ran) -> str | None:
     return None if ran.exited.usage.out_of_memory else "nobody was told that memory ran out"
 
 
+def _long_names(arena: Arena, ran: Ran) -> str | None:
+    size = sum(map(len, ran.exited.artifacts))
+    return f"the names of the artifacts are {size >> 10} KiB long" if size > MAX_NAMES_BYTES else None
+
+
+def _ugly_note(arena: Arena, ran: Ran) -> str | None:
+    return next((ascii(note) for note in ran.exited.notes if not note.isprintable()), None)
+
+
 async def _writes_into_another_run(arena: Arena) -> Outcome:
     heard: list[Ran] = []
 
@@ -265,6 +298,16 @@ ATTACKS = (
         "stops_the_process_that_judges_it",
         KILLS_THE_JUDGE.replace("{number}", "19, 20, 22"),
         _unless_exit_code(HONEST_CODE),
+    ),
+    program("gives_artifacts_endless_names", Aim.LIE, LONG_NAMES, truth=_long_names, artifacts=("**",)),
+    program("writes_to_the_readers_terminal_in_a_note", Aim.LIE, UGLY_NAMES, truth=_ugly_note, artifacts=("**",)),
+    program(
+        "leaves_no_memory_for_its_verdict",
+        Aim.LIE,
+        FILLS_AND_LEAVES,
+        truth=_unless_exit_code(HONEST_CODE),
+        limits={"memory_bytes": 24 * MiB, "disk_bytes": 14 * MiB},
+        artifacts=("**",),
     ),
     Attack("writes_into_the_output_of_another_run", Aim.LIE, _writes_into_another_run),
 )
