@@ -1,7 +1,8 @@
 """Runs programs on an engine, warm and cold, and keeps what a caller can compare."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.engines import Command, Engine, Exited, Output, SandboxSpec
 from holdfast.types import Limits
@@ -18,6 +19,8 @@ LIMITS = Limits(
     open_files=1024,
     cpu_shares=512,
 )
+_CHANCE = re.compile(rb"0x[0-9a-f]{6,}|\d\.\d{6,} seconds|(?<=/tmp/)[a-z0-9_]+| - leaked [^\n]*")
+
 COLD = {"LANG": "C.UTF-8"}
 """One of the variables with which python is started anew, with the value it has anyway."""
 
@@ -33,6 +36,10 @@ class Outcome:
     reason: str | None
     artifacts: Mapping[str, bytes]
     notes: tuple[str, ...]
+
+    def without_chance(self) -> "Outcome":
+        """The same without what differs between any two runs: addresses, times and names of temporary files."""
+        return replace(self, stdout=_CHANCE.sub(b"?", self.stdout), stderr=_CHANCE.sub(b"?", self.stderr))
 
 
 async def outcome(engine: Engine, program: Program, *, profile: str = PLAIN, cold: bool = False) -> Outcome:

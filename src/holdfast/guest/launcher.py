@@ -56,7 +56,6 @@ def _prepare(started_with: set[str]) -> Launcher:
     _assert_single_threaded()
     syscalls.set_process_name("holdfast-launch")
     gc.collect()
-    gc.freeze()
     return Launcher(config, clean)
 
 
