@@ -15,7 +15,7 @@ import resource
 import select
 import time
 
-from holdfast.guest import collect, guest, syscalls
+from holdfast.guest import collect, groups, guest, syscalls
 from holdfast.guest.frames import Channel, Frame, json_text, marshalled, split_files
 
 TYPE_CHECKING = False
@@ -25,32 +25,13 @@ if TYPE_CHECKING:
 GUEST_UID = guest.UID
 WORKSPACE = "/workspace"
 KILL_POLL_SECONDS = 0.05
-MEMORY_LIMITS = ("memory.memsw.limit_in_bytes", "memory.limit_in_bytes", "memory.max")
-MEMORY_OF_OURS = 32 << 20
 _NO_CAPABILITIES = b"".join(b"Cap%s:\t%016x\n" % (name, 0) for name in (b"Inh", b"Prm", b"Eff", b"Bnd", b"Amb"))
 NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 
 
-class GroupFiles:
-    """Open files of the cell's control groups, by name: what it used, and its limits."""
-
-    def __init__(self) -> None:
-        self.usage: dict[str, int] = {}
-        self.knobs: dict[str, int] = {}
-
-    def descriptors(self) -> tuple[int, ...]:
-        return (*self.usage.values(), *self.knobs.values())
-
-
-def turn(knob: int, name: str, value: str) -> None:
-    """Write a limit. Raises OSError that says which."""
-    try:
-        os.write(knob, value.encode())
-    except OSError as error:
-        raise OSError(error.errno, f"writing '{value}' to {name}: {error.strerror}") from error
-
-
-def enter_cell(config: dict[str, Any], ends: list[int], go: int, files: GroupFiles, clean: guest.CleanStart) -> None:
+def enter_cell(
+    config: dict[str, Any], ends: list[int], go: int, files: groups.GroupFiles, clean: guest.CleanStart
+) -> None:
     """Become pid 1 of a cell. Returns only in a guest that is to run main.py."""
     control, *streams = ends
     channel = Channel(control, json_text)
@@ -117,42 +98,6 @@ def drain(fd: int) -> None:
         pass
 
 
-def read_counter(fd: int, field: str | None) -> int | None:
-    """A number of a control group file: the whole file, or the line that starts with `field`."""
-    text = os.pread(fd, 4096, 0).decode()
-    if field is None:
-        return int(text)
-    for line in text.splitlines():
-        name, _, value = line.partition(" ")
-        if name == field:
-            return int(value)
-    return None
-
-
-class _MoreMemory:
-    """While entered, pid 1 may use more than the program could: what is left of it may fill the cell to the brim."""
-
-    def __init__(self, knobs: dict[str, int], limits: dict[str, str]) -> None:
-        # The limit with swap bounds the one without, so it goes up first and comes down last.
-        names = [name for name in MEMORY_LIMITS if name in knobs]
-        self._up = [(knobs[name], str(int(limits[name]) + MEMORY_OF_OURS)) for name in names]
-        self._down = [(knobs[name], limits[name]) for name in reversed(names)]
-
-    def __enter__(self) -> None:
-        self._turn(self._up)
-
-    def __exit__(self, *_: object) -> None:
-        self._turn(self._down)
-
-    @staticmethod
-    def _turn(rows: list[tuple[int, str]]) -> None:
-        for knob, value in rows:
-            try:
-                os.write(knob, value.encode())
-            except OSError:
-                continue
-
-
 class Guest:
     """A child that is locked in and waits for its job; `started` if it is the program of a profile already."""
 
@@ -166,7 +111,9 @@ class Guest:
 class Init:
     """The life of pid 1 after the cell is built."""
 
-    def __init__(self, config: dict[str, Any], channel: Channel, files: GroupFiles, clean: guest.CleanStart) -> None:
+    def __init__(
+        self, config: dict[str, Any], channel: Channel, files: groups.GroupFiles, clean: guest.CleanStart
+    ) -> None:
         self._config = config
         self._channel = channel
         self._usage = files.usage
@@ -257,7 +204,7 @@ class Init:
         self._end_everything()
         disk = os.fstatvfs(self._workspace)
         usage = self._usage_since(cpu_before, kills_before, ended - started)
-        with _MoreMemory(self._knobs, self._limits):
+        with groups.MoreMemory(self._knobs, self._limits):
             files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
             verdict = {
                 "op": "exited",
@@ -306,11 +253,11 @@ class Init:
         for name, value in writes.items():
             # Memory with and without swap bound each other, so of a pair one may have to wait for the other.
             try:
-                turn(self._knobs[name], name, value)
+                groups.turn(self._knobs[name], name, value)
             except OSError:
                 continue
         for name, value in writes.items():
-            turn(self._knobs[name], name, value)
+            groups.turn(self._knobs[name], name, value)
         self._limits |= writes
 
     def _supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
@@ -385,7 +332,7 @@ class Init:
         if key not in self._usage:
             return None
         fields: dict[str, str | None] = self._config["cgroup_usage_fields"]
-        return read_counter(self._usage[key], fields[key])
+        return groups.read_counter(self._usage[key], fields[key])
 
     def _answer_file_request(self, frame: Frame) -> None:
         header = frame.header

@@ -17,7 +17,7 @@ import os
 import select
 import sys
 
-from holdfast.guest import guest, init, preload, syscalls
+from holdfast.guest import groups, guest, init, preload, syscalls
 from holdfast.guest.frames import json_text, receive_with_fds
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Cell:
         self.pid = 0
         self.name = f"cell-{cell_id}"
         self.directories: list[int] = []
-        self.files = init.GroupFiles()
+        self.files = groups.GroupFiles()
 
 
 def serve(started_with: set[str]) -> None:
@@ -147,7 +147,7 @@ class Launcher:
         for hierarchy, name, value in wanted["writes"]:
             knob = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
             cell.files.knobs[name] = knob
-            init.turn(knob, name, value)
+            groups.turn(knob, name, value)
         for key, (hierarchy, name) in wanted["usage"].items():
             cell.files.usage[key] = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
 
@@ -191,7 +191,7 @@ class Launcher:
         hierarchy, name = wanted
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
         try:
-            return int(init.read_counter(fd, "oom_kill") or 0)
+            return int(groups.read_counter(fd, "oom_kill") or 0)
         finally:
             os.close(fd)
 
@@ -229,7 +229,7 @@ def _join(files: list[int]) -> None:
 def _write(path: str, value: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        init.turn(fd, path, value)
+        groups.turn(fd, path, value)
     finally:
         os.close(fd)
 

@@ -188,7 +188,8 @@ class LocalSandbox:
     async def _lost(self, command: Command) -> Exited | HoldfastError:
         """Why pid 1 went away: the kernel took it for memory, or the sandbox failed."""
         try:
-            oom_kills = await asyncio.wait_for(asyncio.shield(self.gone), LOST_SECONDS)
+            async with asyncio.timeout(LOST_SECONDS):
+                oom_kills = await asyncio.shield(self.gone)
         except TimeoutError:
             oom_kills = -1
         if oom_kills <= 0:

@@ -216,7 +216,8 @@ class LocalEngine:
             raise EngineError(f"All {MAX_CELLS} sandboxes are in use; try again.")
         sandbox = self._ask(launcher, spec)
         try:
-            reading = await asyncio.wait_for(sandbox.ready(), CREATE_SECONDS)
+            async with asyncio.timeout(CREATE_SECONDS):
+                reading = await sandbox.ready()
         except TimeoutError:
             await sandbox.aclose()
             raise EngineError("A sandbox was not ready in time; try again.") from None

@@ -15,6 +15,7 @@ from holdfast.errors import EngineError, HostError
 from holdfast.guest.frames import marshalled
 
 START_SECONDS = 30.0
+END_SECONDS = 2.0
 RESTART_SECONDS = 0.1
 RECYCLE_SECONDS, RECYCLE_CELLS = 3600.0, 20_000
 """When a launcher is replaced: after this time or this many cells, whichever comes first."""
@@ -91,7 +92,8 @@ class Launcher:
             theirs.close()
         launcher = cls(process, ours)
         try:
-            await asyncio.wait_for(launcher._ready, START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await launcher._ready
         except (TimeoutError, EngineError):
             await launcher.aclose()
             raise await launcher._failure() from None
@@ -181,7 +183,8 @@ class Launcher:
             self._on_death()
         self._socket.close()
         try:
-            await asyncio.wait_for(self._process.wait(), 2)
+            async with asyncio.timeout(END_SECONDS):
+                await self._process.wait()
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
@@ -217,7 +220,8 @@ class LauncherKeeper:
         if launcher is None:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(launcher.over.wait(), RECYCLE_SECONDS)
+            async with asyncio.timeout(RECYCLE_SECONDS):
+                await launcher.over.wait()
         if launcher.dead:
             self._up.clear()
             self.current = None
@@ -233,7 +237,8 @@ class LauncherKeeper:
 
     async def up(self) -> Launcher:
         """The running launcher, soon. Raises TimeoutError."""
-        await asyncio.wait_for(self._up.wait(), START_SECONDS)
+        async with asyncio.timeout(START_SECONDS):
+            await self._up.wait()
         if self.current is None:
             raise TimeoutError
         return self.current

@@ -11,6 +11,7 @@ from holdfast.testing.attacks import (
     escape_kernel,
     escape_processes,
     exhaust,
+    exhaust_host,
     leak,
     lie,
     network,
@@ -20,7 +21,18 @@ from holdfast.testing.attacks.arena import Arena
 from holdfast.testing.attacks.model import Aim, Attack, BrokenAttackError, Outcome, Ran, Report, Result
 from holdfast.testing.attacks.running import run_attack
 
-GROUPS = (escape_files, escape_processes, escape_kernel, escape_engine, exhaust, leak, network, residue, lie)
+GROUPS = (
+    escape_files,
+    escape_processes,
+    escape_kernel,
+    escape_engine,
+    exhaust,
+    exhaust_host,
+    leak,
+    network,
+    residue,
+    lie,
+)
 ATTACKS: tuple[Attack, ...] = tuple(
     sorted((attack for group in GROUPS for attack in group.ATTACKS), key=lambda attack: list(Aim).index(attack.aim))
 )

@@ -1,10 +1,9 @@
 """Exhaustion: every program tries to use more than it was given, and bounded itself, so that no host is harmed."""
 
-import time
 from collections.abc import Mapping
 
 from holdfast.testing.attacks.arena import Arena
-from holdfast.testing.attacks.model import WITHHELD, Aim, Attack, Outcome, Ran, Truth, escaped, judge, program
+from holdfast.testing.attacks.model import WITHHELD, Aim, Attack, Ran, Truth, program
 
 MiB = 1 << 20
 MEMORY = {"memory_bytes": 64 * MiB, "disk_bytes": 16 * MiB}
@@ -12,7 +11,6 @@ DISK = {"memory_bytes": 128 * MiB, "disk_bytes": 16 * MiB}
 UNREAD_BYTES = 16 * MiB
 WALL = {"wall_seconds": 1.0}
 WALL_OVERRUN = 2.5
-LINGERING = 0.9
 
 IN_A_CHILD = """
 with attempt():
@@ -187,71 +185,6 @@ os.set_blocking({flooded}, True)
 os.write({other}, f"\\nWROTE {{written}}\\n".encode())
 """
 
-TCP_BUFFERS = """
-with attempt():
-    server, kept, taken, chunk = socket.create_server(("127.0.0.1", 0)), [], 0, bytes(MiB)
-    while taken < 96 * MiB and len(kept) < 400:
-        sender = socket.create_connection(server.getsockname())
-        sender.setblocking(False)
-        kept += [sender, server.accept()[0]]
-        before = taken
-        try:
-            while True:
-                taken += sender.send(chunk)
-        except BlockingIOError:
-            if taken - before < 4096:
-                break
-    escaped(f"{taken >> 20} MiB") if taken > 80 * MiB else refused("EAGAIN", taken)
-"""
-UDP_BUFFERS = """
-with attempt():
-    kept, taken, datagram = [], 0, bytes(32000)
-    for _ in range(500):
-        kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        kept[-1].bind(("127.0.0.1", 0))
-        kept[-1].setblocking(False)
-        for _ in range(8):
-            kept[-1].sendto(datagram, kept[-1].getsockname())
-    for receiver in kept:
-        with suppress(BlockingIOError):
-            while True:
-                taken += len(receiver.recv(65536))
-    escaped(f"{taken >> 20} MiB") if taken > 48 * MiB else refused("EAGAIN", taken)
-"""
-NOTIFIERS = """
-with attempt():
-    kept = [syscall("inotify_init1", 0) for _ in range(32)]
-    escaped("32 of the few instances of the user who runs the server")
-"""
-ASYNCHRONOUS_INPUT = """
-with attempt():
-    context = ctypes.create_string_buffer(8)
-    syscall("io_setup", 2048, context)
-    escaped("2048 of the requests that the machine has")
-"""
-SIGNALS = """
-with attempt():
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
-    for _ in range(8192):
-        if LIBC.sigqueue(os.getpid(), int(signal.SIGRTMIN), None):
-            raise OSError(ctypes.get_errno(), "sigqueue")
-    escaped("8192 signals on the account of the user who runs the server")
-"""
-DESCRIPTORS_IN_FLIGHT = """
-refused("UNSEEN")
-import array
-if os.fork() == 0:
-    os.setsid()
-    time.sleep(3)
-    os._exit(0)
-time.sleep(0.1)
-ends = socket.socketpair()
-for end in ends:
-    flying = array.array("i", [ends[0].fileno(), ends[1].fileno(), 1, 2])
-    end.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, flying)])
-os._exit(0)
-"""
-
 IGNORES_TERM = """
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGXCPU):
     signal.signal(number, signal.SIG_IGN)
@@ -266,7 +199,7 @@ escaped("it went on after its time")
 Limits = Mapping[str, float]
 
 
-def _uses(
+def uses(
     name: str,
     code: str,
     limits: Limits | None = None,
@@ -277,7 +210,7 @@ def _uses(
 
 
 def _one_line(name: str, line: str, evidence: str, limits: Limits) -> Attack:
-    return _uses(name, f"with attempt():\n    kept = {line}\n    escaped('{evidence}')", limits)
+    return uses(name, f"with attempt():\n    kept = {line}\n    escaped('{evidence}')", limits)
 
 
 def _buffered(stream: str) -> Truth:
@@ -300,16 +233,7 @@ def _held_its_place(arena: Arena, ran: Ran) -> str | None:
 
 
 def _spins(name: str, deed: str) -> Attack:
-    return _uses(name, IGNORES_TERM.format(deed=deed), limits=WALL)
-
-
-async def _stays_in_flight(arena: Arena) -> Outcome:
-    """Descriptors in a socket that only they refer to outlive every program, until the kernel looks for such."""
-    async with arena.sandbox(WALL) as cage:
-        began = time.monotonic()
-        ran = await cage.run(DESCRIPTORS_IN_FLIGHT)
-        longer = time.monotonic() - began - ran.exited.usage.wall_seconds
-    return escaped(f"it held its place for {longer:.1f} s beyond its end") if longer > LINGERING else judge(arena, ran)
+    return uses(name, IGNORES_TERM.format(deed=deed), limits=WALL)
 
 
 ATTACKS = (
@@ -323,10 +247,10 @@ ATTACKS = (
     _one_line(
         "takes_more_memory_in_small_pieces", "[bytearray(4096) for _ in range(96 * 256)]", "96 MiB", limits=MEMORY
     ),
-    _uses("takes_more_memory_in_a_child", IN_A_CHILD, limits=MEMORY),
-    _uses("takes_more_memory_in_four_children", IN_FOUR_CHILDREN, limits=MEMORY),
-    _uses("takes_more_memory_in_a_system_v_segment", SYSV_SEGMENT, limits=MEMORY),
-    _uses("takes_more_memory_in_pipes", PIPES, may_refuse=WITHHELD, limits={**MEMORY, "open_files": 1024}),
+    uses("takes_more_memory_in_a_child", IN_A_CHILD, limits=MEMORY),
+    uses("takes_more_memory_in_four_children", IN_FOUR_CHILDREN, limits=MEMORY),
+    uses("takes_more_memory_in_a_system_v_segment", SYSV_SEGMENT, limits=MEMORY),
+    uses("takes_more_memory_in_pipes", PIPES, may_refuse=WITHHELD, limits={**MEMORY, "open_files": 1024}),
     _one_line(
         "takes_more_memory_in_a_memory_file",
         "fill(f'/proc/self/fd/{os.memfd_create(\"m\")}', 96 * MiB)",
@@ -339,7 +263,7 @@ ATTACKS = (
         "96 MiB in /dev/shm",
         limits=MEMORY,
     ),
-    _uses(
+    uses(
         "locks_more_memory_than_it_was_given",
         "with attempt():\n    kept = mmap.mmap(-1, 96 * MiB)\n    view = ctypes.c_char.from_buffer(kept)\n"
         "    if LIBC.mlock(ctypes.c_void_p(ctypes.addressof(view)), ctypes.c_size_t(96 * MiB)):\n"
@@ -347,14 +271,6 @@ ATTACKS = (
         may_refuse=WITHHELD | {"ENOMEM"},
         limits=MEMORY,
     ),
-    _uses("takes_more_memory_in_tcp_buffers", TCP_BUFFERS, limits={**MEMORY, "open_files": 1024}),
-    _uses("takes_more_memory_in_udp_buffers", UDP_BUFFERS, limits={**MEMORY, "open_files": 1024}),
-    _uses("takes_the_file_notifiers_of_the_host", NOTIFIERS, may_refuse=frozenset({"ENOSYS", "EMFILE"})),
-    _uses(
-        "takes_the_asynchronous_requests_of_the_host", ASYNCHRONOUS_INPUT, may_refuse=frozenset({"ENOSYS", "EAGAIN"})
-    ),
-    _uses("takes_the_queued_signals_of_the_host", SIGNALS, may_refuse=frozenset({"EAGAIN"})),
-    Attack("keeps_its_output_open_in_flight", Aim.EXHAUST, _stays_in_flight),
     _one_line("fills_more_than_its_disk", "fill('big', 24 * MiB)", "24 MiB", limits=DISK),
     _one_line(
         "fills_more_than_its_disk_in_tmp",
@@ -380,31 +296,31 @@ ATTACKS = (
         "24 MiB",
         limits=DISK,
     ),
-    _uses("makes_fifty_thousand_files", INODES, limits=DISK),
-    _uses("starts_more_processes_than_it_may", FORKS.format(pause=5, settle=0), limits={"processes": 16}),
-    _uses("leaves_more_zombies_than_it_may", FORKS.format(pause=0, settle=0.1), limits={"processes": 16}),
-    _uses("starts_more_threads_than_it_may", THREADS, limits={"processes": 16}),
-    _uses("starts_a_tree_of_processes", TREE, limits={"processes": 16}),
-    _uses("opens_more_files_than_it_may", DESCRIPTORS),
-    _uses("raises_its_own_limit_of_open_files", RAISES_LIMIT, may_refuse=WITHHELD),
-    _uses(
+    uses("makes_fifty_thousand_files", INODES, limits=DISK),
+    uses("starts_more_processes_than_it_may", FORKS.format(pause=5, settle=0), limits={"processes": 16}),
+    uses("leaves_more_zombies_than_it_may", FORKS.format(pause=0, settle=0.1), limits={"processes": 16}),
+    uses("starts_more_threads_than_it_may", THREADS, limits={"processes": 16}),
+    uses("starts_a_tree_of_processes", TREE, limits={"processes": 16}),
+    uses("opens_more_files_than_it_may", DESCRIPTORS),
+    uses("raises_its_own_limit_of_open_files", RAISES_LIMIT, may_refuse=WITHHELD),
+    uses(
         "burns_more_processor_time_than_it_was_given",
         BURN + "burn(2.2)\nescaped('2.2 seconds')",
         limits={"cpu_seconds": 1.0},
     ),
-    _uses("burns_more_processor_time_in_children", BURNS_IN_CHILDREN, limits={"cpu_seconds": 1.0}),
-    _uses("spins_on_more_processors_than_it_was_given", SPINS_EVERYWHERE, limits={"cpus": 0.15}),
-    _uses(
+    uses("burns_more_processor_time_in_children", BURNS_IN_CHILDREN, limits={"cpu_seconds": 1.0}),
+    uses("spins_on_more_processors_than_it_was_given", SPINS_EVERYWHERE, limits={"cpus": 0.15}),
+    uses(
         "takes_precedence_over_the_host",
         "with attempt():\n    os.nice(-5)\n    escaped('priority raised')",
         may_refuse=WITHHELD,
     ),
-    _uses(
+    uses(
         "takes_real_time_precedence",
         "with attempt():\n    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\n    escaped('real time')",
         may_refuse=WITHHELD,
     ),
-    _uses(
+    uses(
         "exempts_itself_from_the_out_of_memory_killer",
         "with attempt():\n    open('/proc/self/oom_score_adj', 'w').write('-500')\n    escaped('exempt')",
         may_refuse=WITHHELD,
@@ -414,13 +330,13 @@ ATTACKS = (
     _spins("ignores_the_request_to_end", "pass"),
     _spins("drips_output_past_its_time", "print('.', flush=True)"),
     _spins("forks_past_its_time", "os.waitpid(os.fork() or os._exit(0), 0)"),
-    _uses(
+    uses(
         "stops_itself_to_hold_its_place",
         "os.kill(os.getpid(), signal.SIGSTOP)\nrefused('LATE')",
         truth=_held_its_place,
         limits=WALL,
     ),
-    _uses(
+    uses(
         "blocks_every_signal_to_hold_its_place",
         "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\ntime.sleep(30)\nrefused('LATE')",
         truth=_held_its_place,
