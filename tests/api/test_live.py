@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -47,7 +48,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Live]]:
         def run(**settings: object) -> Live:
             pairs = [f"{name}={value}" for name, value in settings.items()]
             command = [sys.executable, str(SERVER), str(tmp_path), *pairs]
-            process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+            # A server that is killed in the end leaves its temporary files where pytest removes them.
+            environment = {**os.environ, "TMPDIR": str(tmp_path)}
+            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+            stack.enter_context(process)
             stack.callback(process.kill)
             return Live(process)
 
