@@ -8,9 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from holdfast.app import open_engine, probe
+from holdfast.engines import Engine
 from holdfast.settings import Settings
 from holdfast.telemetry import Metrics
-from holdfast.testing.attacks import ATTACKS, Report, Result, run_attack
+from holdfast.testing.attacks import ATTACKS, Attack, BrokenAttackError, Outcome, Report, Result, run_attack
 from holdfast.types import Capabilities
 
 _LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
@@ -44,8 +45,17 @@ async def _attack(settings: Settings, console: Console) -> list[Report]:
         with console.status("attacking") as status:
             for number, attack in enumerate(ATTACKS, start=1):
                 status.update(f"attack {number} of {len(ATTACKS)}: {attack.name}")
-                reports.append(await run_attack(attack, engine))
+                reports.append(await _report(attack, engine))
     return reports
+
+
+async def _report(attack: Attack, engine: Engine) -> Report:
+    """An attack that broke off proves nothing, so it counts against the engine."""
+    try:
+        return await run_attack(attack, engine)
+    except BrokenAttackError as error:
+        outcome = Outcome(Result.ESCAPED, f"the attack itself broke off: {error}")
+        return Report(attack, engine.capabilities.engine, outcome, 0.0)
 
 
 def _show_host(console: Console, capabilities: Capabilities, missing: Sequence[str]) -> None:
