@@ -102,7 +102,7 @@ class Settings(BaseModel):
     pool_size: Annotated[int, Field(ge=0)] = _described(16, "Sandboxes kept ready at most; 0 makes each on demand.")
     pool_memory: Size = _described("512m", "Memory that ready sandboxes may be charged for together.")
     warm_modules: Annotated[tuple[str, ...], Listed] = _described(
-        (), f"Python modules loaded in advance for programs that import one of them, such as {','.join(DATA_MODULES)}."
+        DATA_MODULES, "Python modules loaded in advance for programs that import one of them."
     )
     cgroup_parent: str | None = _described(None, "The cgroup below which runs are placed.", "found at start")
     docker_socket: Path = _described(Path("/var/run/docker.sock"), "Docker's socket; `/health` says if it answers.")

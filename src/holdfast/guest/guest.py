@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 
-from holdfast.guest import collect, preload, syscalls
+from holdfast.guest import collect, ending, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, split_files
 
 TYPE_CHECKING = False
@@ -173,11 +173,11 @@ def _become_main(argv: list[str], clean: CleanStart) -> None:
     """Leave this interpreter as it was when it started, so that it goes on as `python main.py`."""
     sys.argv[:] = argv[1:]
     sys.orig_argv[:] = argv
-    syscalls.keep_for_ever(preload.hide(clean.stash, clean.modules))
+    taken = preload.hide(clean.stash, clean.modules)
+    ending.shorten(clean.stash, taken)
     library = __file__.partition("/holdfast/guest/")[0]
     sys.path[:] = [entry for entry in sys.path if entry != library]
-    searched = {*sys.path, *(entry for name in clean.modules for entry in getattr(sys.modules[name], "__path__", ()))}
-    for entry in sys.path_importer_cache.keys() - searched:
+    for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:
         del sys.path_importer_cache[entry]
 
 

@@ -56,6 +56,7 @@ def _prepare(started_with: set[str]) -> Launcher:
     _assert_single_threaded()
     syscalls.set_process_name("holdfast-launch")
     gc.collect()
+    gc.freeze()
     return Launcher(config, clean)
 
 

@@ -1,8 +1,10 @@
 """Modules loaded before anybody asks, and hidden until somebody does.
 
 A launcher loads the modules of its profile once. A guest must not notice: `sys.modules` is as in a fresh interpreter,
-and an import statement adds exactly the modules it would have added by loading. For that the launcher records, while
-it loads, which import pulled in which modules.
+and an import statement adds exactly the modules it would have added by loading, in the same order, with what their
+loading does elsewhere (`footprint`). Finding a module stays the business of the import system; only where it would run
+the code of a file, the module that came of the same file is put in place. Each is put in place once: who removes it and
+imports it again gets a new one.
 """
 
 from __future__ import annotations
@@ -11,15 +13,19 @@ import _frozen_importlib as bootstrap
 import builtins
 import os
 import sys
-from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import PathFinder
+from _contextvars import copy_context
+
+from holdfast.guest import ending
+from holdfast.guest.footprint import Footprints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
 
+OUR_LIBRARY = __file__.partition("/holdfast/guest/")[0]
 REHEARSALS = {
     "pandas": """
 import io, pandas
@@ -29,50 +35,89 @@ str(frame.groupby("b").a.sum()), frame.describe().to_string(), frame.to_csv(inde
 }
 """Small first uses, so that what a library sets up on its first call is set up once."""
 
+ADDED_TO_BUILTINS = {"open", "quit", "exit", "copyright", "credits", "license", "help"}
+"""What is not there when CPython begins to start, nor when it ends."""
+
 
 class Stash:
-    """Loaded modules by name, and for each the names its loading asked for."""
+    """The modules an interpreter `started` with, those `loaded` since, and of these the ones nobody has asked for yet.
+
+    For each, the names its loading asked for, in order, and its footprint.
+    """
 
     def __init__(self) -> None:
+        self.started: dict[str, ModuleType] = {}
+        self.loaded: dict[str, ModuleType] = {}
         self.modules: dict[str, ModuleType] = {}
-        self.imports: dict[str, set[str]] = {}
+        self.imports: dict[str, dict[str, None]] = {}
+        self.absent: set[str] = set()
+        self.footprints = Footprints()
+        self.main: dict[str, Any] = {}
+        self.builtins: dict[str, Any] = {}
+        self.top_level_names: frozenset[str] = frozenset()
+        self._plans: dict[str, list[str]] = {}
 
-    def top_level_names(self) -> set[str]:
-        return {name.partition(".")[0] for name in self.modules}
+    def prepare(self, names: Sequence[str]) -> None:
+        """Work out what depends on everything: in a guest it would cost copies of memory."""
+        self.top_level_names = frozenset({name.partition(".")[0] for name in self.modules} | self.absent)
+        self._plans = {name: self._pulled_in_by(name) for name in names}
 
     def pulled_in_by(self, name: str) -> list[str]:
-        """Everything an import of `name` brings along, itself included."""
-        found: dict[str, None] = {}
-        pending = [name]
-        while pending:
-            current = pending.pop()
-            if current in found or current not in self.modules:
-                continue
-            found[current] = None
-            pending += sorted(self.imports.get(current, ()))
-            if parent := current.rpartition(".")[0]:
-                pending.append(parent)
-        return list(found)
+        """Everything an import of `name` brings along, itself included, in the order of `sys.modules`."""
+        plan = self._plans.get(name)
+        return self._pulled_in_by(name) if plan is None else [each for each in plan if each in self.modules]
+
+    def _pulled_in_by(self, name: str) -> list[str]:
+        found: list[str] = []
+        seen: set[str] = set()
+
+        def visit(name: str) -> None:
+            if name in seen or name not in self.modules:
+                return
+            seen.add(name)
+            visit(name.rpartition(".")[0])
+            for needed in self.imports.get(name, ()):
+                visit(needed)
+            found.append(name)
+
+        visit(name)
+        return found
 
 
 def load(names: Sequence[str], started_with: set[str]) -> Stash:
     """Import `names`, and note what each module pulls in. What is loaded afterwards is hidden by `hide`."""
-    recorder = _Recorder()
+    stash = Stash()
     ours = [name for name in sys.modules if name not in started_with]
     aside = {name: sys.modules.pop(name) for name in ours if name != "sitecustomize"}
-    with recorder:
+    copy_context().run(_load, names, stash)
+    for name in [name for name in sys.modules if name not in started_with and name != "sitecustomize"]:
+        stash.modules[name] = sys.modules.pop(name)
+    stash.started = {name: sys.modules[name] for name in started_with if name != "__main__"}
+    stash.loaded = dict(stash.modules)
+    for name, module in stash.modules.items():
+        _detach(name, stash)
+        _forget_lazy_names(name, module, stash)
+    stash.footprints.erase()
+    stash.prepare(names)
+    packages = (getattr(module, "__path__", ()) for module in stash.started.values())
+    for place in sys.path_importer_cache.keys() - {*sys.path, *(place for places in packages for place in places)}:
+        del sys.path_importer_cache[place]
+    sys.modules.update(aside)
+    ending.draw_line()
+    stash.builtins = {name: value for name, value in vars(builtins).items() if name not in ADDED_TO_BUILTINS}
+    # Empty, the namespace of the main module is not frozen with everything else, so that it can be collected.
+    main = vars(sys.modules["__main__"])
+    stash.main = dict(main)
+    main.clear()
+    return stash
+
+
+def _load(names: Sequence[str], stash: Stash) -> None:
+    with _Recorder(stash):
         for name in names:
             __import__(name)
     for name in names:
         exec(REHEARSALS.get(name, ""), {})  # noqa: S102  # our own text, above
-    stash = Stash()
-    stash.imports = recorder.imports
-    stash.modules = {name: module for name, module in sys.modules.items() if name not in started_with}
-    stash.modules.pop("sitecustomize", None)
-    for name in stash.modules:
-        _detach(name, stash)
-    sys.modules.update(aside)
-    return stash
 
 
 def _detach(name: str, stash: Stash) -> None:
@@ -83,17 +128,23 @@ def _detach(name: str, stash: Stash) -> None:
         delattr(package, child)
 
 
-def _attach(name: str, module: ModuleType) -> None:
-    parent, _, child = name.rpartition(".")
-    if parent in sys.modules and child not in sys.modules[parent].__dict__:
-        setattr(sys.modules[parent], child, module)
+def _forget_lazy_names(name: str, module: ModuleType, stash: Stash) -> None:
+    """A package with `__getattr__` (concurrent.futures) keeps what it imports on demand; nobody has asked yet."""
+    if "__getattr__" not in vars(module):
+        return
+    loaded_with_it = stash.pulled_in_by(name)
+    parts = {each for each in stash.modules if each.startswith(f"{name}.") and each not in loaded_with_it}
+    for attribute, value in [*vars(module).items()]:
+        home = getattr(value, "__module__", None)
+        if isinstance(home, str) and home in parts:
+            delattr(module, attribute)
 
 
 class _Recorder:
     """Watches every import while it is entered."""
 
-    def __init__(self) -> None:
-        self.imports: dict[str, set[str]] = {}
+    def __init__(self, stash: Stash) -> None:
+        self._stash = stash
         self._loading = [""]
         self._noted: set[str] = set()
         self._import = builtins.__import__
@@ -102,29 +153,37 @@ class _Recorder:
     def __enter__(self) -> None:
         builtins.__import__ = self._recording_import  # type: ignore[assignment]
         bootstrap._load_unlocked = self._recording_load  # type: ignore[attr-defined]
+        self._stash.footprints.watch()
 
     def __exit__(self, *_: object) -> None:
         builtins.__import__ = self._import
         bootstrap._load_unlocked = self._load  # type: ignore[attr-defined]
+        self._stash.footprints.unwatch()
 
     def _recording_load(self, spec: ModuleSpec) -> Any:
         self._note(spec.name)
+        self._stash.footprints.note(self._loading[-1])
         self._loading.append(spec.name)
         before = set(sys.modules)
         try:
             return self._load(spec)
         finally:
             # What a module puts into sys.modules by itself (typing.io, the helpers of Cython) is its own doing.
-            for name in set(sys.modules) - before - self._noted:
+            for name in [name for name in sys.modules if name not in before and name not in self._noted]:
                 self._note(name)
             self._loading.pop()
+            self._stash.footprints.note(spec.name)
 
     def _recording_import(
         self, name: str, namespace: Any = None, local: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
-        module = self._import(name, namespace, local, fromlist, level)
         package = (namespace or {}).get("__package__") or (namespace or {}).get("__name__", "")
         absolute = bootstrap._resolve_name(name, package, level) if level else name  # type: ignore[attr-defined]
+        try:
+            module = self._import(name, namespace, local, fromlist, level)
+        except ImportError:
+            self._stash.absent.add(absolute.partition(".")[0])
+            raise
         self._note(absolute)
         for item in fromlist or ():
             if f"{absolute}.{item}" in sys.modules:
@@ -133,52 +192,90 @@ class _Recorder:
 
     def _note(self, name: str) -> None:
         self._noted.add(name)
-        self.imports.setdefault(self._loading[-1], set()).add(name)
+        self._stash.imports.setdefault(self._loading[-1], {})[name] = None
 
 
-class StashFinder:
-    """Answers imports from the stash, unless the program has put another module of that name in the way."""
+class StashLoader:
+    """Stands in for the function of importlib that loads what was found."""
 
     def __init__(self, stash: Stash) -> None:
         self._stash = stash
+        self._load: Any = bootstrap._load_unlocked  # type: ignore[attr-defined]
+        self._path = [entry for entry in sys.path if entry != OUR_LIBRARY]
+        self._ways = (list(sys.meta_path), list(sys.path_hooks), builtins.__import__)
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
-        del target
-        module = self._stash.modules.get(name)
-        if module is None or (path is None and self._shadowed(name, module)):
-            return None
-        return ModuleSpec(name, self)  # type: ignore[arg-type]
-
-    @staticmethod
-    def _shadowed(name: str, module: ModuleType) -> bool:
-        original = module.__spec__
-        if original is None or not original.has_location:
-            return False
-        found = PathFinder.find_spec(name)
-        return found is None or found.origin != original.origin
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = self._stash.modules[spec.name]
-        self._name = spec.name
-        self._was = (module.__spec__, module.__dict__.get("__loader__"))
+    def load(self, spec: ModuleSpec) -> Any:
+        """The module of `spec`, and in `sys.modules` all it brings along."""
+        module = self._stash.modules.get(spec.name)
+        if module is None or not _is_of(module, spec):
+            return self._load(spec)
+        names = self._stash.pulled_in_by(spec.name)
+        if not self._is_ordinary(names):
+            return self._replay(spec)
+        self._appear(names)
         return module
 
-    def exec_module(self, module: ModuleType) -> None:
-        """Loaded already: only let everything it pulled in appear as well."""
-        module.__spec__, loader = self._was
-        if loader is not None:
-            module.__loader__ = loader
-        pulled_in = self._stash.pulled_in_by(self._name)
-        for name in pulled_in:
-            sys.modules.setdefault(name, self._stash.modules[name])
-        for name in pulled_in:
-            _attach(name, self._stash.modules[name])
+    def _is_ordinary(self, names: Iterable[str]) -> bool:
+        """Whether importing one by one would find just these modules, and nobody would notice if it is not done."""
+        if (sys.meta_path, sys.path_hooks, builtins.__import__) != self._ways:
+            return False
+        known = [entry for entry in sys.path if entry in self._path]
+        others = [entry for entry in sys.path if entry not in self._path]
+        return (
+            known == self._path
+            and not any(name in sys.modules for name in names)
+            and not any(is_shadowed(self._stash, entry) for entry in others)
+        )
+
+    def _appear(self, names: Iterable[str]) -> None:
+        modules = {name: self._stash.modules.pop(name) for name in names}
+        sys.modules.update(modules)
+        for name, module in modules.items():
+            parent, _, child = name.rpartition(".")
+            if parent in sys.modules and sys.modules[parent] is self._stash.loaded.get(parent):
+                setattr(sys.modules[parent], child, module)
+            self._stash.footprints.repeat(name, module)
+
+    def _replay(self, spec: ModuleSpec) -> Any:
+        """Import what it needs one after the other; if that is not what it has been loaded with, load it again."""
+        self._appear([spec.name])
+        needs = self._stash.imports.get(spec.name, {})
+        try:
+            for name in needs:
+                bootstrap._gcd_import(name)  # type: ignore[attr-defined]
+        except ImportError:
+            needs = {"": None}
+        if all(
+            name in sys.modules and sys.modules[name] is self._stash.loaded.get(name, sys.modules[name])
+            for name in needs
+        ):
+            return sys.modules[spec.name]
+        sys.modules.pop(spec.name, None)
+        return self._load(spec)
+
+
+def _is_of(module: ModuleType, spec: ModuleSpec) -> bool:
+    """Whether a module came of the file that was found."""
+    made_of = module.__spec__
+    return made_of is not None and made_of.origin == spec.origin and type(made_of.loader) is type(spec.loader)
+
+
+for _function in (StashLoader.load, StashLoader._replay):
+    # Frames of importlib are left out of tracebacks by the name of their file.
+    _function.__code__ = _function.__code__.replace(co_filename=bootstrap._load_unlocked.__code__.co_filename)  # type: ignore[attr-defined]
 
 
 def is_shadowed(stash: Stash, directory: str) -> bool:
-    """Whether a file of the program has the name of a loaded module, so that loading would have gone otherwise."""
-    names = {entry.partition(".")[0] for entry in os.listdir(directory)}
-    return not names.isdisjoint(stash.top_level_names())
+    """Whether something in a place for modules has a name that mattered when they were loaded."""
+    if not stash.modules:
+        return False
+    try:
+        names = {entry.partition(".")[0] for entry in os.listdir(directory or ".")}
+    except FileNotFoundError:
+        return False
+    except (OSError, TypeError, ValueError):
+        return True
+    return not stash.top_level_names.isdisjoint(names)
 
 
 def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
@@ -187,6 +284,7 @@ def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
     Returns what was taken out. Keep it: to free it would be to write to, and so to copy, most of its memory.
     """
     taken = [sys.modules.pop(name) for name in set(sys.modules) - set(started_with) - {"sitecustomize"}]
+    vars(sys.modules["__main__"]).update(stash.main)
     if stash.modules:
-        sys.meta_path.insert(0, StashFinder(stash))
+        bootstrap._load_unlocked = StashLoader(stash).load  # type: ignore[attr-defined]
     return taken

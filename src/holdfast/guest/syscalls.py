@@ -201,11 +201,6 @@ def landlock_restrict(ruleset: int) -> None:
     _syscall("landlock_restrict_self", ruleset, 0)
 
 
-def keep_for_ever(thing: object) -> None:
-    """Let an object outlive even the shutdown of the interpreter: to free it would be to copy the pages it is on."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
-
-
 def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
     """Open a path below a directory, never leaving it and never following a link of any kind."""
     resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV

@@ -1,17 +1,9 @@
-"""The corpus, by theme."""
+"""The corpus: a text file per theme, and what cannot be written as text."""
 
-from tests.differential.corpus import (
-    endings,
-    imports,
-    interpreter,
-    libraries,
-    processes,
-    shutdown,
-    sources,
-    streams,
-    threads,
-    tracebacks,
-)
+from pathlib import Path
 
-THEMES = (endings, shutdown, tracebacks, interpreter, imports, processes, threads, streams, sources, libraries)
-PROGRAMS = tuple(program for theme in THEMES for program in theme.PROGRAMS)
+from tests.differential.corpus import odd
+from tests.differential.program import read_theme
+
+THEMES = sorted(Path(__file__).parent.glob("*.txt"))
+PROGRAMS = (*(program for theme in THEMES for program in read_theme(theme)), *odd.PROGRAMS)

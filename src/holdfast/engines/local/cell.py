@@ -28,6 +28,7 @@ VERDICT_GRACE_SECONDS = 10.0
 LOST_SECONDS = 2.0
 COLD_VARIABLES = re.compile(
     r"LANG|LANGUAGE|LC_.*|TZ|MALLOC_.*|GLIBC_.*|.*_NUM_THREADS|HOME|USER|LOGNAME|ARROW_.*|MPL.*"
+    r"|NPY_.*|NUMPY_.*|PANDAS_.*|DUCKDB_.*"
 )
 """Variables an interpreter or a library reads once, while it starts: with one of them set, python is started anew."""
 
