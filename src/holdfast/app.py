@@ -13,6 +13,7 @@ from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor
+from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE
 from holdfast.settings import DEFAULT_FLOOR, Settings
@@ -30,6 +31,11 @@ class App:
     executor: Executor
     keys: KeyStore
     metrics: Metrics
+
+    @property
+    def grader(self) -> Grader:
+        """What judges submissions with this executor."""
+        return Grader(self.executor)
 
     @property
     def degraded(self) -> bool:

@@ -1,7 +1,4 @@
-"""The nouns of Holdfast. These classes are the wire format: HTTP bodies, `--json` output and client results.
-
-Units are in the names; sizes are bytes, times are seconds unless a name says `_ms`.
-"""
+"""The nouns of one run."""
 
 import base64
 import re

@@ -1,0 +1,228 @@
+"""Grading: run a submission, look at what it came to, and judge it against tests.
+
+Four kinds of run, each an ordinary run of the executor: the program itself, which is looked at when it has ended; the
+same again for calls of its functions, unseen by anybody; once more per `stdin` test; and a checker, where a test has
+one. What is expected never enters a sandbox in which the submission runs.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import anyio
+
+from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError, QueueFullError
+from holdfast.execution import Executor
+from holdfast.grading.inspection import Answer, Inspection, Question
+from holdfast.grading.judging import Evidence, Finding, find, find_written, reason, verdict
+from holdfast.grading.values import Seen, is_whole
+from holdfast.languages import DEFAULT_LANGUAGE, find_language
+from holdfast.types import GradeRequest, GradeResult, RunRequest, RunResult, Status, TestCase, TestType
+
+__all__ = ["Grader"]
+
+TIMEOUT_SECONDS = 2.0
+MEMORY = "256m"
+CPUS = 0.5
+QUEUE_TRIES = 20
+_OF_ANY_LANGUAGE = frozenset({TestType.OUTPUT, TestType.STDIN})
+_OF_VALUES = frozenset({TestType.VARIABLE_VALUE, TestType.LIST_CONTAINS})
+_WITHHELD = "The output of a hidden test is not shown."
+
+
+class Grader:
+    """Grades submissions with an executor."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def grade(self, request: GradeRequest) -> GradeResult:
+        """Run and judge. Raises what `Executor.run` raises; a submission that fails is a result."""
+        tests = request.tests or []
+        program = self._with_defaults(request)
+        self._check(program, tests)
+        main = [number for number, case in enumerate(tests) if case.type is not TestType.STDIN]
+        findings: dict[int, Finding] = {}
+        run: RunResult | None = None
+        if main or not tests:
+            evidence = await self._main_run(program, {number: tests[number] for number in main})
+            run = evidence.run
+            found = await anyio.to_thread.run_sync(
+                lambda: {number: find(number, tests[number], evidence) for number in main}
+            )
+            findings |= found
+        for number, case in enumerate(tests):
+            if case.type is TestType.STDIN:
+                findings[number] = await self._stdin_run(program, case, run or _first_run(findings), first=not findings)
+        return _result(run, tests, findings)
+
+    def _with_defaults(self, request: GradeRequest) -> RunRequest:
+        """The program as a plain request, with the limits of graded runs where it names none."""
+        given = {name: getattr(request, name) for name in RunRequest.model_fields}
+        ceilings, enforced = self._executor.bounds.ceilings, self._executor.engine.capabilities.limits
+        if request.timeout is None:
+            given["timeout"] = min(TIMEOUT_SECONDS, ceilings.wall_seconds)
+        if request.mem_limit is None and "memory_bytes" in enforced and ceilings.memory_bytes >= 256 << 20:
+            given["mem_limit"] = MEMORY
+        if request.cpus is None and "cpus" in enforced and (ceilings.cpus or CPUS) >= CPUS:
+            given["cpus"] = CPUS
+        return RunRequest.model_construct(**given)
+
+    def _check(self, program: RunRequest, tests: Sequence[TestCase]) -> None:
+        """Refuse what cannot be graded before anything runs. Raises RequestError."""
+        self._executor.validate(program)
+        language = find_language(program.image)
+        for number, case in enumerate(tests):
+            field = f"tests.{number}"
+            inspects = case.type not in _OF_ANY_LANGUAGE and not _is_about_lines(case)
+            if inspects and language.name != DEFAULT_LANGUAGE:
+                raise InvalidFieldError(
+                    f"A test of type '{case.type}' looks into a Python program, and this one is {language.title}; "
+                    "use 'output' or 'stdin'.",
+                    field=f"{field}.type",
+                )
+            if inspects and (program.entrypoint or not program.code):
+                raise InvalidFieldError(
+                    f"A test of type '{case.type}' looks into main.py, so it cannot be used with 'entrypoint'.",
+                    field=f"{field}.type",
+                )
+            self._check_limits(program, case, field)
+        _ = Inspection.of(program, [_question(case, 0) for case in tests if _is_call(case)])
+
+    def _check_limits(self, program: RunRequest, case: TestCase, field: str) -> None:
+        ceiling = self._executor.bounds.ceilings.wall_seconds
+        if case.timeout is not None and case.timeout > ceiling:
+            raise OverCeilingError(
+                f"'timeout' is above this server's ceiling of {ceiling:g} s.", field=f"{field}.timeout"
+            )
+        if case.type is TestType.STDIN:
+            self._executor.validate(_stdin_request(program, case))
+        if case.checker is not None:
+            self._executor.validate(_checker_request(case, ""))
+
+    async def _main_run(self, program: RunRequest, cases: Mapping[int, TestCase]) -> Evidence:
+        """Run the program as it is, or so that its variables are seen when a test is about one."""
+        if not any(case.variable and _is_about_variable(case) for case in cases.values()):
+            run = await self._executor.run(program)
+            return Evidence(run, {}, await self._answers(program, run, cases, {}))
+        inspection = Inspection.of(program)
+        run = await self._executor.run(inspection.request)
+        variables = None
+        if run.status is Status.SUCCEEDED:
+            variables = await anyio.to_thread.run_sync(inspection.variables, run)
+        run = inspection.without_ours(run)
+        return Evidence(run, variables, await self._answers(program, run, cases, variables))
+
+    async def _answers(
+        self,
+        program: RunRequest,
+        run: RunResult,
+        cases: Mapping[int, TestCase],
+        variables: Mapping[str, Seen] | None,
+    ) -> Mapping[int, Answer]:
+        """Run it again for calls, and for values that were too large to see. Nothing when it did not end well."""
+        numbers = [number for number, case in cases.items() if _is_call(case) or _was_cut(case, variables)]
+        if not numbers or run.status is not Status.SUCCEEDED or variables is None:
+            return {}
+        ceiling, seconds = self._executor.bounds.ceilings.wall_seconds, run.limits.wall_seconds
+        questions = [_question(cases[number], seconds) for number in numbers]
+        inspection = Inspection.of(program, questions)
+        patience = min(ceiling, seconds + sum(each.seconds for each in questions))
+        again = await self._run_later(inspection.request.model_copy(update={"timeout": patience}))
+        return await anyio.to_thread.run_sync(
+            lambda: {number: inspection.answer(again, place) for place, number in enumerate(numbers)}
+        )
+
+    async def _stdin_run(
+        self, program: RunRequest, case: TestCase, before: RunResult | None, *, first: bool
+    ) -> Finding:
+        """Run it with the input of one test. What did not compile before is not tried again."""
+        if before is not None and before.status is Status.COMPILE_FAILED:
+            return Finding(False, case.expected_stdout, error=reason(before), run=before)
+        request = _stdin_request(program, case)
+        run = await (self._executor.run(request) if first else self._run_later(request))
+        finding = await anyio.to_thread.run_sync(find_written, case, run)
+        if case.checker is None or not finding.passed:
+            return finding
+        return await self._checked(case, finding, run)
+
+    async def _checked(self, case: TestCase, finding: Finding, run: RunResult) -> Finding:
+        """Let the test's own program judge, in a sandbox that the submission never was in."""
+        checked = await self._run_later(_checker_request(case, run.stdout))
+        said = (checked.stdout.strip() or f"The checker said no: {reason(checked)}")[:1000]
+        passed = checked.status is Status.SUCCEEDED
+        return Finding(passed, finding.expected, finding.actual, None if passed else said, run)
+
+    async def _run_later(self, request: RunRequest) -> RunResult:
+        """Run what a grading that has begun still needs: it waits where a new request would be turned away."""
+        for _ in range(QUEUE_TRIES):
+            try:
+                return await self._executor.run(request)
+            except QueueFullError as error:
+                await anyio.sleep(error.retry_after_seconds)
+        return await self._executor.run(request)
+
+
+def _is_about_lines(case: TestCase) -> bool:
+    return case.type is TestType.FUNCTION_CALL and case.function is None
+
+
+def _is_call(case: TestCase) -> bool:
+    return case.type is TestType.FUNCTION_CALL and case.function is not None
+
+
+def _is_about_variable(case: TestCase) -> bool:
+    return case.type not in (TestType.OUTPUT, TestType.FUNCTION_CALL, TestType.STDIN)
+
+
+def _was_cut(case: TestCase, variables: Mapping[str, Seen] | None) -> bool:
+    seen = (variables or {}).get(case.variable or "")
+    return case.type in _OF_VALUES and seen is not None and not is_whole(seen)
+
+
+def _question(case: TestCase, seconds: float) -> Question:
+    limit = case.timeout or seconds
+    return (
+        Question(case.function, (case.args, case.kwargs), limit)
+        if case.function
+        else Question(str(case.variable), None, limit)
+    )
+
+
+def _stdin_request(program: RunRequest, case: TestCase) -> RunRequest:
+    own = {"timeout": case.timeout, "mem_limit": case.mem_limit, "args": case.args or None}
+    changes = {name: value for name, value in own.items() if value is not None}
+    return program.model_copy(update={"stdin": case.stdin, **changes})
+
+
+def _checker_request(case: TestCase, written: str) -> RunRequest:
+    if case.checker is None:
+        raise MalformedRequestError("The test has no checker.", field="tests")
+    files = {"input.txt": case.stdin, "expected.txt": case.expected_stdout or "", "actual.txt": written}
+    return RunRequest(code=case.checker.code, image=case.checker.image, files=dict(files))
+
+
+def _first_run(findings: Mapping[int, Finding]) -> RunResult | None:
+    return next((finding.run for finding in findings.values() if finding.run), None)
+
+
+def _result(run: RunResult | None, tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> GradeResult:
+    if run is None:
+        run = _run_of_first_case(tests, findings)
+    verdicts = tuple(verdict(number, case, findings[number]) for number, case in enumerate(tests))
+    return GradeResult(
+        **{name: getattr(run, name) for name in RunResult.model_fields},
+        test_results=verdicts,
+        execution_time_ms=round(run.execution_time * 1000),
+        all_passed=run.status is Status.SUCCEEDED and all(each.passed for each in verdicts),
+        points=sum(each.points for each in verdicts),
+        max_points=sum(each.max_points for each in verdicts),
+    )
+
+
+def _run_of_first_case(tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> RunResult:
+    """With only `stdin` tests the first of them stands for the program; a hidden one without what it wrote."""
+    run = findings[0].run
+    if run is None:
+        raise AssertionError("a test with input has a run")
+    if not tests[0].hidden:
+        return run
+    return run.model_copy(update={"stdout": "", "stderr": "", "artifacts": (), "notes": (*run.notes, _WITHHELD)})
