@@ -4,8 +4,10 @@ Questions go in, descriptions come out, as files; what is expected stays here. Q
 the program, whose output nobody is shown, so that a program cannot tell what it was asked.
 """
 
+import base64
 import marshal
 import secrets
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -15,11 +17,20 @@ from pydantic_core import from_json
 
 from holdfast.errors import TooLargeError
 from holdfast.grading.values import Seen, decode, text_of
-from holdfast.types import Artifact, RunRequest, RunResult
+from holdfast.types import Artifact, File, RunRequest, RunResult
 
 MAX_QUESTION_BYTES = 192 << 10
 MAX_DESCRIPTION_BYTES = 9 << 20
-_PROGRAM = (resources.files("holdfast.guest") / "grade.py").read_text("utf-8")
+_SOURCE = (resources.files("holdfast.guest") / "grade.py").read_text("utf-8")
+_COMPILED = marshal.dumps(compile(_SOURCE, "<holdfast>", "exec", dont_inherit=True))
+_MAIN = """\
+import marshal, sys
+with open({name!r}, "rb") as file:
+    version, compiled, source, token, asked = marshal.load(file)
+exec(marshal.loads(compiled) if version == sys.version else compile(source, "<holdfast>", "exec"))
+run(token, asked)
+"""
+"""The main.py we send. To compile what it needs would take longer than most programs run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,11 @@ class Inspection:
         """Look at all variables or, with questions, answer them. Raises TooLargeError."""
         token = f"holdfast_{secrets.token_hex(8)}"
         asked = None if questions is None else _packed(questions)
+        ours = marshal.dumps((sys.version, _COMPILED, _SOURCE, token, asked), 4)
+        files = {f"{token}.py": request.code or "", token: File(base64=base64.b64encode(ours).decode())}
         changes = {
-            "code": f"{_PROGRAM}\n\nrun({token!r}, {asked!r})\n",
-            "files": {**request.files, f"{token}.py": request.code or ""},
+            "code": _MAIN.format(name=token),
+            "files": {**request.files, **files},
             "artifacts": [*request.artifacts, f"{token}.*"],
         }
         return cls(request.model_copy(update=changes), token)

@@ -1,8 +1,8 @@
 """Runs a submission as main.py, and says afterwards what its variables hold or what its functions answer.
 
-This is a program of its own: it is the main.py that the host sends, and puts the submission in its own place before it
-runs it. The whole interpreter belongs to the submission, and so does all that is said here: the host believes it as
-values the program came to, never as a verdict. What is expected is not known here; a forger could only guess it.
+The host sends it with the submission, in a main.py that gives its place to the submission. The whole interpreter belongs
+to the submission, and so does all that is said here: the host believes it as values the program came to, never as a
+verdict. What is expected is not known here; a forger could only guess it.
 
 Descriptions are JSON: the name of an exact built-in type, then the value, text and bytes as hexadecimal digits, and
 null for what was too large. Nothing of the submission is called to describe a value: no `__eq__`, no `__repr__`.
@@ -101,6 +101,7 @@ class _Describer:
 def run(token: str, asked: bytes | None) -> None:
     """Run the submission that waits under the name of the token. `asked` are questions; without any, report all."""
     folder, path = os.getcwd(), sys.modules["__main__"].__file__ or ""
+    os.unlink(token)
     os.rename(f"{token}.py", path)
     with open(path, "rb") as file:
         source = file.read()
