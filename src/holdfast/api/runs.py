@@ -1,4 +1,4 @@
-"""`POST /run` and `POST /run/stream`. A client that leaves ends its run."""
+"""`POST /run`, graded when the body has `tests`, and `POST /run/stream`. A client that leaves ends its run."""
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 import anyio
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -14,9 +14,10 @@ from starlette.types import Receive, Scope, Send
 from holdfast.api import problems
 from holdfast.app import App
 from holdfast.errors import HoldfastError
-from holdfast.types import Event, RunRequest
+from holdfast.types import Event, GradeRequest, RunRequest, RunResult
 
 T = TypeVar("T")
+Body = TypeVar("Body", bound=BaseModel)
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
 """Something that runs beside the work and may cancel it."""
 
@@ -32,30 +33,47 @@ _UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def run(request: Request) -> Response:
-    """Run a program to its end and answer with what it did."""
-    app: App = request.app.state.holdfast
-    wanted = await _read(request)
-    if wanted is None:
-        return Response(status_code=CLIENT_LEFT)
-    result = await _unless(lambda: app.executor.run(wanted), _client_leaves(request.receive))
-    if result is None:
-        return Response(status_code=CLIENT_LEFT)
-    return Response(result.model_dump_json(), media_type="application/json")
+    """Run a program to its end and answer with what it did and, with `tests`, with a verdict on each."""
+    return await answer(request, _body_of_a_run, _run)
+
+
+async def _run(app: App, wanted: RunRequest) -> RunResult:
+    if isinstance(wanted, GradeRequest) and wanted.tests is not None:
+        return await app.grader.grade(wanted)
+    return await app.executor.run(wanted)
+
+
+def _body_of_a_run(body: bytes) -> RunRequest:
+    return (GradeRequest if b'"tests"' in body else RunRequest).model_validate_json(body)
 
 
 async def run_stream(request: Request) -> Response:
     """Run a program and send what it does, as server-sent events: `started`, `output`, `exited` (or `error`)."""
     app: App = request.app.state.holdfast
-    wanted = await _read(request)
+    wanted = await _read(request, RunRequest.model_validate_json)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
     return EventStream(app, app.executor.stream(wanted))
 
 
-async def _read(request: Request) -> RunRequest | None:
+async def answer(
+    request: Request, parse: Callable[[bytes], Body], work: Callable[[App, Body], Awaitable[BaseModel]]
+) -> Response:
+    """Do what the body asks for, unless the client leaves, and answer with the outcome."""
+    app: App = request.app.state.holdfast
+    wanted = await _read(request, parse)
+    if wanted is None:
+        return Response(status_code=CLIENT_LEFT)
+    result = await _unless(lambda: work(app, wanted), _client_leaves(request.receive))
+    if result is None:
+        return Response(status_code=CLIENT_LEFT)
+    return Response(result.model_dump_json(), media_type="application/json")
+
+
+async def _read(request: Request, parse: Callable[[bytes], Body]) -> Body | None:
     """The body, or `None` when the client left. Raises MalformedRequestError, InvalidFieldError, TooLargeError."""
     try:
-        return RunRequest.model_validate_json(await request.body())
+        return parse(await request.body())
     except ValidationError as error:
         raise problems.from_validation(error) from None
     except ClientDisconnect:
@@ -118,7 +136,9 @@ class EventStream(Response):
                 await writer.event(event)
         except HoldfastError as error:
             self._app.metrics.rejected.labels(error.code).inc()
-            await writer.write(f"event: error\ndata: {problems.of(error, request_id).model_dump_json()}\n\n")
+            await writer.write(
+                f"event: error\ndata: {problems.of(error, request_id).model_dump_json(exclude_none=True)}\n\n"
+            )
 
 
 class _Writer:

@@ -1,7 +1,7 @@
 """Runs a submission as main.py, and says afterwards what its variables hold or what its functions answer.
 
-The host sends it with the submission, in a main.py that gives its place to the submission. The whole interpreter belongs
-to the submission, and so does all that is said here: the host believes it as values the program came to, never as a
+The host sends it with the submission, in a main.py that gives its place to the submission. The whole interpreter is
+the submission's, and so is all that is said here: the host believes it as values the program came to, never as a
 verdict. What is expected is not known here; a forger could only guess it.
 
 Descriptions are JSON: the name of an exact built-in type, then the value, text and bytes as hexadecimal digits, and
