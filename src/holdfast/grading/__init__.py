@@ -12,7 +12,7 @@ import anyio
 from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError, QueueFullError
 from holdfast.execution import Executor
 from holdfast.grading.inspection import Answer, Inspection, Question
-from holdfast.grading.judging import Evidence, Finding, find, find_written, reason, verdict
+from holdfast.grading.judging import Evidence, Finding, find, find_written, first_name, reason, verdict
 from holdfast.grading.values import Seen, is_whole
 from holdfast.languages import DEFAULT_LANGUAGE, find_language
 from holdfast.types import GradeRequest, GradeResult, RunRequest, RunResult, Status, TestCase, TestType
@@ -72,7 +72,7 @@ class Grader:
         language = find_language(program.image)
         for number, case in enumerate(tests):
             field = f"tests.{number}"
-            inspects = case.type not in _OF_ANY_LANGUAGE and not _is_about_lines(case)
+            inspects = _looks_inside(case)
             if inspects and language.name != DEFAULT_LANGUAGE:
                 raise InvalidFieldError(
                     f"A test of type '{case.type}' looks into a Python program, and this one is {language.title}; "
@@ -99,28 +99,30 @@ class Grader:
             self._executor.validate(_checker_request(case, ""))
 
     async def _main_run(self, program: RunRequest, cases: Mapping[int, TestCase]) -> Evidence:
-        """Run the program as it is, or so that its variables are seen when a test is about one."""
-        if not any(case.variable and _is_about_variable(case) for case in cases.values()):
-            run = await self._executor.run(program)
-            return Evidence(run, {}, await self._answers(program, run, cases, {}))
+        """Run the program as it is, or so that its variables are seen when a test is about one.
+
+        A function is looked for here as well, where the program cannot yet know what it will be asked.
+        """
+        if not any(_looks_inside(case) for case in cases.values()):
+            return Evidence(await self._executor.run(program))
         inspection = Inspection.of(program)
         run = await self._executor.run(inspection.request)
         variables = None
         if run.status is Status.SUCCEEDED:
             variables = await anyio.to_thread.run_sync(inspection.variables, run)
         run = inspection.without_ours(run)
-        return Evidence(run, variables, await self._answers(program, run, cases, variables))
+        return Evidence(run, variables, await self._answers(program, run, cases, variables or {}))
 
     async def _answers(
         self,
         program: RunRequest,
         run: RunResult,
         cases: Mapping[int, TestCase],
-        variables: Mapping[str, Seen] | None,
+        variables: Mapping[str, Seen],
     ) -> Mapping[int, Answer]:
-        """Run it again for calls, and for values that were too large to see. Nothing when it did not end well."""
-        numbers = [number for number, case in cases.items() if _is_call(case) or _was_cut(case, variables)]
-        if not numbers or run.status is not Status.SUCCEEDED or variables is None:
+        """Run it again for calls, and for values that were too large to see."""
+        numbers = [number for number, case in cases.items() if _needs_asking(case, variables)]
+        if not numbers:
             return {}
         ceiling, seconds = self._executor.bounds.ceilings.wall_seconds, run.limits.wall_seconds
         questions = [_question(cases[number], seconds) for number in numbers]
@@ -169,12 +171,14 @@ def _is_call(case: TestCase) -> bool:
     return case.type is TestType.FUNCTION_CALL and case.function is not None
 
 
-def _is_about_variable(case: TestCase) -> bool:
-    return case.type not in (TestType.OUTPUT, TestType.FUNCTION_CALL, TestType.STDIN)
+def _looks_inside(case: TestCase) -> bool:
+    return case.type not in _OF_ANY_LANGUAGE and not _is_about_lines(case)
 
 
-def _was_cut(case: TestCase, variables: Mapping[str, Seen] | None) -> bool:
-    seen = (variables or {}).get(case.variable or "")
+def _needs_asking(case: TestCase, variables: Mapping[str, Seen]) -> bool:
+    if case.function is not None and _is_call(case):
+        return first_name(case.function) in variables
+    seen = variables.get(case.variable or "")
     return case.type in _OF_VALUES and seen is not None and not is_whole(seen)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.grading.inspection import Answer
 from holdfast.grading.texts import has_line, same_text
-from holdfast.grading.values import Seen, equals, is_whole, show
+from holdfast.grading.values import Seen, equals, is_whole, printable, show
 from holdfast.types import Comparator, RunResult, Status, TestCase, TestType, Verdict
 
 MAX_SHOWN_OUTPUT = 20_000
@@ -66,7 +66,7 @@ def verdict(number: int, case: TestCase, finding: Finding) -> Verdict:
         passed=finding.passed,
         expected=finding.expected if open_ else None,
         actual=finding.actual if open_ else None,
-        error=finding.error if open_ else None,
+        error=printable(finding.error) if open_ and finding.error is not None else None,
         points=case.points if finding.passed else 0,
         max_points=case.points,
         hidden=case.hidden,
@@ -89,6 +89,11 @@ def find_written(case: TestCase, run: RunResult) -> Finding:
 def shown_output(text: str) -> str:
     """Output as a verdict shows it."""
     return text if len(text) <= MAX_SHOWN_OUTPUT else f"{text[:MAX_SHOWN_OUTPUT]}…"
+
+
+def first_name(function: str) -> str:
+    """The variable with which a function's name begins, as `stack` in `stack.push`."""
+    return function.partition(".")[0]
 
 
 def _output(number: int, case: TestCase, evidence: Evidence) -> Finding:
@@ -130,7 +135,7 @@ def _of_variable(judge: Judge, *, whole: bool) -> Callable[[int, TestCase, Evide
 
 
 def _type(case: TestCase, seen: Seen) -> Finding:
-    return Finding(seen.kind == case.expected_type, case.expected_type, seen.kind or seen.name)
+    return Finding(seen.kind == case.expected_type, case.expected_type, printable(seen.kind or seen.name))
 
 
 def _value(case: TestCase, seen: Seen) -> Finding:
@@ -161,9 +166,11 @@ def _call(number: int, case: TestCase, evidence: Evidence) -> Finding:
         written = evidence.run.stdout
         return Finding(has_line(written, str(case.expected)), case.expected, shown_output(written.strip()))
     expected = case.expected if case.has_expected else None
-    answer = evidence.answers.get(number)
-    if answer is None:
+    if evidence.variables is None:
         return Finding(False, expected, None, evidence.why_unknown())
+    if first_name(case.function) not in evidence.variables:
+        return Finding(False, expected, None, f"There is no function '{case.function}'.")
+    answer = evidence.answers.get(number, Answer(reason="It was not asked."))
     value = answer.value
     if value is None:
         return Finding(False, expected, None, f"{case.function}: {answer.reason}")

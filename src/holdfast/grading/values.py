@@ -46,6 +46,11 @@ def decode(tree: Any, depth: int = 0) -> Seen:
             raise ValueError("not a description")
 
 
+def printable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no answer of ours can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def text_of(digits: Any) -> str:
     """The text that was sent as hexadecimal digits. Raises ValueError."""
     if not isinstance(digits, str):
@@ -178,12 +183,12 @@ def _same_entries(seen: Seen, expected: dict[str, Any], tolerance: float) -> boo
 def show(seen: Seen) -> Any:
     """A value as a result tells it: as JSON where JSON can say it, else as text."""
     if seen.kind in ("bool", "str", "NoneType") and not seen.cut:
-        return _shortened(seen.value) if isinstance(seen.value, str) else seen.value
+        return _shortened(printable(seen.value)) if isinstance(seen.value, str) else seen.value
     if seen.kind in ("int", "float") and _is_plain_number(seen):
         return seen.value
     if seen.kind == "list" and _is_plain_list(seen):
-        return [item.value for item in seen.value]
-    return _shortened(write(seen))
+        return [show(item) for item in seen.value]
+    return _shortened(printable(write(seen)))
 
 
 def _is_plain_number(seen: Seen) -> bool:

@@ -36,7 +36,15 @@ SIGKILL = 9
 _type_name = type.__dict__["__name__"].__get__
 _find_loaded = sys.modules.get
 _close, _dup2, _exit, _fork, _kill, _killpg = os.close, os.dup2, os._exit, os.fork, os.kill, os.killpg
-_open, _pread, _setpgid, _unlink, _waitpid, _write = os.open, os.pread, os.setpgid, os.unlink, os.waitpid, os.write
+_getpid, _open, _pread, _setpgid, _unlink, _waitpid, _write = (
+    os.getpid,
+    os.open,
+    os.pread,
+    os.setpgid,
+    os.unlink,
+    os.waitpid,
+    os.write,
+)
 _monotonic, _sleep = time.monotonic, time.sleep
 _set_trace, _set_profile = sys.settrace, sys.setprofile
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -105,16 +113,26 @@ def run(token: str, asked: bytes | None) -> None:
     os.rename(f"{token}.py", path)
     with open(path, "rb") as file:
         source = file.read()
-    namespace = _become_main(path)
+    namespace, pid = _become_main(path), _getpid()
     _execute(source, path, namespace)
     _set_trace(None)
     _set_profile(None)
+    if _getpid() != pid:
+        return
     _join_threads()
+    try:
+        _tell(f"{folder}/{token}", namespace, asked)
+    except Exception:
+        # Where nothing can be written, or all is broken, the program still ends as it would without us.
+        return
+
+
+def _tell(place: str, namespace: dict[str, Any], asked: bytes | None) -> None:
     if asked is None:
-        _save(f"{folder}/{token}.report", _report(namespace))
+        _save(f"{place}.report", _report(namespace))
         return
     for number, question in enumerate(_load(asked)):
-        _ask(f"{folder}/{token}.{number}", namespace, question)
+        _ask(f"{place}.{number}", namespace, question)
 
 
 def _become_main(path: str) -> dict[str, Any]:
