@@ -5,7 +5,8 @@ same again for calls of its functions, unseen by anybody; once more per `stdin` 
 one. What is expected never enters a sandbox in which the submission runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import anyio
 
@@ -14,7 +15,7 @@ from holdfast.execution import Executor
 from holdfast.grading.inspection import Answer, Inspection, Question
 from holdfast.grading.judging import Evidence, Finding, find, find_written, first_name, reason, verdict
 from holdfast.grading.values import Seen, is_whole
-from holdfast.languages import DEFAULT_LANGUAGE, find_language
+from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
 from holdfast.types import GradeRequest, GradeResult, RunRequest, RunResult, Status, TestCase, TestType
 
 __all__ = ["Grader"]
@@ -68,8 +69,8 @@ class Grader:
 
     def _check(self, program: RunRequest, tests: Sequence[TestCase]) -> None:
         """Refuse what cannot be graded before anything runs. Raises RequestError."""
-        self._executor.validate(program)
-        language = find_language(program.image)
+        spec, _ = self._executor.validate(program)
+        language = LANGUAGES[spec.language]
         for number, case in enumerate(tests):
             field = f"tests.{number}"
             inspects = _looks_inside(case)
@@ -111,27 +112,28 @@ class Grader:
         if run.status is Status.SUCCEEDED:
             variables = await anyio.to_thread.run_sync(inspection.variables, run)
         run = inspection.without_ours(run)
-        return Evidence(run, variables, await self._answers(program, run, cases, variables or {}))
+        return Evidence(run, variables, await self._ask(program, run, cases, variables or {}))
 
-    async def _answers(
-        self,
-        program: RunRequest,
-        run: RunResult,
-        cases: Mapping[int, TestCase],
-        variables: Mapping[str, Seen],
-    ) -> Mapping[int, Answer]:
-        """Run it again for calls, and for values that were too large to see."""
-        numbers = [number for number, case in cases.items() if _needs_asking(case, variables)]
-        if not numbers:
-            return {}
-        ceiling, seconds = self._executor.bounds.ceilings.wall_seconds, run.limits.wall_seconds
-        questions = [_question(cases[number], seconds) for number in numbers]
-        inspection = Inspection.of(program, questions)
-        patience = min(ceiling, seconds + sum(each.seconds for each in questions))
-        again = await self._run_later(inspection.request.model_copy(update={"timeout": patience}))
-        return await anyio.to_thread.run_sync(
-            lambda: {number: inspection.answer(again, place) for place, number in enumerate(numbers)}
-        )
+    async def _ask(
+        self, program: RunRequest, run: RunResult, cases: Mapping[int, TestCase], variables: Mapping[str, Seen]
+    ) -> Callable[[int], Answer | None]:
+        """Run it again for calls, and for values that were too large to see; what it answered, by number of test.
+
+        Hidden tests have a run of their own: else a program could tell what it was asked in an answer that is shown.
+        """
+        answers: dict[int, Callable[[], Answer]] = {}
+        for hidden in (False, True):
+            numbers = [number for number, case in cases.items() if case.hidden is hidden and _asks(case, variables)]
+            questions = [_question(cases[number], run.limits.wall_seconds) for number in numbers]
+            if questions:
+                inspection = Inspection.of(program, questions)
+                again = await self._run_later(self._with_time_for(questions, inspection.request, run))
+                answers |= {number: partial(inspection.answer, again, place) for place, number in enumerate(numbers)}
+        return lambda number: answers[number]() if number in answers else None
+
+    def _with_time_for(self, questions: Sequence[Question], request: RunRequest, run: RunResult) -> RunRequest:
+        seconds = run.limits.wall_seconds + sum(question.seconds for question in questions)
+        return request.model_copy(update={"timeout": min(self._executor.bounds.ceilings.wall_seconds, seconds)})
 
     async def _stdin_run(
         self, program: RunRequest, case: TestCase, before: RunResult | None, *, first: bool
@@ -175,7 +177,7 @@ def _looks_inside(case: TestCase) -> bool:
     return case.type not in _OF_ANY_LANGUAGE and not _is_about_lines(case)
 
 
-def _needs_asking(case: TestCase, variables: Mapping[str, Seen]) -> bool:
+def _asks(case: TestCase, variables: Mapping[str, Seen]) -> bool:
     if case.function is not None and _is_call(case):
         return first_name(case.function) in variables
     seen = variables.get(case.variable or "")

@@ -20,7 +20,13 @@ from holdfast.grading.values import Seen, decode, text_of
 from holdfast.types import Artifact, File, RunRequest, RunResult
 
 MAX_QUESTION_BYTES = 192 << 10
-MAX_DESCRIPTION_BYTES = 9 << 20
+MAX_DESCRIPTION_BYTES = 6 << 20
+MAX_DESCRIPTION_PARTS = 150_000
+"""What a description may cost us: somewhat more than an honest one ever comes to."""
+
+_UNREADABLE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+"""What taking something apart raises that is not what it should be."""
+
 _SOURCE = (resources.files("holdfast.guest") / "grade.py").read_text("utf-8")
 _COMPILED = marshal.dumps(compile(_SOURCE, "<holdfast>", "exec", dont_inherit=True))
 _MAIN = """\
@@ -83,7 +89,7 @@ class Inspection:
         try:
             tree = self._read(result, "report")
             return None if tree is None else {text_of(name): decode(description) for name, description in tree}
-        except (TypeError, ValueError, OverflowError):
+        except _UNREADABLE:
             return None
 
     def answer(self, result: RunResult, number: int) -> Answer:
@@ -91,7 +97,7 @@ class Inspection:
         try:
             tree = self._read(result, str(number))
             return self._unanswered(result, number) if tree is None else _answer(tree)
-        except (TypeError, ValueError, OverflowError, AttributeError):
+        except _UNREADABLE:
             return Answer(reason="The answer was not readable.")
 
     def _unanswered(self, result: RunResult, number: int) -> Answer:
@@ -102,7 +108,8 @@ class Inspection:
         found = _find(result.artifacts, f"{self.token}.{ending}")
         if found is None or found.size_bytes > MAX_DESCRIPTION_BYTES:
             return None
-        return from_json(found.content(), allow_inf_nan=False)
+        text = found.content()
+        return None if text.count(b"[") > MAX_DESCRIPTION_PARTS else from_json(text, allow_inf_nan=False)
 
 
 def _packed(questions: Sequence[Question]) -> bytes:

@@ -1,7 +1,7 @@
 """From what was seen of a program to what a test makes of it. Pure functions: nothing runs here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.grading.inspection import Answer
@@ -34,11 +34,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the main run: its result, its variables unless it did not come to say, and its answers."""
+    """What is known of the main run: its result, its variables unless it did not come to say, and its answers.
+
+    An answer can be large, so it is looked at when its test is judged, and not kept.
+    """
 
     run: RunResult
     variables: Mapping[str, Seen] | None = None
-    answers: Mapping[int, Answer] = field(default_factory=dict)
+    answer: Callable[[int], Answer | None] = lambda number: None
 
     def why_unknown(self) -> str:
         """Why nothing is known of its variables."""
@@ -123,7 +126,7 @@ def _of_variable(judge: Judge, *, whole: bool) -> Callable[[int, TestCase, Evide
         seen = evidence.variables.get(case.variable or "")
         if seen is None:
             return Finding(False, expected, None, f"There is no variable '{case.variable}'.")
-        answer = evidence.answers.get(number)
+        answer = evidence.answer(number)
         if answer is not None:
             if answer.value is None:
                 return Finding(False, expected, None, answer.reason)
@@ -170,7 +173,7 @@ def _call(number: int, case: TestCase, evidence: Evidence) -> Finding:
         return Finding(False, expected, None, evidence.why_unknown())
     if first_name(case.function) not in evidence.variables:
         return Finding(False, expected, None, f"There is no function '{case.function}'.")
-    answer = evidence.answers.get(number, Answer(reason="It was not asked."))
+    answer = evidence.answer(number) or Answer(reason="It was not asked.")
     value = answer.value
     if value is None:
         return Finding(False, expected, None, f"{case.function}: {answer.reason}")
