@@ -72,7 +72,8 @@ def _show(result: GradeResult) -> None:
     console = Console(highlight=False)
     table = Table("", "Test", "Expected", "Actual", "Points")
     for verdict in result.test_results:
-        table.add_row(*map(Text, _row(verdict)))
+        mark = Text("pass", "green") if verdict.passed else Text("FAIL", "bold red")
+        table.add_row(mark, *map(Text, _row(verdict)))
     if result.test_results:
         console.print(table)
     passed = sum(verdict.passed for verdict in result.test_results)
@@ -84,11 +85,11 @@ def _show(result: GradeResult) -> None:
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
-    mark, description = "pass" if verdict.passed else "FAIL", _shortened(verdict.description)
+    description, points = _shortened(verdict.description), f"{verdict.points:g} of {verdict.max_points:g}"
     if verdict.hidden:
-        return mark, description, "hidden", "hidden", f"{verdict.points:g}"
+        return description, "hidden", "hidden", points
     actual = verdict.error if verdict.error is not None else _text(verdict.actual)
-    return mark, description, _text(verdict.expected), _shortened(actual), f"{verdict.points:g}"
+    return description, _text(verdict.expected), _shortened(actual), points
 
 
 def _text(value: Any) -> str:
