@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic import TypeAdapter
 
 from holdfast.errors import TooLargeError
 from holdfast.grading.values import Seen, decode, text_of
@@ -27,6 +27,7 @@ MAX_DESCRIPTION_PARTS = 150_000
 _UNREADABLE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 """What taking something apart raises that is not what it should be."""
 
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 _SOURCE = (resources.files("holdfast.guest") / "grade.py").read_text("utf-8")
 _COMPILED = marshal.dumps(compile(_SOURCE, "<holdfast>", "exec", dont_inherit=True))
 _MAIN = """\
@@ -109,7 +110,7 @@ class Inspection:
         if found is None or found.size_bytes > MAX_DESCRIPTION_BYTES:
             return None
         text = found.content()
-        return None if text.count(b"[") > MAX_DESCRIPTION_PARTS else from_json(text, allow_inf_nan=False)
+        return None if text.count(b"[") > MAX_DESCRIPTION_PARTS else _JSON.validate_json(text)
 
 
 def _packed(questions: Sequence[Question]) -> bytes:
