@@ -224,3 +224,11 @@ async def test_halves_of_surrogate_pairs_are_told_and_break_nothing(client: http
     answer = await client.post("/run", json={"code": code.replace("\\u00e9", "é"), "tests": tests})
     assert answer.status_code == 200
     assert answer.json()["testResults"][0]["actual"] == "\\udc80"
+
+
+async def test_gradings_are_counted(client: httpx.AsyncClient) -> None:
+    await client.post("/run", json=HELLO)
+    await client.post("/pyquest/run", json={"code": "1/0", "tests": []})
+    text = (await client.get("/metrics")).text
+    assert 'holdfast_gradings_total{passed="yes"} 1.0' in text
+    assert 'holdfast_gradings_total{passed="no"} 1.0' in text

@@ -53,7 +53,9 @@ class Grader:
         for number, case in enumerate(tests):
             if case.type is TestType.STDIN:
                 findings[number] = await self._stdin_run(program, case, run or _first_run(findings), first=not findings)
-        return _result(run, tests, findings)
+        result = _result(run, tests, findings)
+        self._executor.metrics.gradings.labels("yes" if result.all_passed else "no").inc()
+        return result
 
     def _with_defaults(self, request: GradeRequest) -> RunRequest:
         """The program as a plain request, with the limits of graded runs where it names none."""

@@ -29,7 +29,7 @@ MAX_DEPTH = 60
 VALUE_NODES, VALUE_CHARACTERS = 2_000, 64_000
 REPORT_NODES, REPORT_CHARACTERS = 40_000, 1_000_000
 ANSWER_NODES, ANSWER_CHARACTERS = 120_000, 2_000_000
-MAX_PRINTED = 1 << 20
+MAX_PRINTED = 1 << 18
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.01
 SIGKILL = 9
 
@@ -67,10 +67,8 @@ class _Describer:
     def describe(self, value: Any, depth: int = 0) -> str:
         self.nodes -= 1
         kind = type(value)
-        if kind is list or kind is tuple or kind is set or kind is frozenset:
-            return f'["{_type_name(kind)}",{len(value)},{self._items(list(value), depth)}]'
-        if kind is dict:
-            return f'["dict",{len(value)},{self._items([part for pair in value.items() for part in pair], depth)}]'
+        if kind is list or kind is tuple or kind is set or kind is frozenset or kind is dict:
+            return f'["{_type_name(kind)}",{len(value)},{self._parts(kind, value, depth)}]'
         if kind is bool or kind is float or kind is complex:
             return self._number(kind, value)
         if kind is str or kind is bytes or kind is int:
@@ -94,10 +92,12 @@ class _Describer:
             value = str.encode(value, "utf-8", "surrogatepass")
         return f'"{hex(value) if kind is int else value.hex()}"'
 
-    def _items(self, items: list[Any], depth: int) -> str:
-        if len(items) > self.nodes or depth >= MAX_DEPTH:
+    def _parts(self, kind: Any, value: Any, depth: int) -> str:
+        # Looked at before it is copied: a large value leaves no memory for a copy.
+        if len(value) * (2 if kind is dict else 1) > self.nodes or depth >= MAX_DEPTH:
             return "null"
-        return "[" + ",".join([self.describe(item, depth + 1) for item in items]) + "]"
+        parts = [part for pair in value.items() for part in pair] if kind is dict else list(value)
+        return "[" + ",".join([self.describe(part, depth + 1) for part in parts]) + "]"
 
     def _opaque(self, kind: Any) -> str:
         name = _PLAIN.get(kind) if type(kind) is type else None
