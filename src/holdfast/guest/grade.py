@@ -8,8 +8,6 @@ Descriptions are JSON: the name of an exact built-in type, then the value, text 
 null for what was too large. Nothing of the submission is called to describe a value: no `__eq__`, no `__repr__`.
 """
 
-from __future__ import annotations
-
 import builtins
 import marshal
 import os
@@ -21,6 +19,7 @@ globals()["__builtins__"] = dict(vars(builtins))
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -32,6 +31,8 @@ ANSWER_NODES, ANSWER_CHARACTERS = 120_000, 2_000_000
 MAX_PRINTED = 1 << 18
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.01
 SIGKILL = 9
+OUR_FRAMES = ("main.py", "run", "_execute")
+"""What a traceback begins with, from the interpreter down to the submission."""
 
 _type_name = type.__dict__["__name__"].__get__
 _find_loaded = sys.modules.get
@@ -64,7 +65,7 @@ class _Describer:
         self.nodes = nodes
         self.characters = characters
 
-    def describe(self, value: Any, depth: int = 0) -> str:
+    def describe(self, value: "Any", depth: int = 0) -> str:
         self.nodes -= 1
         kind = type(value)
         if kind is list or kind is tuple or kind is set or kind is frozenset or kind is dict:
@@ -75,14 +76,14 @@ class _Describer:
             return f'["{_type_name(kind)}",{self._digits(kind, value)}]'
         return self._opaque(kind)
 
-    def _number(self, kind: Any, value: Any) -> str:
+    def _number(self, kind: "Any", value: "Any") -> str:
         if kind is bool:
             return f'["bool",{1 if value else 0}]'
         if kind is float:
             return f'["float","{float.hex(value)}"]'
         return f'["complex","{float.hex(value.real)}","{float.hex(value.imag)}"]'
 
-    def _digits(self, kind: Any, value: Any) -> str:
+    def _digits(self, kind: "Any", value: "Any") -> str:
         """Hexadecimal digits: short, the same in JSON, and for huge numbers quick to find."""
         size = int.bit_length(value) // 4 if kind is int else 2 * len(value)
         self.characters -= size
@@ -92,14 +93,14 @@ class _Describer:
             value = str.encode(value, "utf-8", "surrogatepass")
         return f'"{hex(value) if kind is int else value.hex()}"'
 
-    def _parts(self, kind: Any, value: Any, depth: int) -> str:
+    def _parts(self, kind: "Any", value: "Any", depth: int) -> str:
         # Looked at before it is copied: a large value leaves no memory for a copy.
         if len(value) * (2 if kind is dict else 1) > self.nodes or depth >= MAX_DEPTH:
             return "null"
         parts = [part for pair in value.items() for part in pair] if kind is dict else list(value)
         return "[" + ",".join([self.describe(part, depth + 1) for part in parts]) + "]"
 
-    def _opaque(self, kind: Any) -> str:
+    def _opaque(self, kind: "Any") -> str:
         name = _PLAIN.get(kind) if type(kind) is type else None
         if name is not None:
             return f'["{name}"]'
@@ -119,7 +120,6 @@ def run(token: str, asked: bytes | None) -> None:
     _set_profile(None)
     if _getpid() != pid:
         return
-    _join_threads()
     try:
         _tell(f"{folder}/{token}", namespace, asked)
     except Exception:
@@ -127,15 +127,19 @@ def run(token: str, asked: bytes | None) -> None:
         return
 
 
-def _tell(place: str, namespace: dict[str, Any], asked: bytes | None) -> None:
+def _tell(place: str, namespace: "dict[str, Any]", asked: bytes | None) -> None:
     if asked is None:
+        _end_threads()
+        for name in ("__file__", "__cached__"):
+            dict.pop(namespace, name, None)
         _save(f"{place}.report", _report(namespace))
         return
+    _await_threads()
     for number, question in enumerate(_load(asked)):
         _ask(f"{place}.{number}", namespace, question)
 
 
-def _become_main(path: str) -> dict[str, Any]:
+def _become_main(path: str) -> "dict[str, Any]":
     """The namespace of a new `__main__`, as `python main.py` makes it."""
     ours = sys.modules["__main__"]
     module = type(ours)("__main__")
@@ -147,39 +151,52 @@ def _become_main(path: str) -> dict[str, Any]:
     return namespace
 
 
-def _execute(source: bytes, path: str, namespace: dict[str, Any]) -> None:
-    """Run it to its own end. Raises SystemExit when that is not the good one."""
+def _execute(source: bytes, path: str, namespace: "dict[str, Any]") -> None:
+    """Run it to its own end. Raises what it raises, unless that is an exit with the code of success."""
     try:
         exec(compile(source, path, "exec", dont_inherit=True), namespace)  # noqa: S102  # what a cell is for
     except SystemExit as error:
         code = error.code
         if not (code is None or (type(code) in (int, bool) and code == 0)):
             raise
-    except KeyboardInterrupt:
+    except BaseException:
+        if hasattr(sys, "excepthook"):
+            sys.excepthook = _without_our_frames(sys.excepthook)
         raise
-    except BaseException as error:
-        _print(error, error.__traceback__)
-        raise SystemExit(1) from None
 
 
-def _print(error: BaseException, traceback: TracebackType | None) -> None:
-    """Print as an interpreter does, without the frame that is ours."""
-    below = traceback and traceback.tb_next
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, below
-    sys.excepthook(type(error), error.with_traceback(below), below)
+def _without_our_frames(hook: "Callable[..., object]") -> "Callable[..., object]":
+    """The hook that prints what ended a program, as if there were only the program's frames."""
+
+    def stripped(kind: type[BaseException], error: BaseException, traceback: "TracebackType | None") -> None:
+        for _ in OUR_FRAMES:
+            traceback = traceback and traceback.tb_next
+        sys.excepthook = hook
+        sys.last_traceback = traceback
+        hook(kind, error.with_traceback(traceback), traceback)
+
+    return stripped
 
 
-def _join_threads() -> None:
-    """A program has ended when its threads have, but for its daemons."""
+def _end_threads() -> None:
+    """Wait for the threads as the interpreter does at its end: no more can be started."""
     threading = _find_loaded("threading")
+    if threading is not None:
+        threading._shutdown()
+
+
+def _await_threads() -> None:
+    """Wait for the threads that end by themselves, and leave it possible to start more."""
+    threading, pools = _find_loaded("threading"), _find_loaded("concurrent.futures.thread")
     if threading is None:
         return
+    waiting_for_work = list(pools._threads_queues) if pools is not None else []
     for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
+        if thread is not threading.current_thread() and not thread.daemon and thread not in waiting_for_work:
             thread.join()
 
 
-def _report(namespace: dict[str, Any]) -> str:
+def _report(namespace: "dict[str, Any]") -> str:
     """Every variable: its name, type and length, and its value while there is room."""
     variables = [(name, value) for name, value in list(dict.items(namespace)) if type(name) is str][:MAX_NAMES]
     nodes, characters = REPORT_NODES, REPORT_CHARACTERS
@@ -192,7 +209,7 @@ def _report(namespace: dict[str, Any]) -> str:
     return "[" + ",".join(entries) + "]"
 
 
-def _ask(place: str, namespace: dict[str, Any], question: tuple[Any, ...]) -> None:
+def _ask(place: str, namespace: "dict[str, Any]", question: "tuple[Any, ...]") -> None:
     """Answer one question in a process of its own, so that what happens there stays there."""
     pid = _fork()
     if pid == 0:
@@ -227,7 +244,7 @@ def _end(pid: int) -> None:
             continue
 
 
-def _answer(place: str, namespace: dict[str, Any], name: str, arguments: tuple[Any, dict[str, Any]] | None) -> str:
+def _answer(place: str, namespace: "dict[str, Any]", name: str, arguments: "tuple[Any, dict[str, Any]] | None") -> str:
     """What a variable holds or, with arguments, what calling it returns and prints."""
     first, *attributes = name.split(".")
     if first not in namespace:
