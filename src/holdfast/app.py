@@ -29,13 +29,9 @@ class App:
 
     settings: Settings
     executor: Executor
+    grader: Grader
     keys: KeyStore
     metrics: Metrics
-
-    @property
-    def grader(self) -> Grader:
-        """What judges submissions with this executor."""
-        return Grader(self.executor)
 
     @property
     def degraded(self) -> bool:
@@ -49,7 +45,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes)
-    return App(settings=settings, executor=executor, keys=open_keys(settings), metrics=metrics)
+    return App(settings=settings, executor=executor, grader=Grader(executor), keys=open_keys(settings), metrics=metrics)
 
 
 @asynccontextmanager

@@ -99,6 +99,18 @@ async def test_values_too_large_for_the_first_look_are_asked_for(app: App) -> No
     assert result.test_results[3].error == "The value is too large to compare."
 
 
+async def test_a_large_value_is_asked_for_once_however_many_tests_are_about_it(app: App) -> None:
+    tests = [{"type": "list_contains", "variable": "long", "expected": number} for number in range(99_980, 100_000)]
+    assert (await grade(app, "long = list(range(100_000))", *tests, timeout=5)).all_passed
+
+
+async def test_answers_that_are_together_too_large_fail_with_that_reason(app: App) -> None:
+    calls = [call_of("f", size, expected=[1]) for size in (*[110_000] * 12, 1)]
+    result = await grade(app, "def f(n): return [n] * n", *calls, timeout=5)
+    assert result.test_results[-1].passed, "the small one is read"
+    assert "f: The answers are together too large." in {verdict.error for verdict in result.test_results}
+
+
 async def test_each_stdin_test_is_a_run_of_its_own(app: App) -> None:
     code = "import sys\nprint(int(input()) ** 2, *sys.argv[1:])\nopen('left', 'x')"
     result = await grade(

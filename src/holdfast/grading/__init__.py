@@ -6,7 +6,8 @@ one. What is expected never enters a sandbox in which the submission runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from typing import TypeVar
 
 import anyio
 
@@ -19,6 +20,8 @@ from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
 from holdfast.types import GradeRequest, GradeResult, RunRequest, RunResult, Status, TestCase, TestType
 
 __all__ = ["Grader"]
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS = 2.0
 MEMORY = "256m"
@@ -34,6 +37,8 @@ class Grader:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        # Descriptions can be large: one at a time is taken apart, beside the event loop.
+        self._judging = anyio.CapacityLimiter(1)
 
     async def grade(self, request: GradeRequest) -> GradeResult:
         """Run and judge. Raises what `Executor.run` raises; a submission that fails is a result."""
@@ -46,10 +51,7 @@ class Grader:
         if main or not tests:
             evidence = await self._main_run(program, {number: tests[number] for number in main})
             run = evidence.run
-            found = await anyio.to_thread.run_sync(
-                lambda: {number: find(number, tests[number], evidence) for number in main}
-            )
-            findings |= found
+            findings |= await self._judge(lambda: {number: find(number, tests[number], evidence) for number in main})
         for number, case in enumerate(tests):
             if case.type is TestType.STDIN:
                 findings[number] = await self._stdin_run(program, case, run or _first_run(findings), first=not findings)
@@ -112,7 +114,7 @@ class Grader:
         run = await self._executor.run(inspection.request)
         variables = None
         if run.status is Status.SUCCEEDED:
-            variables = await anyio.to_thread.run_sync(inspection.variables, run)
+            variables = await self._judge(partial(inspection.variables, run))
         run = inspection.without_ours(run)
         return Evidence(run, variables, await self._ask(program, run, cases, variables or {}))
 
@@ -126,11 +128,15 @@ class Grader:
         answers: dict[int, Callable[[], Answer]] = {}
         for hidden in (False, True):
             numbers = [number for number, case in cases.items() if case.hidden is hidden and _asks(case, variables)]
-            questions = [_question(cases[number], run.limits.wall_seconds) for number in numbers]
+            # A large value is asked for once, however many tests are about it.
+            places = {_asked_once(number, cases[number]): number for number in numbers}
+            questions = [_question(cases[number], run.limits.wall_seconds) for number in places.values()]
             if questions:
                 inspection = Inspection.of(program, questions)
                 again = await self._run_later(self._with_time_for(questions, inspection.request, run))
-                answers |= {number: partial(inspection.answer, again, place) for place, number in enumerate(numbers)}
+                order, read = list(places), lru_cache(maxsize=1)(partial(inspection.answer, again))
+                for number in numbers:
+                    answers[number] = partial(read, order.index(_asked_once(number, cases[number])))
         return lambda number: answers[number]() if number in answers else None
 
     def _with_time_for(self, questions: Sequence[Question], request: RunRequest, run: RunResult) -> RunRequest:
@@ -145,7 +151,7 @@ class Grader:
             return Finding(False, case.expected_stdout, error=reason(before), run=before)
         request = _stdin_request(program, case)
         run = await (self._executor.run(request) if first else self._run_later(request))
-        finding = await anyio.to_thread.run_sync(find_written, case, run)
+        finding = await self._judge(partial(find_written, case, run))
         if case.checker is None or not finding.passed:
             return finding
         return await self._checked(case, finding, run)
@@ -156,6 +162,9 @@ class Grader:
         said = (checked.stdout.strip() or f"The checker said no: {reason(checked)}")[:1000]
         passed = checked.status is Status.SUCCEEDED
         return Finding(passed, finding.expected, finding.actual, None if passed else said, run)
+
+    async def _judge(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._judging)
 
     async def _run_later(self, request: RunRequest) -> RunResult:
         """Run what a grading that has begun still needs: it waits where a new request would be turned away."""
@@ -184,6 +193,11 @@ def _asks(case: TestCase, variables: Mapping[str, Seen]) -> bool:
         return first_name(case.function) in variables
     seen = variables.get(case.variable or "")
     return case.type in _OF_VALUES and seen is not None and not is_whole(seen)
+
+
+def _asked_once(number: int, case: TestCase) -> int | str:
+    """What makes a question the same as another: the variable it is about; a call is like no other."""
+    return number if _is_call(case) else str(case.variable)
 
 
 def _question(case: TestCase, seconds: float) -> Question:
