@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_NAMES = 5_000
 MAX_DEPTH = 60
+ENOUGH_FRAMES = 10_000
 VALUE_NODES, VALUE_CHARACTERS = 2_000, 64_000
 REPORT_NODES, REPORT_CHARACTERS = 40_000, 1_000_000
 ANSWER_NODES, ANSWER_CHARACTERS = 120_000, 2_000_000
@@ -47,7 +48,7 @@ _getpid, _open, _pread, _setpgid, _unlink, _waitpid, _write = (
     os.write,
 )
 _monotonic, _sleep = time.monotonic, time.sleep
-_set_trace, _set_profile = sys.settrace, sys.setprofile
+_set_trace, _set_profile, _set_recursion_limit = sys.settrace, sys.setprofile, sys.setrecursionlimit
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _WNOHANG = os.WNOHANG
 _load = marshal.loads
@@ -62,6 +63,7 @@ class _Describer:
     """Describes values until it has written as much as it may."""
 
     def __init__(self, nodes: int, characters: int) -> None:
+        _set_recursion_limit(ENOUGH_FRAMES)
         self.nodes = nodes
         self.characters = characters
 
@@ -97,7 +99,8 @@ class _Describer:
         # Looked at before it is copied: a large value leaves no memory for a copy.
         if len(value) * (2 if kind is dict else 1) > self.nodes or depth >= MAX_DEPTH:
             return "null"
-        parts = [part for pair in value.items() for part in pair] if kind is dict else list(value)
+        # Copied in one step: a daemon thread may still be changing it.
+        parts = [part for pair in list(value.items()) for part in pair] if kind is dict else list(value)
         return "[" + ",".join([self.describe(part, depth + 1) for part in parts]) + "]"
 
     def _opaque(self, kind: "Any") -> str:
