@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from holdfast.app import App
-from holdfast.errors import HoldfastError, InvalidFieldError, OverCeilingError, RequestError
+from holdfast.errors import InvalidFieldError, OverCeilingError, RequestError, ShuttingDownError
 from holdfast.types import GradeRequest, GradeResult, Status
 
 pytestmark = pytest.mark.anyio
@@ -260,10 +261,22 @@ async def test_what_a_graded_program_leaves_behind_is_its_own(app: App) -> None:
     assert main.content().decode() == code
 
 
-async def test_a_failing_grader_is_an_error_and_no_grade(app: App) -> None:
-    app.executor.admission.drain()
+async def test_a_grading_that_has_begun_is_finished_while_the_server_drains(app: App) -> None:
+    admission, results = app.executor.admission, []
+
+    async def grading() -> None:
+        tests = call_of("f", 1, expected=2), *(fed(str(n), str(n)) for n in range(3))
+        code = "import sys, time\ntime.sleep(0.1)\ndef f(n): return n + 1\nprint(sys.stdin.read())"
+        results.append(await grade(app, code, *tests))
+
     try:
-        with pytest.raises(HoldfastError):
-            await grade(app, "x = 1", value_of("x", 1))
+        async with anyio.create_task_group() as group:
+            group.start_soon(grading)
+            while admission.running == 0:  # noqa: ASYNC110  # no engine tells
+                await anyio.sleep(0.01)
+            admission.drain()
+            with pytest.raises(ShuttingDownError):
+                await grade(app, "x = 1", value_of("x", 1))
     finally:
-        app.executor.admission.draining = False
+        admission.draining = False
+    assert results[0].all_passed

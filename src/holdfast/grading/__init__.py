@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import anyio
 
-from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError, QueueFullError
+from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError
 from holdfast.execution import Executor
 from holdfast.grading.inspection import Answer, Inspection, Question
 from holdfast.grading.judging import Evidence, Finding, find, find_written, first_name, reason, verdict
@@ -26,7 +26,6 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 2.0
 MEMORY = "256m"
 CPUS = 0.5
-QUEUE_TRIES = 20
 _OF_ANY_LANGUAGE = frozenset({TestType.OUTPUT, TestType.STDIN})
 _OF_VALUES = frozenset({TestType.VARIABLE_VALUE, TestType.LIST_CONTAINS})
 _WITHHELD = "The output of a hidden test is not shown."
@@ -45,6 +44,16 @@ class Grader:
         tests = request.tests or []
         program = self._with_defaults(request)
         self._check(program, tests)
+        async with self._executor.admission.place_for_all():
+            run, findings = await self._all_runs(program, tests)
+        result = _result(run, tests, findings)
+        self._executor.metrics.gradings.labels("yes" if result.all_passed else "no").inc()
+        return result
+
+    async def _all_runs(
+        self, program: RunRequest, tests: Sequence[TestCase]
+    ) -> tuple[RunResult | None, dict[int, Finding]]:
+        """The main run, if there is one, and what each test found."""
         main = [number for number, case in enumerate(tests) if case.type is not TestType.STDIN]
         findings: dict[int, Finding] = {}
         run: RunResult | None = None
@@ -52,12 +61,12 @@ class Grader:
             evidence = await self._main_run(program, {number: tests[number] for number in main})
             run = evidence.run
             findings |= await self._judge(lambda: {number: find(number, tests[number], evidence) for number in main})
+        latest = run
         for number, case in enumerate(tests):
             if case.type is TestType.STDIN:
-                findings[number] = await self._stdin_run(program, case, run or _first_run(findings), first=not findings)
-        result = _result(run, tests, findings)
-        self._executor.metrics.gradings.labels("yes" if result.all_passed else "no").inc()
-        return result
+                findings[number] = await self._stdin_run(program, case, latest)
+                latest = findings[number].run
+        return run, findings
 
     def _with_defaults(self, request: GradeRequest) -> RunRequest:
         """The program as a plain request, with the limits of graded runs where it names none."""
@@ -133,7 +142,7 @@ class Grader:
             questions = [_question(cases[number], run.limits.wall_seconds) for number in places.values()]
             if questions:
                 inspection = Inspection.of(program, questions)
-                again = await self._run_later(self._with_time_for(questions, inspection.request, run))
+                again = await self._executor.run(self._with_time_for(questions, inspection.request, run))
                 order, read = list(places), lru_cache(maxsize=1)(partial(inspection.answer, again))
                 for number in numbers:
                     answers[number] = partial(read, order.index(_asked_once(number, cases[number])))
@@ -143,14 +152,12 @@ class Grader:
         seconds = run.limits.wall_seconds + sum(question.seconds for question in questions)
         return request.model_copy(update={"timeout": min(self._executor.bounds.ceilings.wall_seconds, seconds)})
 
-    async def _stdin_run(
-        self, program: RunRequest, case: TestCase, before: RunResult | None, *, first: bool
-    ) -> Finding:
-        """Run it with the input of one test. What did not compile before is not tried again."""
-        if before is not None and before.status is Status.COMPILE_FAILED:
+    async def _stdin_run(self, program: RunRequest, case: TestCase, before: RunResult | None) -> Finding:
+        """Run it with the input of one test. What does not compile, or was ended by us, is not tried again."""
+        if before is not None and before.status in (Status.COMPILE_FAILED, Status.CANCELLED):
             return Finding(False, case.expected_stdout, error=reason(before), run=before)
         request = _stdin_request(program, case)
-        run = await (self._executor.run(request) if first else self._run_later(request))
+        run = await self._executor.run(request)
         finding = await self._judge(partial(find_written, case, run))
         if case.checker is None or not finding.passed:
             return finding
@@ -158,22 +165,13 @@ class Grader:
 
     async def _checked(self, case: TestCase, finding: Finding, run: RunResult) -> Finding:
         """Let the test's own program judge, in a sandbox that the submission never was in."""
-        checked = await self._run_later(_checker_request(case, run.stdout))
+        checked = await self._executor.run(_checker_request(case, run.stdout))
         said = (checked.stdout.strip() or f"The checker said no: {reason(checked)}")[:1000]
         passed = checked.status is Status.SUCCEEDED
         return Finding(passed, finding.expected, finding.actual, None if passed else said, run)
 
     async def _judge(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._judging)
-
-    async def _run_later(self, request: RunRequest) -> RunResult:
-        """Run what a grading that has begun still needs: it waits where a new request would be turned away."""
-        for _ in range(QUEUE_TRIES):
-            try:
-                return await self._executor.run(request)
-            except QueueFullError as error:
-                await anyio.sleep(error.retry_after_seconds)
-        return await self._executor.run(request)
 
 
 def _is_about_lines(case: TestCase) -> bool:
@@ -220,10 +218,6 @@ def _checker_request(case: TestCase, written: str) -> RunRequest:
         raise MalformedRequestError("The test has no checker.", field="tests")
     files = {"input.txt": case.stdin, "expected.txt": case.expected_stdout or "", "actual.txt": written}
     return RunRequest(code=case.checker.code, image=case.checker.image, files=dict(files))
-
-
-def _first_run(findings: Mapping[int, Finding]) -> RunResult | None:
-    return next((finding.run for finding in findings.values() if finding.run), None)
 
 
 def _result(run: RunResult | None, tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> GradeResult:
