@@ -15,9 +15,8 @@ import gc
 import marshal
 import os
 import select
-import sys
 
-from holdfast.guest import groups, guest, init, preload, syscalls
+from holdfast.guest import building, groups, guest, init, preload, syscalls
 from holdfast.guest.frames import json_text, receive_with_fds
 
 TYPE_CHECKING = False
@@ -50,14 +49,18 @@ def serve(started_with: set[str]) -> None:
 
 
 def _prepare(started_with: set[str]) -> Launcher:
-    with os.fdopen(int(os.environ[CONFIG_VARIABLE]), "rb") as file:
+    del os.environ["PYTHONPATH"]
+    with os.fdopen(int(os.environ.pop(CONFIG_VARIABLE)), "rb") as file:
         config = marshal.load(file)  # noqa: S302  # from the server
-    clean = guest.CleanStart(started_with, preload.load(config["modules"], started_with))
+    config["seccomp"] = bytes.fromhex(config["seccomp"])
+    stash = preload.load(config["modules"], started_with)
     _assert_single_threaded()
-    syscalls.set_process_name("holdfast-launch")
+    launcher = Launcher(config, stash)
+    guest.forbid_core_dumps()
+    guest.look_fresh(stash, started_with)
     gc.collect()
     gc.freeze()
-    return Launcher(config, clean)
+    return launcher
 
 
 def _assert_single_threaded() -> None:
@@ -69,17 +72,16 @@ def _assert_single_threaded() -> None:
 class Launcher:
     """Makes cells on request and tidies up after them."""
 
-    def __init__(self, config: dict[str, Any], clean: guest.CleanStart) -> None:
+    def __init__(self, config: dict[str, Any], stash: preload.Stash) -> None:
         self._config = config
-        self._clean = clean
+        self._stash = stash
         self._server = _socket.socket(fileno=config["socket"])
         self._server.setblocking(True)
         self._hierarchies: list[int] = config["cgroup"]["hierarchies"]
         self._cells: dict[int, Cell] = {}
         self._unremoved: list[str] = []
         self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        for number in guest.IGNORED_BY_OURS:
-            _signal.signal(number, _signal.SIG_IGN)
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, guest.BLOCKED_BY_OURS)
         _signal.signal(_signal.SIGCHLD, lambda *_: None)
         _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
 
@@ -88,6 +90,7 @@ class Launcher:
         poll = select.poll()
         poll.register(self._server, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
+        syscalls.set_process_name("holdfast-launch")
         self._send({"op": "ready"})
         while True:
             for fd, _ in poll.poll(500 if self._unremoved else None):
@@ -121,7 +124,7 @@ class Launcher:
             if cell.pid == 0:
                 os.close(go_write)
                 _join(joins)
-                init.enter_cell(self._config | message, ends, go_read, cell.files, self._clean)
+                init.enter_cell(self._config | message, ends, go_read, cell.files, self._stash)
                 return True
             self._cells[cell.pid] = cell
             self._write_id_maps(cell.pid, message["slot"])
@@ -162,9 +165,9 @@ class Launcher:
         base: int | None = self._config["uid_base"]
         if base is None:
             _write(f"/proc/{pid}/setgroups", "deny")
-            lines = f"{init.GUEST_UID} 0 1"
+            lines = f"{building.GUEST_UID} 0 1"
         else:
-            lines = f"0 {base + 2 * slot} 1\n{init.GUEST_UID} {base + 2 * slot + 1} 1"
+            lines = f"0 {base + 2 * slot} 1\n{building.GUEST_UID} {base + 2 * slot + 1} 1"
         _write(f"/proc/{pid}/uid_map", lines)
         _write(f"/proc/{pid}/gid_map", lines)
 
@@ -218,7 +221,7 @@ class Launcher:
         try:
             self._server.sendall(json_text(message))
         except OSError:
-            sys.exit(0)
+            os._exit(0)
 
 
 def _join(files: list[int]) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -46,7 +47,9 @@ def become_launcher(config_fd: int) -> None:
         if config["rootless"]:
             _enter_user_namespace(config["uid_range"])
         step = "mount namespace"
-        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
+        # The name of every cell, which begins with a copy of this namespace.
+        socket.sethostname("holdfast")
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         step = "tree"
         _build(config["root"], config)
