@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GUEST_UID = 1000
 WORKSPACE = "/workspace"
-_PLACES = (("/scratch/work", 0o755, WORKSPACE), ("/scratch/tmp", 0o1777, "/tmp"), ("/scratch/shm", 0o1777, "/dev/shm"))
+_PLACES = (("tmp", 0o1777, "/tmp"), ("shm", 0o1777, "/dev/shm"), ("work", 0o755, WORKSPACE))
 _PROC_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
 
@@ -27,13 +27,16 @@ def build(config: dict[str, Any]) -> None:
 
 
 def _mount_scratch(config: dict[str, Any]) -> None:
-    """One capped tmpfs behind every writable place, so that the disk limit is one number."""
+    """One capped tmpfs behind every writable place, so that the disk limit is one number.
+
+    It is mounted where its own part for the workspace then covers it: to unmount it would make every processor wait.
+    """
     owner = 0 if config["uid_base"] is not None else GUEST_UID
     options = f"{config['disk']},mode=755,uid={owner},gid={owner}"
-    syscalls.mount("scratch", "/scratch", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
-    for source, mode, target in _PLACES:
+    syscalls.mount("scratch", WORKSPACE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
+    for name, mode, target in _PLACES:
+        source = f"{WORKSPACE}/{name}"
         os.mkdir(source)
         os.chmod(source, mode)
         syscalls.mount(source, target, None, syscalls.MS_BIND)
     os.chown(WORKSPACE, GUEST_UID, GUEST_UID)
-    syscalls.umount("/scratch", syscalls.MNT_DETACH)

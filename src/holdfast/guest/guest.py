@@ -41,7 +41,7 @@ def look_fresh(stash: preload.Stash, started_with: set[str]) -> None:
         del sys.path_importer_cache[entry]
 
 
-def _landlock_ruleset(abi: int) -> int | None:
+def landlock_ruleset(abi: int) -> int | None:
     """The files a guest may touch, as Landlock sees them; None where the kernel has no Landlock."""
     if abi == 0:
         return None
@@ -102,7 +102,7 @@ def _lock_in(config: dict[str, Any], keep: tuple[int, ...]) -> None:
     os.setsid()
     os.chdir(building.WORKSPACE)
     syscalls.close_fds_from(3, keep)
-    landlock = _landlock_ruleset(config["landlock"])
+    landlock = landlock_ruleset(config["landlock"])
     syscalls.drop_bounding_set()
     uid = building.GUEST_UID
     if config["uid_base"] is not None:
@@ -157,7 +157,8 @@ def _start(job: Frame, stash: preload.Stash) -> None:
         _refuse(f"the files could not be placed: {error.strerror}", 1)
     for name, value in header["rlimits"].items():
         resource.setrlimit(getattr(resource, name), (value, value))
-    os.environ.update(header["environment"])
+    for name, value in header["environment"].items():
+        os.environ[name] = value
     argv = list(header["argv"])
     if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"] and not preload.is_shadowed(stash, "."):
         _become_main(argv, stash)

@@ -95,9 +95,14 @@ class Init:
         self._limits: dict[str, str] = {name: value for _, name, value in config["cgroup"]["writes"]}
         self._stash = stash
         self._workspace = -1
-        self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._guest: Guest | None = None
-        _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        _signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def close(self) -> None:
+        """Give back the descriptors. Only a rehearsal ends so; pid 1 exits."""
+        os.close(self._wake)
+        os.close(self._wake_write)
 
     def serve(self, streams: tuple[int, ...]) -> None:
         """Make a guest ready, then do what the server asks. Returns only in a guest.
@@ -109,7 +114,7 @@ class Init:
             return
         syscalls.set_fs_ids(building.GUEST_UID, building.GUEST_UID)
         self._workspace = os.open(building.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._channel.send({"op": "ready", "isolation": self._isolation(first)})
+        self._channel.send({"op": "ready", "isolation": self.isolation(first)})
         while True:
             frame = self._channel.receive()
             if frame is None:
@@ -139,14 +144,13 @@ class Init:
         self._guest = Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
         return self._guest
 
-    def _isolation(self, waiting: Guest) -> dict[str, Any]:
+    def isolation(self, waiting: Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
         status = _read(f"/proc/{waiting.pid}/status")
         outside: dict[str, str] = self._config["namespaces_outside"]
+        folder = f"/proc/{waiting.pid}/ns/"
         return {
-            "namespaces": [
-                name for name in NAMESPACE_NAMES if os.readlink(f"/proc/{waiting.pid}/ns/{name}") != outside[name]
-            ],
+            "namespaces": [name for name in NAMESPACE_NAMES if os.readlink(folder + name) != outside[name]],
             "seccomp": b"\nSeccomp:\t2\n" in status,
             "no_new_privileges": b"\nNoNewPrivs:\t1\n" in status,
             "capabilities_dropped": _NO_CAPABILITIES in status,
@@ -173,14 +177,14 @@ class Init:
                 os.close(fd)
             chosen.channel.close()
         cpu_limit: float | None = header["cpu_seconds"]
-        status, reason = self._supervise(
+        status, reason = self.supervise(
             chosen.pid, started + header["wall_seconds"], None if cpu_limit is None else sum(cpu_before) + cpu_limit
         )
         ended = time.monotonic()
         self._end_everything()
         disk = os.fstatvfs(self._workspace)
-        usage = self._usage_since(cpu_before, kills_before, ended - started)
-        with groups.MoreMemory(self._knobs, self._limits):
+        usage = self.usage_since(cpu_before, kills_before, ended - started)
+        with groups.MoreMemory(self._knobs, self._limits, usage["memory_peak"]):
             files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
             verdict = {
                 "op": "exited",
@@ -239,7 +243,7 @@ class Init:
             groups.turn(self._knobs[name], name, value)
         self._limits |= writes
 
-    def _supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
+    def supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
         """Wait for the guest and reap orphans meanwhile: its wait status, and why it was ended if we did it."""
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)
@@ -296,7 +300,8 @@ class Init:
         scale: float = self._config["cgroup_cpu_unit_seconds"]
         return user * scale, system * scale
 
-    def _usage_since(self, cpu_before: tuple[float, float], kills_before: int, wall_seconds: float) -> dict[str, Any]:
+    def usage_since(self, cpu_before: tuple[float, float], kills_before: int, wall_seconds: float) -> dict[str, Any]:
+        """What the cell has used."""
         user, system = self._cpu_seconds()
         counters = {key: self._counter(key) for key in ("memory_peak", "processes_peak")}
         return {
@@ -350,6 +355,8 @@ def _reap_until(pid: int) -> int | None:
 
 
 def _kill_everything() -> None:
+    if os.getpid() != 1:
+        raise RuntimeError("only pid 1 of a cell may end everything it can see")
     try:
         os.kill(-1, _signal.SIGKILL)
     except ProcessLookupError:

@@ -29,6 +29,7 @@ _SECCOMP_SET_MODE_FILTER = 1
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 1, 0x40
 _LOOPBACK_UP = struct.pack("16sH14x", b"lo", _IFF_UP | _IFF_RUNNING)
 _CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITY_HEADER = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
 _LAST_CAPABILITY = 40
 _PR_SET_NAME = 15
 
@@ -46,8 +47,9 @@ _COMMON = {
     "landlock_restrict_self": 446,
 }
 _NR = _NUMBERS.get(os.uname().machine, {}) | _COMMON
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+# Single-threaded processes use this module, so nobody waits for the lock of the interpreter meanwhile.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_prctl = ctypes.PyDLL(None).prctl
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 _libc.mount.argtypes = (*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p)
 
@@ -108,11 +110,11 @@ def clone(flags: int, cgroup_fd: int | None = None) -> int:
     """
     ctypes.pythonapi.PyOS_BeforeFork()
     if cgroup_fd is None:
-        pid = _libc_with_gil.syscall(ctypes.c_long(_NR["clone"]), ctypes.c_long(flags | 17), *[ctypes.c_long(0)] * 4)
+        pid = _libc.syscall(ctypes.c_long(_NR["clone"]), ctypes.c_long(flags | 17), *[ctypes.c_long(0)] * 4)
     else:
         words = struct.pack("=11Q", flags | _CLONE_INTO_CGROUP, 0, 0, 0, 17, 0, 0, 0, 0, 0, cgroup_fd)
         arguments = ctypes.create_string_buffer(words, len(words))
-        pid = _libc_with_gil.syscall(ctypes.c_long(_NR["clone3"]), arguments, ctypes.c_long(len(words)))
+        pid = _libc.syscall(ctypes.c_long(_NR["clone3"]), arguments, ctypes.c_long(len(words)))
     if pid == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
     else:
@@ -128,8 +130,7 @@ def prctl(option: int, argument: int, argument3: int = 0) -> None:
 
 def set_process_name(name: str) -> None:
     """What `ps` and `top` show of this process; at most 15 characters."""
-    buffer = ctypes.create_string_buffer(name.encode()[:15], 16)
-    prctl(_PR_SET_NAME, ctypes.addressof(buffer))
+    _prctl(_PR_SET_NAME, name.encode()[:15])
 
 
 def set_fs_ids(uid: int, gid: int) -> None:
@@ -143,17 +144,15 @@ def set_fs_ids(uid: int, gid: int) -> None:
 def drop_bounding_set() -> None:
     """Give up, for this process and its children, the chance to ever gain a capability by exec."""
     capability = 0
-    while _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+    while _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
         capability += 1
     if capability <= _LAST_CAPABILITY:
-        _fail("prctl PR_CAPBSET_DROP")
+        raise PermissionError("prctl PR_CAPBSET_DROP was refused")
 
 
 def drop_capabilities() -> None:
     """Clear the effective, permitted and inheritable sets, and with them the ambient one."""
-    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
-    data = ctypes.create_string_buffer(24)
-    _check(_libc.capset(header, data), "capset")
+    _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "capset")
 
 
 def close_fds_from(first: int, keep: Iterable[int] = ()) -> None:
@@ -184,10 +183,10 @@ def landlock_abi() -> int:
 def landlock_ruleset(file_rights: int, scopes: int, rules: Iterable[tuple[str, int]]) -> int:
     """A descriptor of a ruleset that denies `file_rights` everywhere except what `rules` allow beneath their paths."""
     words = struct.pack("=QQQ", file_rights, 0, scopes) if scopes else struct.pack("=Q", file_rights)
-    ruleset = _syscall("landlock_create_ruleset", ctypes.create_string_buffer(words, len(words)), len(words), 0)
+    ruleset = _syscall("landlock_create_ruleset", words, len(words), 0)
     for path, allowed in rules:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, parent), 12)
+        rule = struct.pack("=Qi", allowed, parent)
         _syscall("landlock_add_rule", ruleset, _LANDLOCK_RULE_PATH_BENEATH, rule, 0)
         os.close(parent)
     return ruleset
