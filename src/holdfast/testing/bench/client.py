@@ -1,6 +1,7 @@
 """The lightest HTTP client that still checks every answer: it shares the machine with the server it measures."""
 
 import json
+import re
 import selectors
 import socket
 import time
@@ -14,6 +15,8 @@ from holdfast.testing.bench.figures import Slice
 RECEIVE_BYTES = 1 << 18
 ANSWER_SECONDS = 300.0
 _END_OF_HEAD = b"\r\n\r\n"
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})\b")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)(?=\r\n|\Z)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +47,18 @@ def get(path: str) -> bytes:
 
 
 def parse(received: bytes | bytearray) -> Answer | None:
-    """The answer once it is whole, None before. Raises ValueError for what is no answer of known length."""
+    """The answer once it is whole, None before. Raises EngineError for what is no answer of known length."""
     end = received.find(_END_OF_HEAD)
     if end < 0:
         return None
-    status, *fields = bytes(received[:end]).split(b"\r\n")
-    version, code, *_ = status.split(b" ")
-    if not version.startswith(b"HTTP/1.1"):
-        raise ValueError(f"not an HTTP answer: {status[:40]!r}")
-    lengths = [int(value) for name, _, value in (field.partition(b":") for field in fields) if _is_length(name)]
-    if len(lengths) != 1:
-        raise ValueError("an answer without a length")
+    status, lengths = _STATUS.match(received), _LENGTH.findall(received, 0, end)
+    if status is None or len(lengths) != 1:
+        raise EngineError("The benchmark broke off: what came is not an HTTP answer of known length.")
     begin = end + len(_END_OF_HEAD)
-    if len(received) < begin + lengths[0]:
-        return None
-    if len(received) > begin + lengths[0]:
-        raise ValueError("more than one answer to one request")
-    return Answer(int(code), bytes(received[begin:]))
-
-
-def _is_length(name: bytes) -> bool:
-    return name.strip().lower() == b"content-length"
+    missing = begin + int(lengths[0]) - len(received)
+    if missing < 0:
+        raise EngineError("The benchmark broke off: more than one answer came to one request.")
+    return None if missing else Answer(int(status[1]), bytes(received[begin:]))
 
 
 class Connection:
@@ -86,7 +80,10 @@ class Connection:
 
     def receive(self) -> Answer | None:
         """Take what has come; the answer once it is whole. Raises EngineError when the server is gone."""
-        part = self._socket.recv(RECEIVE_BYTES)
+        try:
+            part = self._socket.recv(RECEIVE_BYTES)
+        except OSError as error:
+            raise EngineError(f"The benchmark broke off: {error}.") from None
         if not part:
             raise EngineError("The benchmark broke off: the server closed a connection.")
         self._received += part

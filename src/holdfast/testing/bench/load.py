@@ -15,7 +15,6 @@ T = TypeVar("T")
 
 LEAD_SECONDS = 0.4
 CALM_SECONDS = 0.3
-SETTLE_SECONDS = 2.0
 BURST = 200
 NUMPY_BURST = 100
 NUMPY, NUMPY_STDOUT = "import numpy\nprint(int(numpy.arange(10).sum()))", "45\n"
@@ -80,38 +79,38 @@ def _spent_by_children() -> float:
     return (usage.ru_utime + usage.ru_stime) * 1000
 
 
-def concurrent_requests(server: Server, job: Job) -> Burst:
+def concurrent_requests(server: Server, job: Job, settle_seconds: float) -> Burst:
     """200 requests at once: each is answered, with a result or with 429."""
-    return _burst(server, job.request, job.stdout, BURST)
+    return _burst(server, job.request, job.stdout, BURST, settle_seconds)
 
 
-def numpy_at_once(server: Server) -> Burst:
+def numpy_at_once(server: Server, settle_seconds: float) -> Burst:
     """100 programs at once that import numpy. The server must have a queue for them; nothing is sent again."""
-    return _burst(server, client.post("/run", {"code": NUMPY}), NUMPY_STDOUT, NUMPY_BURST)
+    return _burst(server, client.post("/run", {"code": NUMPY}), NUMPY_STDOUT, NUMPY_BURST, settle_seconds)
 
 
-def _burst(server: Server, request: bytes, stdout: str, count: int) -> Burst:
-    answers, seconds, memory = _watched(server, lambda: client.at_once(server.port, request, count))
+def _burst(server: Server, request: bytes, stdout: str, count: int, settle_seconds: float) -> Burst:
+    answers, seconds, memory = _watched(server, settle_seconds, lambda: client.at_once(server.port, request, count))
     failed = sum(answer.status == 200 and not answer.prints(stdout) for answer in answers)
     counted = dict(sorted(Counter(answer.status for answer in answers).items()))
     return Burst(counted, failed, seconds, memory)
 
 
-def flood_of_output(server: Server, cap_bytes: int) -> Flood:
+def flood_of_output(server: Server, cap_bytes: int, settle_seconds: float) -> Flood:
     """One program writes 1 GB to stdout."""
     request = client.post("/run", {"code": FLOOD, "max_output_bytes": cap_bytes, "timeout": 120})
-    answers, seconds, memory = _watched(server, lambda: client.at_once(server.port, request, 1))
+    answers, seconds, memory = _watched(server, settle_seconds, lambda: client.at_once(server.port, request, 1))
     result = answers[0].body
     status = result.get("status", f"HTTP {answers[0].status}")
     return Flood(cap_bytes, str(status), len(result.get("stdout", "")), seconds, memory)
 
 
-def _watched(server: Server, act: Callable[[], T]) -> tuple[T, float, Memory]:
+def _watched(server: Server, settle_seconds: float, act: Callable[[], T]) -> tuple[T, float, Memory]:
     server.forget_peak()
     before = server.resident_megabytes()
     began = time.monotonic()
     outcome = act()
     seconds = time.monotonic() - began
     peak = server.peak_megabytes()
-    time.sleep(SETTLE_SECONDS)
+    time.sleep(settle_seconds)
     return outcome, seconds, Memory(before, peak, server.resident_megabytes())

@@ -33,6 +33,7 @@ class Pace:
     clients: Sequence[int] = (1, 4, 8, 32)
     slices: int = 3
     slice_seconds: float = 1.0
+    settle_seconds: float = 2.0
 
 
 QUICK = Pace(print_rounds=40, pandas_rounds=5, node_rounds=10, slices=1, slice_seconds=0.5)
@@ -51,12 +52,12 @@ def measure(settings: Settings, jobs: Jobs, pace: Pace, say: Say) -> Findings:
         spent = load.processor_time_per_run(warm, jobs.print, LOADED_CLIENTS, seconds)
         bare_spent = load.bare_processor_time_per_run(jobs.print, LOADED_CLIENTS, seconds)
         say("200 requests at once, and programs that write 1 GB")
-        burst = load.concurrent_requests(warm, jobs.print)
-        floods = [load.flood_of_output(warm, cap) for cap in (DEFAULT_CAP, LARGEST_CAP)]
+        burst = load.concurrent_requests(warm, jobs.print, pace.settle_seconds)
+        floods = [load.flood_of_output(warm, cap, pace.settle_seconds) for cap in (DEFAULT_CAP, LARGEST_CAP)]
     say("100 programs at once that import numpy")
     with started(settings, queue=BURST_QUEUE) as fresh:
         idle = fresh.weight()
-        numpy_burst = load.numpy_at_once(fresh)
+        numpy_burst = load.numpy_at_once(fresh, pace.settle_seconds)
         idle_after_burst = fresh.weight()
     return Findings(
         start_milliseconds=warm.start_milliseconds,

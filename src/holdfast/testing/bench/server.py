@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.errors import StartupError
+from holdfast.errors import EngineError, StartupError
 from holdfast.settings import Settings, variable
 from holdfast.testing.bench.client import Connection, get
 from holdfast.testing.bench.figures import ProcessorTime, Weight
@@ -122,7 +122,7 @@ def _environment(settings: Settings, folder: str, changes: Mapping[str, object])
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), contextlib.closing(Connection(port)) as connection:
+        with contextlib.suppress(OSError, EngineError), contextlib.closing(Connection(port)) as connection:
             if connection.ask(get("/healthz")).status == 200:
                 return
         time.sleep(0.01)

@@ -11,9 +11,9 @@ from holdfast.testing.bench.jobs import BARE, DOCKER, PRINT, PUBLISHED_DOCKER_P5
 NOTHING = "-"
 _IN_TURN = "Every way of doing a job in turn, in an order that changes, so that all see the same machine."
 _IN_SLICES = (
-    "The median of short slices of each kind in turn; what ends in the first 0.4 s of a slice, which may live on stock, "
-    "is not counted. '× bare' is beside the faster of the two drivers of bare processes. The client of Holdfast checks "
-    "the output of every run; bare processes write to /dev/null."
+    "The median of short slices of each kind in turn; what ends in the first 0.4 s of a slice, which may live on "
+    "stock, is not counted. '× bare' is beside the faster of the two drivers of bare processes. The client of "
+    "Holdfast checks the output of every run; bare processes write to /dev/null."
 )
 _HOLDS = {True: "yes", False: "no", None: "not measured"}
 
@@ -92,7 +92,9 @@ def _latencies(findings: Findings) -> Iterator[Table]:
             for name, found in kinds.items()
         ]
         if job == PRINT and DOCKER not in kinds:
-            rows.append((f"{DOCKER}, measured elsewhere", _ms(PUBLISHED_DOCKER_P50), *[NOTHING] * 4))
+            rows.append(
+                (f"{DOCKER}, measured elsewhere", _ms(PUBLISHED_DOCKER_P50), NOTHING, NOTHING, NOTHING, NOTHING)
+            )
         head = ("", "p50 ms", "p90 ms", "p99 ms", "samples", "warm ÷ this, p50")
         yield Table(f"One at a time: {job}", head, rows, _IN_TURN if job == PRINT else "")
 
