@@ -15,7 +15,7 @@ SHORTEST = """
 import json
 from holdfast.settings import load_settings
 from holdfast.testing.bench import Pace, benchmark
-pace = Pace(3, 1, 1, clients=(8,), slices=1, slice_seconds=0.2, settle_seconds=0.1)
+pace = Pace(3, 1, 1, slices={8: 1}, slice_seconds=0.2, settle_seconds=0.1)
 print(json.dumps(benchmark(load_settings(), pace, 1, lambda _: None).as_data()))
 """
 

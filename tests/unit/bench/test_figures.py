@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.testing.bench.figures import ProcessorTime, Slice, Spread, Weight, rate, spread
+from holdfast.testing.bench.figures import ProcessorTime, Rate, Slice, Spread, Weight, rate, spread
 from tests.unit.bench.samples import findings
 
 
@@ -58,6 +58,19 @@ def test_a_ratio_to_a_peer_that_is_absent_is_none() -> None:
     assert found.p50_ratio("print(1)", "Holdfast, warm", "bare process") == 0.5
     assert found.p50_ratio("print(1)", "Holdfast, warm", "docker run") is None
     assert found.p50_ratio("a job nobody did", "Holdfast, warm", "bare process") is None
+
+
+def test_rates_are_compared_slice_by_slice_so_that_noise_between_slices_hits_both_sides() -> None:
+    ours, peer = Rate(100.0, [100.0, 50.0, 200.0], None, 0.0), Rate(100.0, [50.0, 25.0, 100.0], None, 0.0)
+    found = findings(throughput={8: {"Holdfast, warm": ours, "bare process": peer}})
+    assert found.rate_ratio(8, "Holdfast, warm", "bare process") == 2.0
+
+
+def test_a_slice_in_which_the_peer_did_nothing_is_not_compared() -> None:
+    ours, peer = Rate(10.0, [10.0, 10.0], None, 0.0), Rate(0.0, [0.0, 5.0], None, 0.0)
+    found = findings(throughput={8: {"a": ours, "b": peer, "c": Rate(0.0, [0.0, 0.0], None, 0.0)}})
+    assert found.rate_ratio(8, "a", "b") == 2.0
+    assert found.rate_ratio(8, "a", "c") is None
 
 
 def test_rates_are_compared_with_the_faster_of_the_drivers_of_the_peer() -> None:

@@ -179,7 +179,14 @@ class Findings:
         return kinds[ours].p50 / kinds[peer].p50 if ours in kinds and peer in kinds else None
 
     def rate_ratio(self, clients: int, ours: str, *peers: str) -> float | None:
-        """Our rate in multiples of the fastest of these peers, None where none was measured."""
+        """Our rate in multiples of the fastest of these peers, None where none was measured.
+
+        Slices that were taken one after the other are compared, and the median counts: noise that comes and goes
+        between them then hits both sides.
+        """
         kinds = self.throughput.get(clients, {})
-        rates = [kinds[peer].per_second for peer in peers if peer in kinds]
-        return kinds[ours].per_second / max(rates) if ours in kinds and rates and max(rates) else None
+        if ours not in kinds:
+            return None
+        pairs = [zip(kinds[ours].slices, kinds[peer].slices, strict=True) for peer in peers if peer in kinds]
+        ratios = [[one / other for one, other in pair if other] for pair in pairs]
+        return min((statistics.median(of_peer) for of_peer in ratios if of_peer), default=None)

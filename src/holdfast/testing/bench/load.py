@@ -3,7 +3,7 @@
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from holdfast.testing.bench import client, spawning
@@ -25,14 +25,14 @@ Driver = Callable[[int, float], Slice]
 
 
 def steady_load(
-    job: Job, warm: Server, cold: Server, clients: Sequence[int], slices: int, seconds: float
+    job: Job, warm: Server, cold: Server, slices: Mapping[int, int], seconds: float
 ) -> dict[int, dict[str, Rate]]:
-    """Runs per second by number of clients, in short slices of each kind in turn, so that noise hits all alike."""
+    """Runs per second by number of clients, in so many short slices of each kind in turn: noise hits all alike."""
     drivers = _drivers(job, warm, cold)
     found: dict[int, dict[str, Rate]] = {}
-    for count in clients:
+    for count, rounds in slices.items():
         taken: dict[str, list[Slice]] = {name: [] for name in drivers}
-        for number in range(slices):
+        for number in range(rounds):
             for name in list(drivers)[:: -1 if number % 2 else 1]:
                 taken[name].append(drivers[name](count, seconds))
                 time.sleep(CALM_SECONDS)

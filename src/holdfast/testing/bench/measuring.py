@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,18 +25,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much is measured: rounds of each latency, and how many slices of steady load, how long."""
+    """How much is measured: rounds of each latency, and for each number of clients how many slices of steady load."""
 
-    print_rounds: int = 250
+    print_rounds: int = 300
     pandas_rounds: int = 20
     node_rounds: int = 60
-    clients: Sequence[int] = (1, 4, 8, 32)
-    slices: int = 3
+    slices: Mapping[int, int] = field(default_factory=lambda: {1: 3, 4: 2, 8: 5, 32: 2})
     slice_seconds: float = 1.0
     settle_seconds: float = 2.0
 
 
-QUICK = Pace(print_rounds=40, pandas_rounds=5, node_rounds=10, slices=1, slice_seconds=0.5)
+QUICK = Pace(print_rounds=40, pandas_rounds=5, node_rounds=10, slices={1: 1, 4: 1, 8: 1, 32: 1}, slice_seconds=0.5)
 
 
 def measure(settings: Settings, jobs: Jobs, pace: Pace, say: Say) -> Findings:
@@ -45,8 +44,8 @@ def measure(settings: Settings, jobs: Jobs, pace: Pace, say: Say) -> Findings:
         with started(settings, pool_size=0) as cold:
             say("latency, one run after the other")
             latency = _latency(jobs, warm, cold, pace)
-            say(f"steady load of {', '.join(map(str, pace.clients))} clients")
-            throughput = load.steady_load(jobs.print, warm, cold, pace.clients, pace.slices, pace.slice_seconds)
+            say(f"steady load of {', '.join(map(str, pace.slices))} clients")
+            throughput = load.steady_load(jobs.print, warm, cold, pace.slices, pace.slice_seconds)
         say("processor time of a run")
         seconds = 2 * pace.slice_seconds
         spent = load.processor_time_per_run(warm, jobs.print, LOADED_CLIENTS, seconds)

@@ -11,7 +11,7 @@ from holdfast.testing.bench.jobs import BARE, DOCKER, PRINT, PUBLISHED_DOCKER_P5
 NOTHING = "-"
 _IN_TURN = "Every way of doing a job in turn, in an order that changes, so that all see the same machine."
 _IN_SLICES = (
-    "The median of short slices of each kind in turn; what ends in the first 0.4 s of a slice, which may live on "
+    "Medians of short slices of each kind in turn; what ends in the first 0.4 s of a slice, which may live on "
     "stock, is not counted. '× bare' is beside the faster of the two drivers of bare processes. The client of "
     "Holdfast checks the output of every run; bare processes write to /dev/null."
 )
@@ -101,9 +101,8 @@ def _latencies(findings: Findings) -> Iterator[Table]:
 
 def _throughput(findings: Findings) -> Iterator[Table]:
     by_clients = findings.throughput
-    bare = {clients: max(kinds[name].per_second for name in (BARE, XARGS)) for clients, kinds in by_clients.items()}
     kinds = list(next(iter(by_clients.values())))
-    rates = [(kind, *(_rate(found[kind], bare[clients]) for clients, found in by_clients.items())) for kind in kinds]
+    rates = [(kind, *(_rate(findings, clients, kind) for clients in by_clients)) for kind in kinds]
     waits = [(kind, *(_waits(found[kind]) for found in by_clients.values())) for kind in kinds]
     drivers = [(kind, *(_driver(found[kind]) for found in by_clients.values())) for kind in kinds if kind != XARGS]
     head = ("clients", *map(str, by_clients))
@@ -112,8 +111,10 @@ def _throughput(findings: Findings) -> Iterator[Table]:
     yield Table("Processor time of the load's driver, % of one core", head, drivers)
 
 
-def _rate(found: Rate, bare: float) -> str:
-    return f"{found.per_second:.0f}, {found.per_second / bare:.2f} ×" if bare else f"{found.per_second:.0f}"
+def _rate(findings: Findings, clients: int, kind: str) -> str:
+    ratio = findings.rate_ratio(clients, kind, BARE, XARGS)
+    rate = f"{findings.throughput[clients][kind].per_second:.0f}"
+    return rate if ratio is None else f"{rate}, {ratio:.2f} ×"
 
 
 def _waits(found: Rate) -> str:
