@@ -4,6 +4,7 @@
 """
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from holdfast.settings import Settings
@@ -16,8 +17,9 @@ __all__ = ["QUICK", "Pace", "Report", "Table", "benchmark", "tables"]
 
 def benchmark(settings: Settings, pace: Pace, passes: int, say: Say) -> Report:
     """Measure everything so many times; `say` hears what is being done. Raises StartupError, EngineError."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        jobs = find_jobs(settings, Path(folder))
+    with ExitStack() as at_the_end:
+        folder = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-bench-"))
+        jobs = find_jobs(settings, Path(folder), at_the_end)
         here = machine(settings, jobs)
         found = []
         for number in range(1, passes + 1):

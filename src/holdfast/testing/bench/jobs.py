@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +51,10 @@ class Jobs:
     absent: tuple[str, ...]
 
 
-def find_jobs(settings: Settings, folder: Path) -> Jobs:
+def find_jobs(settings: Settings, folder: Path, at_the_end: ExitStack) -> Jobs:
     """Look around on this machine; files that peers read are written into `folder`. Raises StartupError."""
     absent: list[str] = []
-    return Jobs(_print(absent), _pandas(settings, folder, absent), _node(folder, absent), tuple(absent))
+    return Jobs(_print(absent, at_the_end), _pandas(settings, folder, absent), _node(folder, absent), tuple(absent))
 
 
 def system_python() -> str:
@@ -64,7 +65,7 @@ def system_python() -> str:
     return f"/usr/bin/{found}"
 
 
-def _print(absent: list[str]) -> Job:
+def _print(absent: list[str], at_the_end: ExitStack) -> Job:
     stdout = "1\n"
     bare = Program((system_python(), "-I", "-c", PRINT), stdout)
     bwrap = Program(("/usr/bin/bwrap", *BWRAP_FLAGS, *bare.command), stdout)
@@ -73,7 +74,7 @@ def _print(absent: list[str]) -> Job:
         peers[BWRAP] = bwrap
     else:
         absent.append(f"{BWRAP}: /usr/bin/bwrap is missing or cannot make a sandbox here")
-    docker = docker_program(("python3", "-I", "-c", PRINT), stdout)
+    docker = docker_program(bare, at_the_end)
     if isinstance(docker, Program):
         peers[DOCKER] = docker
     else:
