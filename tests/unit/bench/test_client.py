@@ -104,7 +104,10 @@ def test_steady_load_counts_only_what_ends_in_its_window(port: int) -> None:
     assert steadily(port, run("1\n"), "1\n", clients=3, lead_seconds=0.05, seconds=0.0).ended == 0
 
 
-@pytest.mark.parametrize("code", ["busy", "crash", "2\n"])
-def test_steady_load_breaks_off_at_a_run_that_did_not_do_its_work(code: str, port: int) -> None:
-    with pytest.raises(EngineError, match="broke off"):
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("busy", "answered 429"), ("crash", "ended with 1: 1"), ("2\n", "ended with 0: 2"), ("", "it wrote nothing")],
+)
+def test_steady_load_breaks_off_at_a_run_that_did_not_do_its_work(code: str, reason: str, port: int) -> None:
+    with pytest.raises(EngineError, match=f"broke off: .*{reason}"):
         steadily(port, run(code), "1\n", clients=2, lead_seconds=0, seconds=60)

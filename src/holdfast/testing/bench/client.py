@@ -34,6 +34,15 @@ class Answer:
         """Whether this is the result of a run that printed exactly this."""
         return self.status == 200 and self.body["stdout"] == stdout and self.body["exit_code"] == 0
 
+    def check(self, stdout: str) -> None:
+        """Raises EngineError, with what is wrong, unless it `prints` this."""
+        if self.prints(stdout):
+            return
+        if self.status != 200:
+            raise EngineError(f"The benchmark broke off: a run was answered {self.status} {self.body.get('detail')}")
+        written = (self.body.get("stderr") or self.body["stdout"]).strip().splitlines() or ["it wrote nothing"]
+        raise EngineError(f"The benchmark broke off: a run ended with {self.body['exit_code']}: {written[-1][:300]}")
+
 
 def post(path: str, body: Mapping[str, Any]) -> bytes:
     """A request, ready to be sent many times."""
@@ -125,8 +134,7 @@ def steadily(port: int, request: bytes, stdout: str, clients: int, lead_seconds:
     driver = DriverTime(begin)
 
     def take(answer: Answer, connection: Connection) -> bool:
-        if not answer.prints(stdout):
-            raise EngineError(f"The benchmark broke off: a run was answered {answer.status} {answer.content[:300]!r}.")
+        answer.check(stdout)
         now = time.perf_counter()
         driver.look(now)
         if begin <= now < end:

@@ -5,7 +5,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 
-from holdfast.errors import EngineError
 from holdfast.testing.bench.client import Connection
 from holdfast.testing.bench.figures import Spread, spread
 from holdfast.testing.bench.jobs import COLD, DOCKER, WARM, Job
@@ -48,8 +47,7 @@ def _over_http(server: Server, job: Job) -> Iterator[Callable[[], float]]:
         def one() -> float:
             answer = connection.ask(job.request)
             milliseconds = connection.waited()
-            if not answer.prints(job.stdout):
-                raise EngineError(f"The benchmark broke off: {job.name} was answered {answer.content[:300]!r}.")
+            answer.check(job.stdout)
             return milliseconds
 
         yield one
