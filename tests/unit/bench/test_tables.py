@@ -1,12 +1,16 @@
 """What is printed and written down is what was found, with every bar and every reason."""
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree
+
+import pytest
 
 from holdfast.testing.bench import Report, tables
 from holdfast.testing.bench.bars import BARS
 from holdfast.testing.bench.figures import Weight
-from tests.bench.report import markdown, picture
+from tests.bench import report as page
+from tests.bench.report import BEGIN, END, markdown, picture
 from tests.unit.bench.samples import MACHINE, findings
 
 REPORT = Report(MACHINE, ("docker run: its daemon does not answer",), [findings()])
@@ -68,8 +72,26 @@ def test_the_page_has_every_table_and_the_picture() -> None:
     assert "](benchmarks.svg)" in page
 
 
+def test_what_is_written_by_hand_around_the_tables_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(page, "PICTURE", tmp_path / "page.svg")
+    page.PAGE.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write(REPORT)
+    written = page.PAGE.read_text()
+    assert (written.startswith(f"before\n{BEGIN}\n"), written.endswith(f"{END}\nafter\n")) == (True, True)
+    assert "old" not in written
+    assert markdown(REPORT) in written
+    assert page.PICTURE.read_text() == picture(REPORT.passes[-1])
+
+
 def test_the_picture_is_well_formed_and_names_every_kind() -> None:
     drawn = ElementTree.fromstring(picture(findings()))
     texts = [element.text or "" for element in drawn.iter() if element.tag.endswith("text")]
     assert {"Holdfast, warm", "Holdfast, cold", "bare process", "bubblewrap", "4.0 ms", "240/s"} <= set(texts)
     assert "{y}" not in picture(findings())
+
+
+def test_the_picture_shows_bare_processes_by_the_faster_of_their_drivers() -> None:
+    drawn = picture(findings())
+    assert "200/s" in drawn
+    assert "xargs" not in drawn

@@ -15,7 +15,7 @@ WARM_UP = 3
 SELDOM = 10
 """Docker takes so long that it is measured in one round of this many."""
 
-CALM_SECONDS = 0.005
+CALM_SECONDS = 0.002
 """Between two samples, so that what one leaves to be done, such as a new sandbox for the stock, slows no other."""
 
 
