@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import anyio
 import pytest
 
 from holdfast.engines.local import LocalConfig
 from holdfast.testing.bench.bars import BARS
+from holdfast.testing.bench.processes import parents
 
 pytestmark = pytest.mark.anyio
 
@@ -41,3 +44,26 @@ async def test_one_pass_finds_a_figure_for_everything_this_host_has(config: Loca
     absent = {bar["name"] for bar in report["bars"] if bar["holds"] is None}
     assert len(absent) <= len(report["absent"])
     assert len(report["bars"]) == len(BARS)
+
+
+def servers_of(pid: int) -> list[int]:
+    return [child for child, parent in parents() if parent == pid and b"serve" in command_of(child)]
+
+
+def command_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+async def test_a_benchmark_that_is_ended_leaves_no_server_behind(config: LocalConfig) -> None:
+    command = [sys.executable, "-m", "holdfast.cli", "bench", "--quick"]
+    async with await anyio.open_process(command) as bench:
+        servers: list[int] = []
+        while not servers:
+            await anyio.sleep(0.02)
+            servers = servers_of(bench.pid)
+        bench.terminate()
+        assert await bench.wait() == 143
+    assert [pid for pid in servers if b"serve" in command_of(pid)] == []

@@ -1,6 +1,8 @@
 """`holdfast bench`: what Holdfast costs on this machine, as tables."""
 
 import json
+import signal
+import sys
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,9 +11,13 @@ from rich.table import Table as RichTable
 from holdfast.settings import Settings
 from holdfast.testing.bench import QUICK, Pace, Report, Table, benchmark, tables
 
+ENDED = 128 + signal.SIGTERM
+
 
 def bench(settings: Settings, *, quick: bool, passes: int, as_json: bool) -> Report:
     """Measure and print; progress goes to stderr."""
+    # The default action would leave the measured servers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))
     notes = Console(stderr=True)
     with notes.status("measuring") as status:
         report = benchmark(

@@ -45,9 +45,10 @@ def _drivers(job: Job, warm: Server, cold: Server) -> dict[str, Driver]:
     drivers: dict[str, Driver] = {
         WARM: lambda count, seconds: _http_load(warm, job, count, seconds),
         BARE: lambda count, seconds: spawning.steadily(bare, count, LEAD_SECONDS, seconds),
-        XARGS: lambda count, seconds: spawning.steadily_by_xargs(bare, count, LEAD_SECONDS, seconds),
         COLD: lambda count, seconds: _http_load(cold, job, count, seconds),
     }
+    if spawning.XARGS.exists():
+        drivers[XARGS] = lambda count, seconds: spawning.steadily_by_xargs(bare, count, LEAD_SECONDS, seconds)
     if BWRAP in job.peers:
         drivers[BWRAP] = lambda count, seconds: spawning.steadily(job.peers[BWRAP], count, LEAD_SECONDS, seconds)
     return drivers

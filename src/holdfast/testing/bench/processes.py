@@ -42,16 +42,17 @@ def processor_time(server: int) -> ProcessorTime:
 
 def _family(server: int) -> tuple[list[int], list[int]]:
     """The launchers, which are the server's children, and everything below them, which is cells."""
-    parents = dict(_parents())
-    launchers = [pid for pid, parent in parents.items() if parent == server]
+    parent_of = dict(parents())
+    launchers = [pid for pid, parent in parent_of.items() if parent == server]
     cells, fresh = [], set(launchers)
     while fresh:
-        fresh = {pid for pid, parent in parents.items() if parent in fresh}
+        fresh = {pid for pid, parent in parent_of.items() if parent in fresh}
         cells += sorted(fresh)
     return launchers, cells
 
 
-def _parents() -> Iterator[tuple[int, int]]:
+def parents() -> Iterator[tuple[int, int]]:
+    """Every process and its parent."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):

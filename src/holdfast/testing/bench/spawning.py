@@ -6,7 +6,10 @@ import selectors
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 from holdfast.errors import EngineError
 from holdfast.testing.bench.client import DriverTime
@@ -14,6 +17,7 @@ from holdfast.testing.bench.figures import Slice
 from holdfast.testing.bench.server import CLEAN_PATH
 
 ENVIRONMENT = {"PATH": CLEAN_PATH, "LANG": "C.UTF-8"}
+XARGS = Path("/usr/bin/xargs")
 _MOST_PER_SECOND = 5000
 
 
@@ -54,35 +58,61 @@ def steadily(program: Program, clients: int, lead_seconds: float, seconds: float
     end = begin + seconds
     waits: list[float] = []
     driver = DriverTime(begin)
-    with open(os.devnull, "wb") as nowhere, selectors.DefaultSelector() as running:
-
-        def start() -> None:
-            began = time.perf_counter()
-            pid = _start(program.command, stdout=nowhere.fileno())
-            running.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, began))
-
+    with _Running(program) as running:
         for _ in range(clients):
-            start()
-        while running.get_map():
-            for key, _ in running.select():
-                pid, began = key.data
-                _, status = os.waitpid(pid, 0)
+            running.start()
+        while running:
+            for began in running.ended():
                 now = time.perf_counter()
-                running.unregister(key.fd)
-                os.close(key.fd)
-                _expect(program, status, program.stdout)
                 driver.look(now)
                 if begin <= now < end:
                     waits.append((now - began) * 1000)
                 if now < end:
-                    start()
+                    running.start()
     return Slice(len(waits), waits, seconds, driver.spent())
+
+
+class _Running:
+    """Processes that run at the same time; leaving the block waits for them all."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._selector = selectors.DefaultSelector()
+        self._nowhere = os.open(os.devnull, os.O_WRONLY)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for key in list(self._selector.get_map().values()):
+            self._reap(key)
+        self._selector.close()
+        os.close(self._nowhere)
+
+    def __bool__(self) -> bool:
+        return bool(self._selector.get_map())
+
+    def start(self) -> None:
+        began = time.perf_counter()
+        pid = _start(self._program.command, stdout=self._nowhere)
+        self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, began))
+
+    def ended(self) -> Iterator[float]:
+        """Wait until one or more have ended; when each of them was started. Raises EngineError for one that failed."""
+        for key, _ in self._selector.select():
+            _expect(self._program, self._reap(key), self._program.stdout)
+            yield key.data[1]
+
+    def _reap(self, key: selectors.SelectorKey) -> int:
+        self._selector.unregister(key.fd)
+        os.close(key.fd)
+        return os.waitpid(key.data[0], 0)[1]
 
 
 def steadily_by_xargs(program: Program, clients: int, lead_seconds: float, seconds: float) -> Slice:
     """The same load from a driver in C, to see whether ours is what is slow. Each process prints one line."""
     jobs = int((lead_seconds + seconds) * _MOST_PER_SECOND)
-    command = ("/usr/bin/xargs", f"-P{clients}", "-n1", *program.command)
+    command = (str(XARGS), f"-P{clients}", "-n1", *program.command)
     with tempfile.TemporaryFile() as lines:
         lines.write(b"1\n" * jobs)
         lines.seek(0)

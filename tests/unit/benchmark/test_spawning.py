@@ -1,7 +1,6 @@
 """The drivers of the peers start real processes, and take only right output for success."""
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import pytest
 
 from holdfast.errors import EngineError
 from holdfast.testing.bench.figures import Slice
-from holdfast.testing.bench.processes import processor_time, weight
-from holdfast.testing.bench.spawning import Program, once, steadily, steadily_by_xargs
+from holdfast.testing.bench.processes import parents, processor_time, weight
+from holdfast.testing.bench.spawning import XARGS, Program, once, steadily, steadily_by_xargs
 
 ECHO = Program(("/bin/echo", "1"), "1\n")
 FAILING = Program(("/bin/false",), "")
 
-xargs_is_here = pytest.mark.skipif(not shutil.which("xargs"), reason="xargs is not installed")
+xargs_is_here = pytest.mark.skipif(not XARGS.exists(), reason="xargs is not installed")
 DRIVERS = [steadily, pytest.param(steadily_by_xargs, marks=xargs_is_here)]
 Driver = Callable[[Program, int, float, float], Slice]
 
@@ -40,6 +39,10 @@ def test_a_peer_works_only_if_it_can_be_started_and_prints_what_it_should() -> N
     assert not Program(("/nowhere/echo",), "").works()
 
 
+def children() -> set[int]:
+    return {pid for pid, parent in parents() if parent == os.getpid()}
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_steady_load_of_processes_counts_what_ends_in_its_window(driver: Driver) -> None:
     found = driver(ECHO, 3, 0.05, 0.3)
@@ -48,9 +51,11 @@ def test_steady_load_of_processes_counts_what_ends_in_its_window(driver: Driver)
     assert driver(ECHO, 3, 0.05, 0.0).ended == 0
 
 
-def test_steady_load_breaks_off_at_a_process_that_fails() -> None:
+def test_steady_load_breaks_off_at_a_process_that_fails_and_leaves_none_behind() -> None:
+    before = children()
     with pytest.raises(EngineError, match="broke off"):
         steadily(FAILING, 2, 0, 60)
+    assert children() - before == set()
 
 
 def test_the_processor_time_of_a_process_holds_what_it_has_spent() -> None:

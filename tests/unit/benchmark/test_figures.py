@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.testing.bench.figures import ProcessorTime, Rate, Slice, Spread, Weight, rate, spread
-from tests.unit.bench.samples import findings
+from tests.unit.benchmark.samples import findings
 
 
 def test_percentiles_of_a_hundred_and_one_even_steps_are_the_steps() -> None:

@@ -11,7 +11,7 @@ from holdfast.testing.bench.bars import BARS
 from holdfast.testing.bench.figures import Weight
 from tests.bench import report as page
 from tests.bench.report import BEGIN, END, markdown, picture
-from tests.unit.bench.samples import MACHINE, findings
+from tests.unit.benchmark.samples import MACHINE, findings
 
 REPORT = Report(MACHINE, ("docker run: its daemon does not answer",), [findings()])
 
@@ -75,11 +75,11 @@ def test_the_page_has_every_table_and_the_picture() -> None:
 def test_what_is_written_by_hand_around_the_tables_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(page, "PICTURE", tmp_path / "page.svg")
-    page.PAGE.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.PAGE.write_text(f"before\n{BEGIN}\nyesterday\n{END}\nafter\n")
     page.write(REPORT)
     written = page.PAGE.read_text()
     assert (written.startswith(f"before\n{BEGIN}\n"), written.endswith(f"{END}\nafter\n")) == (True, True)
-    assert "old" not in written
+    assert "yesterday" not in written
     assert markdown(REPORT) in written
     assert page.PICTURE.read_text() == picture(REPORT.passes[-1])
 

@@ -3,7 +3,7 @@
 from holdfast.testing.bench.bars import BARS, Bar, verdicts
 from holdfast.testing.bench.figures import Burst, Findings, Memory, Weight
 from holdfast.testing.bench.jobs import BARE, PRINT, WARM
-from tests.unit.bench.samples import findings, of
+from tests.unit.benchmark.samples import findings, of
 
 
 def holds(name: str, *passes: Findings) -> bool | None:
