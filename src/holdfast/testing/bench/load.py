@@ -1,5 +1,7 @@
 """What many runs at once, and a program that never stops writing, do to the server."""
 
+import http.client
+import json
 import resource
 import time
 from collections import Counter
@@ -99,11 +101,20 @@ def _burst(server: Server, request: bytes, stdout: str, count: int, settle_secon
 
 def flood_of_output(server: Server, cap_bytes: int, settle_seconds: float) -> Flood:
     """One program writes 1 GB to stdout."""
-    request = client.post("/run", {"code": FLOOD, "max_output_bytes": cap_bytes, "timeout": 120})
-    answers, seconds, memory = _watched(server, settle_seconds, lambda: client.at_once(server.port, request, 1))
-    result = answers[0].body
-    status = result.get("status", f"HTTP {answers[0].status}")
-    return Flood(cap_bytes, str(status), len(result.get("stdout", "")), seconds, memory)
+    body = {"code": FLOOD, "max_output_bytes": cap_bytes, "timeout": 120}
+    (code, result), seconds, memory = _watched(server, settle_seconds, lambda: _ask_for_much(server.port, body))
+    return Flood(cap_bytes, result.get("status", f"HTTP {code}"), len(result.get("stdout", "")), seconds, memory)
+
+
+def _ask_for_much(port: int, body: Mapping[str, object]) -> tuple[int, dict[str, str]]:
+    """Status and body of an answer that comes in chunks, which the light client does not know."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=client.ANSWER_SECONDS)
+    try:
+        connection.request("POST", "/run", json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
 
 
 def _watched(server: Server, settle_seconds: float, act: Callable[[], T]) -> tuple[T, float, Memory]:
