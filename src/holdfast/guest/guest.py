@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PYTHON = "python"
 MAIN_FILE = "main.py"
+_MAIN_PATH = f"{building.WORKSPACE}/{MAIN_FILE}"
+_ARCHIVE_MARK = b"PK\5\6"
 JOB_DESCRIPTOR = 3
 """Where a program that was started in advance finds its job."""
 BLOCKED_BY_OURS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
@@ -39,6 +41,8 @@ def look_fresh(stash: preload.Stash, started_with: set[str]) -> None:
     sys.path[:] = [entry for entry in sys.path if entry != library]
     for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:
         del sys.path_importer_cache[entry]
+    # CPython looks into every main file, whether it is a zip archive, and keeps the answer here.
+    sys.path_importer_cache[_MAIN_PATH] = None
 
 
 def landlock_ruleset(abi: int) -> int | None:
@@ -161,15 +165,18 @@ def _start(job: Frame, stash: preload.Stash) -> None:
         os.environ[name] = value
     argv = list(header["argv"])
     if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"] and not preload.is_shadowed(stash, "."):
-        _become_main(argv, stash)
+        _become_main(argv, stash, may_be_archive=_ARCHIVE_MARK in job.payload)
         return
     _exec(argv)
 
 
-def _become_main(argv: list[str], stash: preload.Stash) -> None:
+def _become_main(argv: list[str], stash: preload.Stash, *, may_be_archive: bool) -> None:
     """What a guest must do itself to go on as `python main.py`."""
-    sys.argv[:] = argv[1:]
-    sys.orig_argv[:] = argv
+    if may_be_archive:
+        del sys.path_importer_cache[_MAIN_PATH]
+    if len(argv) > 2:
+        sys.argv[:] = argv[1:]
+        sys.orig_argv[:] = argv
     preload.give_main(stash)
     ending.watch(stash)
 

@@ -80,6 +80,7 @@ class LocalEngine:
             for name, modules in {PLAIN: (), **config.profiles}.items()
         }
         self._cells: set[LocalSandbox] = set()
+        self._holdings: dict[Limits, Holding] = {}
         self._closing = False
         self.capabilities = Capabilities(
             engine="local", limits=frozenset(), networks=frozenset(), layers=frozenset(), problems=problems
@@ -261,6 +262,14 @@ class LocalEngine:
         self._free_slots.append(slot)
 
     def _hold(self, limits: Limits) -> Holding:
+        held = self._holdings.get(limits)
+        if held is None:
+            if len(self._holdings) >= MAX_CELLS:
+                self._holdings.clear()
+            held = self._holdings[limits] = self._work_out(limits)
+        return held
+
+    def _work_out(self, limits: Limits) -> Holding:
         writes = {name: value for _, name, value in self._groups.writes(limits)}
         return Holding(limits, writes, _disk_options(limits), self._rlimits(limits))
 
