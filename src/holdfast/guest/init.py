@@ -87,6 +87,8 @@ def _mount_scratch(config: dict[str, Any]) -> None:
             os.chown(source, GUEST_UID, GUEST_UID)
         syscalls.mount(source, target, None, syscalls.MS_BIND)
     syscalls.umount("/scratch", syscalls.MNT_DETACH)
+    if config["network"]:
+        syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
 
 
 def drain(fd: int) -> None:
@@ -135,7 +137,7 @@ class Init:
         first = self._make_guest(streams)
         if first is None:
             return
-        self._channel.send({"op": "ready", "isolation": self._isolation(first)})
+        self._send_ready(first)
         while True:
             frame = self._channel.receive()
             if frame is None:
@@ -145,6 +147,13 @@ class Init:
                     return
             elif frame.header["op"] != "kill":
                 self._answer_file_request(frame)
+
+    def _send_ready(self, first: Guest) -> None:
+        """Say what holds the guest; for a network, hand over the namespace that is to be joined to it."""
+        namespaces = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)] if self._config["network"] else []
+        self._channel.send({"op": "ready", "isolation": self._isolation(first)}, fds=namespaces)
+        for fd in namespaces:
+            os.close(fd)
 
     def _make_guest(self, streams: tuple[int, ...] = ()) -> Guest | None:
         """Fork the next guest and wait until it is locked in; None in the guest itself."""

@@ -19,6 +19,7 @@ MNT_DETACH = 2
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 4, 24, 38, 47
+PR_SET_KEEPCAPS = 8
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
 
@@ -101,6 +102,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
+def setns(fd: int, kind: int) -> None:
+    """setns(2)."""
+    _check(_libc.setns(fd, kind), "setns")
+
+
 def clone(flags: int, cgroup_fd: int | None = None) -> int:
     """Fork this single-threaded interpreter into new namespaces (and a v2 cgroup); 0 in the child, like os.fork.
 
@@ -157,6 +163,17 @@ def drop_capabilities() -> None:
     data = ctypes.create_string_buffer(24)
     _check(_libc.capset(header, data), "capset")
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+
+
+def raise_permitted_capabilities() -> None:
+    """Make every permitted capability effective again, after a change of user with PR_SET_KEEPCAPS."""
+    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
+    data = ctypes.create_string_buffer(24)
+    _check(_libc.capget(header, data), "capget")
+    _, low, _, _, high, _ = struct.unpack("=6I", data.raw)
+    _check(
+        _libc.capset(header, ctypes.create_string_buffer(struct.pack("=6I", low, low, 0, high, high, 0), 24)), "capset"
+    )
 
 
 def close_fds_from(first: int, keep: Iterable[int] = ()) -> None:
