@@ -1,0 +1,323 @@
+"""A program with a network reaches public addresses and nothing else, and the host's own network is left alone."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from holdfast.engines import Command, Exited, Output, Sandbox, SandboxSpec
+from holdfast.engines.local import LocalConfig, LocalEngine
+from holdfast.engines.local import network as policy
+from holdfast.engines.local.engine import STOCK_LIMITS
+from holdfast.errors import EngineError, HostError, UnsupportedError
+from holdfast.types import Network, parse_destination
+from tests.conftest import EXPECTED
+from tests.local import world
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_SECONDS = 10.0
+NETWORKED = SandboxSpec("python", STOCK_LIMITS, Network.FULL)
+FORBIDDEN = (world.HOST_PUBLIC, world.HOST_PRIVATE, world.HOST_LOOPBACK, world.PRIVATE, world.METADATA)
+EVERYWHERE = (world.PUBLIC, *FORBIDDEN)
+
+CALLS = """
+import json, socket, sys
+answers = {}
+for address in json.loads(sys.argv[1]):
+    for port in (80, 443):
+        try:
+            with socket.create_connection((address, port), 5) as sock:
+                answers[f"{address}:{port}"] = sock.recv(100).decode()
+        except OSError as error:
+            continue
+print(json.dumps(answers))
+"""
+ASKS = """
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.settimeout(0.5)
+sock.connect((sys.argv[1], 53))
+try:
+    sock.send(b"\\x12\\x34\\x01\\0\\0\\x01\\0\\0\\0\\0\\0\\0\\x06public\\x04test\\0\\0\\x01\\0\\x01")
+    print("answered" if sock.recv(512) else "")
+except OSError:
+    print("nothing")
+"""
+LOOKS_UP = "import socket\ntry: print(socket.gethostbyname('public.test'))\nexcept OSError: print('unknown')"
+MANY = """
+import socket
+held = []
+for _ in range(300):
+    try:
+        held.append(socket.create_connection(("93.184.216.34", 80), 5))
+    except OSError:
+        break
+print(len(held))
+"""
+LISTENS = """
+import socket, sys
+server = socket.create_server(("0.0.0.0", 8080))
+probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+probe.connect(("93.184.216.34", 80))
+print(probe.getsockname()[0], flush=True)
+server.settimeout(1.5)
+try:
+    server.accept()
+    print("called")
+except TimeoutError:
+    print("alone")
+"""
+CALLS_A_CELL = """
+import socket, sys
+for address in sys.argv[1:]:
+    try:
+        socket.create_connection((address, 8080), 1)
+        print("reached")
+    except OSError:
+        print("refused")
+"""
+SERVER = """
+import asyncio
+from holdfast.app import open_app
+from holdfast.settings import load_settings
+
+async def main():
+    async with open_app(load_settings({"pool_size": 0, "allow_network": True})) as app:
+        print("up", flush=True)
+        await asyncio.sleep(100)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_internet() -> Iterator[None]:
+    missing = [name for name in ("ip", "nft", "slirp4netns") if shutil.which(name, path=policy._PLACES) is None]
+    reason = f"a network needs {', '.join(missing)}" if missing else "making a small internet needs root"
+    if missing or os.geteuid() != 0:
+        if "network" in EXPECTED:
+            pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")
+        pytest.skip(reason)
+    with world.small_internet():
+        yield
+
+
+@pytest.fixture
+def connected(config: LocalConfig) -> LocalConfig:
+    return replace(config, allow_network=True)
+
+
+@pytest.fixture
+async def engine(connected: LocalConfig) -> AsyncIterator[LocalEngine]:
+    async with LocalEngine.open(connected) as opened:
+        yield opened
+
+
+async def output_of(engine: LocalEngine, code: str, *arguments: str, spec: SandboxSpec = NETWORKED) -> str:
+    sandbox = await engine.create(spec)
+    try:
+        return await said_in(sandbox, code, *arguments)
+    finally:
+        await sandbox.aclose()
+
+
+async def said_in(sandbox: Sandbox, code: str, *arguments: str) -> str:
+    command = Command(("python", "main.py", *arguments), files={"main.py": code.encode()}, wall_seconds=60)
+    text = b""
+    async with sandbox.exec(command) as process:
+        async for event in process:
+            if isinstance(event, Exited):
+                assert event.exit_code == 0, text
+            else:
+                text += event.data
+    return text.decode().strip()
+
+
+async def reached(engine: LocalEngine, *addresses: str, spec: SandboxSpec = NETWORKED) -> dict[str, str]:
+    answers: dict[str, str] = json.loads(await output_of(engine, CALLS, json.dumps(addresses), spec=spec))
+    return answers
+
+
+def uplinks() -> list[int]:
+    """The processes that carry what leaves a gateway."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                inside = os.readlink(entry / "ns/net") == os.readlink("/proc/thread-self/ns/net")
+            except OSError:
+                continue
+            if inside and b"slirp4netns\0" in command:
+                found.append(int(entry.name))
+    return found
+
+
+async def until_there_is_no_uplink() -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while uplinks():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def test_the_canaries_can_be_reached_from_the_host() -> None:
+    done = subprocess.run([sys.executable, "-c", CALLS, json.dumps(EVERYWHERE)], capture_output=True, text=True)
+    assert {answer.partition(":")[0] for answer in json.loads(done.stdout)} == set(EVERYWHERE)
+
+
+async def test_a_networked_program_reaches_public_addresses_and_nothing_else(engine: LocalEngine) -> None:
+    answers = await reached(engine, *EVERYWHERE)
+    assert answers == {f"{world.PUBLIC}:80": "internet", f"{world.PUBLIC}:443": "internet"}
+
+
+async def test_a_program_without_network_reaches_nothing_where_others_have_one(engine: LocalEngine) -> None:
+    assert await reached(engine, *EVERYWHERE, spec=replace(NETWORKED, network=Network.NONE)) == {}
+
+
+@pytest.mark.parametrize("form", ["::ffff:{}", "0x{:08x}", "{:d}"])
+async def test_no_spelling_of_a_private_address_is_a_way_to_it(engine: LocalEngine, form: str) -> None:
+    numbers = [int(IPv4Address(address)) for address in FORBIDDEN]
+    spelled = [form.format(number if form != "::ffff:{}" else IPv4Address(number)) for number in numbers]
+    assert await reached(engine, *spelled) == {}
+
+
+async def test_datagrams_reach_public_addresses_and_nothing_else(engine: LocalEngine) -> None:
+    assert await output_of(engine, ASKS, world.PUBLIC_NAME_SERVER) == "answered"
+    for address in FORBIDDEN:
+        assert await output_of(engine, ASKS, address) == "nothing"
+
+
+async def test_an_address_the_host_gets_later_is_refused_too(engine: LocalEngine) -> None:
+    late = "93.184.217.9"
+    sandbox = await engine.create(NETWORKED)
+    world.add_to_host(late)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), late, 80)
+    async with server:
+        with pytest.raises(OSError, match="unreachable|No route"):
+            raise OSError(
+                await said_in(
+                    sandbox,
+                    f"import socket\ntry: socket.create_connection(('{late}', 80), 5)\n"
+                    "except OSError as error: print(error)",
+                )
+            )
+    await sandbox.aclose()
+
+
+async def test_networked_cells_do_not_reach_each_other_and_nobody_calls_in(engine: LocalEngine) -> None:
+    listener = await engine.create(NETWORKED)
+    command = Command(("python", "main.py"), files={"main.py": LISTENS.encode()})
+    text = ""
+    async with listener.exec(command) as process:
+        async for event in process:
+            if isinstance(event, Output) and not text:
+                address = event.data.decode().strip()
+                assert await output_of(engine, CALLS_A_CELL, address) == "refused"
+                done = subprocess.run([sys.executable, "-c", CALLS_A_CELL, address], capture_output=True, text=True)
+                assert done.stdout.strip() == "refused"
+            text += event.data.decode() if isinstance(event, Output) else ""
+    await listener.aclose()
+    assert text.split()[1:] == ["alone"]
+
+
+async def test_names_are_looked_up_where_the_operator_says_and_only_that_port_is_open(connected: LocalConfig) -> None:
+    named = replace(connected, network_resolvers=(IPv4Address(world.PRIVATE),))
+    async with LocalEngine.open(named) as engine:
+        assert await output_of(engine, LOOKS_UP) == world.PUBLIC
+        assert await reached(engine, *FORBIDDEN) == {}
+        assert await output_of(engine, ASKS, world.HOST_PRIVATE) == "nothing"
+
+
+async def test_without_a_public_name_server_results_say_that_there_are_no_names(
+    connected: LocalConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "resolv.conf").write_text(f"nameserver {world.PRIVATE}\n")
+    monkeypatch.setattr(policy, "_RESOLV_CONF", tmp_path / "resolv.conf")
+    async with LocalEngine.open(connected) as engine:
+        assert await output_of(engine, LOOKS_UP) == "unknown"
+        assert await output_of(engine, ASKS, world.PRIVATE) == "nothing"
+        assert policy.NO_NAMES in engine.capabilities.problems
+
+
+async def test_the_operator_may_open_one_port_of_one_private_address(connected: LocalConfig) -> None:
+    wanted = replace(connected, network_allow=(parse_destination(f"{world.PRIVATE}:{world.OTHER_PORT}"),))
+    async with LocalEngine.open(wanted) as engine:
+        assert await reached(engine, *FORBIDDEN) == {f"{world.PRIVATE}:{world.OTHER_PORT}": "lan"}
+
+
+async def test_not_even_the_operator_can_open_the_host_itself(connected: LocalConfig) -> None:
+    wanted = replace(connected, network_allow=(parse_destination("10.77.0.0/24:80"),))
+    async with LocalEngine.open(wanted) as engine:
+        assert await reached(engine, *FORBIDDEN) == {f"{world.PRIVATE}:80": "lan"}
+
+
+async def test_a_cell_has_a_limited_number_of_connections(engine: LocalEngine) -> None:
+    assert await output_of(engine, MANY) == str(policy.CONNECTIONS_OF_A_CELL)
+
+
+async def test_a_result_says_which_network_the_program_had(engine: LocalEngine) -> None:
+    for wanted in (Network.FULL, Network.NONE):
+        sandbox = await engine.create(replace(NETWORKED, network=wanted))
+        await sandbox.aclose()
+        assert sandbox.isolation.network is wanted
+    assert engine.capabilities.networks == {Network.FULL, Network.NONE}
+
+
+async def test_network_is_refused_by_an_engine_whose_operator_did_not_enable_it(config: LocalConfig) -> None:
+    async with LocalEngine.open(config) as engine:
+        with pytest.raises(UnsupportedError, match="Network access is not enabled"):
+            await engine.create(NETWORKED)
+
+
+async def test_the_network_of_the_host_stays_as_it_is_and_nothing_remains(connected: LocalConfig) -> None:
+    before = world.network_of_the_host()
+    async with LocalEngine.open(connected) as engine:
+        assert await reached(engine, world.PUBLIC)
+        assert world.network_of_the_host() == before
+        assert len(uplinks()) == 1
+    assert uplinks() == []
+    assert world.network_of_the_host() == before
+
+
+async def test_a_killed_server_leaves_no_gateway(connected: LocalConfig) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None and server.stdout.readline() == "up\n"
+        assert uplinks()
+        server.send_signal(signal.SIGKILL)
+    await until_there_is_no_uplink()
+
+
+async def test_the_engine_survives_the_death_of_its_gateway(engine: LocalEngine) -> None:
+    sandbox = await engine.create(NETWORKED)
+    running = asyncio.create_task(said_in(sandbox, "import time; time.sleep(60)"))
+    await asyncio.sleep(0.2)
+    for pid in uplinks():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(EngineError):
+        await running
+    assert sandbox.lost
+    assert await reached(engine, world.PUBLIC)
+
+
+async def test_missing_packages_are_named_with_the_command_that_installs_them(
+    connected: LocalConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "_PLACES", "/nowhere")
+    with pytest.raises(HostError, match="sudo apt install slirp4netns nftables"):
+        async with LocalEngine.open(connected):
+            pass
+    seen = await LocalEngine.probe(connected)
+    assert seen.layers
+    assert seen.networks == {Network.NONE}
+    assert any("slirp4netns" in problem.reason for problem in seen.problems)
