@@ -20,6 +20,8 @@ from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local import network as policy
 from holdfast.engines.local.engine import STOCK_LIMITS
 from holdfast.errors import EngineError, HostError, UnsupportedError
+from holdfast.testing.attacks import Attack, Result, run_attack
+from holdfast.testing.attacks.network import WITH_A_NETWORK
 from holdfast.types import Network, parse_destination
 from tests.conftest import EXPECTED
 from tests.local import world
@@ -149,6 +151,22 @@ async def reached(engine: LocalEngine, *addresses: str, spec: SandboxSpec = NETW
     return answers
 
 
+def reached_by_the_host(*addresses: str) -> dict[str, str]:
+    """The same without any sandbox."""
+    answers: dict[str, str] = json.loads(run_by_the_host(CALLS, json.dumps(addresses)))
+    return answers
+
+
+def run_by_the_host(code: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def a_server() -> "subprocess.Popen[str]":
+    """A process of its own with an engine that gives a network."""
+    return subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+
+
 def uplinks() -> list[int]:
     """The processes that carry what leaves a gateway."""
     found = []
@@ -172,8 +190,7 @@ async def until_there_is_no_uplink() -> None:
 
 
 async def test_the_canaries_can_be_reached_from_the_host() -> None:
-    done = subprocess.run([sys.executable, "-c", CALLS, json.dumps(EVERYWHERE)], capture_output=True, text=True)
-    assert {answer.partition(":")[0] for answer in json.loads(done.stdout)} == set(EVERYWHERE)
+    assert len(reached_by_the_host(*EVERYWHERE)) == 2 * len(EVERYWHERE)
 
 
 async def test_a_networked_program_reaches_public_addresses_and_nothing_else(engine: LocalEngine) -> None:
@@ -187,8 +204,9 @@ async def test_a_program_without_network_reaches_nothing_where_others_have_one(e
 
 @pytest.mark.parametrize("form", ["::ffff:{}", "0x{:08x}", "{:d}"])
 async def test_no_spelling_of_a_private_address_is_a_way_to_it(engine: LocalEngine, form: str) -> None:
-    numbers = [int(IPv4Address(address)) for address in FORBIDDEN]
-    spelled = [form.format(number if form != "::ffff:{}" else IPv4Address(number)) for number in numbers]
+    addresses = map(IPv4Address, FORBIDDEN)
+    spelled = [form.format(address if form.startswith("::") else int(address)) for address in addresses]
+    assert len(reached_by_the_host(*spelled)) == 2 * len(FORBIDDEN)
     assert await reached(engine, *spelled) == {}
 
 
@@ -200,19 +218,45 @@ async def test_datagrams_reach_public_addresses_and_nothing_else(engine: LocalEn
 
 async def test_an_address_the_host_gets_later_is_refused_too(engine: LocalEngine) -> None:
     late = "93.184.217.9"
-    sandbox = await engine.create(NETWORKED)
-    world.add_to_host(late)
-    server = await asyncio.start_server(lambda _, writer: writer.close(), late, 80)
-    async with server:
-        with pytest.raises(OSError, match="unreachable|No route"):
-            raise OSError(
-                await said_in(
-                    sandbox,
-                    f"import socket\ntry: socket.create_connection(('{late}', 80), 5)\n"
-                    "except OSError as error: print(error)",
-                )
-            )
-    await sandbox.aclose()
+    with world.late_address(late):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while await reached(engine, late):
+            assert time.monotonic() < deadline
+        assert len(reached_by_the_host(late)) == 2
+
+
+BYPASSES = {
+    "by the interface": "sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'eth0')",
+    "by its number": "sock.setsockopt(socket.IPPROTO_IP, 50, struct.pack('!I', 2))",
+    "by a source route": "sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes((131, 7, 4, 10, 77, 0, 2, 0)))",
+    "by a foreign source": "sock.setsockopt(socket.IPPROTO_IP, 15, 1); sock.bind(('10.77.0.1', 0))",
+}
+GOES_AROUND = """
+import socket, struct, sys
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    for address in sys.argv[2:]:
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.settimeout(0.5)
+            try:
+                exec(sys.argv[1])
+                sock.connect((address, 80 if kind == socket.SOCK_STREAM else 53))
+                sock.send(b"\\x12\\x34\\x01\\0\\0\\x01\\0\\0\\0\\0\\0\\0\\x06public\\x04test\\0\\0\\x01\\0\\x01")
+                print("reached", address) if sock.recv(512) else None
+            except OSError:
+                continue
+"""
+
+
+@pytest.mark.parametrize("way", BYPASSES.values(), ids=BYPASSES.keys())
+async def test_no_option_of_a_socket_leads_around_the_rules(engine: LocalEngine, way: str) -> None:
+    assert world.PUBLIC in await output_of(engine, GOES_AROUND, "pass", world.PUBLIC)
+    assert await output_of(engine, GOES_AROUND, way, *FORBIDDEN) == ""
+
+
+@pytest.mark.parametrize("attack", WITH_A_NETWORK, ids=lambda attack: attack.name)
+async def test_an_attack_from_a_program_with_a_network_is_contained(engine: LocalEngine, attack: Attack) -> None:
+    outcome = (await run_attack(attack, engine)).outcome
+    assert outcome.result is Result.CONTAINED, outcome.reason
 
 
 async def test_networked_cells_do_not_reach_each_other_and_nobody_calls_in(engine: LocalEngine) -> None:
@@ -224,8 +268,7 @@ async def test_networked_cells_do_not_reach_each_other_and_nobody_calls_in(engin
             if isinstance(event, Output) and not text:
                 address = event.data.decode().strip()
                 assert await output_of(engine, CALLS_A_CELL, address) == "refused"
-                done = subprocess.run([sys.executable, "-c", CALLS_A_CELL, address], capture_output=True, text=True)
-                assert done.stdout.strip() == "refused"
+                assert run_by_the_host(CALLS_A_CELL, address) == "refused"
             text += event.data.decode() if isinstance(event, Output) else ""
     await listener.aclose()
     assert text.split()[1:] == ["alone"]
@@ -291,7 +334,7 @@ async def test_the_network_of_the_host_stays_as_it_is_and_nothing_remains(connec
 
 
 async def test_a_killed_server_leaves_no_gateway(connected: LocalConfig) -> None:
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as server:
+    with a_server() as server:
         assert server.stdout is not None and server.stdout.readline() == "up\n"
         assert uplinks()
         server.send_signal(signal.SIGKILL)

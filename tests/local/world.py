@@ -76,6 +76,7 @@ def small_internet() -> Iterator[None]:
                 _ip(f"address add {ours} dev to{index}")
                 _ip(f"link set to{index} up")
                 _go(canary)
+            _ip(f"route add default via {PUBLIC}")
             host = (HOST_LOOPBACK, HOST_PUBLIC, HOST_PRIVATE)
             _go(stack.enter_context(_canary("host", host, own_namespace=False)))
             yield
@@ -107,9 +108,16 @@ def _ip(words: str) -> None:
     subprocess.run(["ip", *words.split()], check=True)
 
 
-def add_to_host(address: str) -> None:
-    """Give the host one more address."""
+@contextmanager
+def late_address(address: str) -> Iterator[None]:
+    """One more address of the host, with a canary on it."""
     _ip(f"address add {address}/32 dev lo")
+    try:
+        with _canary("late", (address,), own_namespace=False) as canary:
+            _go(canary)
+            yield
+    finally:
+        _ip(f"address delete {address}/32 dev lo")
 
 
 def network_of_the_host() -> str:

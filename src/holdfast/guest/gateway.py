@@ -36,7 +36,14 @@ FIRST_CELL, CELL_ADDRESSES = 0xF0100000, 1 << 20
 MTU = 65520
 READY_SECONDS = 10.0
 _MAX_MESSAGE_BYTES = 4096
-_SWITCHES = {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1", "ipv4/ip_forward": "1"}
+_SWITCHES = {
+    "ipv6/conf/all/disable_ipv6": "1",
+    "ipv6/conf/default/disable_ipv6": "1",
+    "netfilter/nf_conntrack_udp_timeout": "10",
+    "netfilter/nf_conntrack_udp_timeout_stream": "30",
+    "ipv4/ip_forward": "1",
+}
+"""Datagrams are forgotten soon, because what is remembered counts against the connections of a cell."""
 
 
 def become_gateway(config_fd: int) -> None:

@@ -302,13 +302,16 @@ class LocalEngine:
             notes.append("pid 1 and the program share one uid, because newuidmap or a subuid range is missing")
         if not reading["cgroup"]:
             notes.append("no control groups: memory is limited per process, cpu is not limited")
+        network = Network.FULL if "net" not in reading["namespaces"] or reading.get("network") else Network.NONE
+        if network is Network.FULL:
+            notes += [problem.reason for problem in self._gateways.problems()]
         return Isolation(
             engine="local",
             namespaces=tuple(reading["namespaces"]),
             seccomp="filter" if reading["seccomp"] else "none",
             cgroup=self._groups.version if reading["cgroup"] else "none",
             landlock=self._landlock if reading["landlock"] else None,
-            network=Network.FULL if "net" not in reading["namespaces"] or reading.get("network") else Network.NONE,
+            network=network,
             no_new_privileges=reading["no_new_privileges"],
             capabilities_dropped=reading["capabilities_dropped"],
             separate_users=reading["separate_users"],

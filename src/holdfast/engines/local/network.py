@@ -145,6 +145,7 @@ table inet holdfast {{
   }}
   chain input {{
     type filter hook input priority filter; policy drop;
+    iifname {cells} {reject}
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
