@@ -20,8 +20,6 @@ from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local import network as policy
 from holdfast.engines.local.engine import STOCK_LIMITS
 from holdfast.errors import EngineError, HostError, UnsupportedError
-from holdfast.testing.attacks import Attack, Result, run_attack
-from holdfast.testing.attacks.network import WITH_A_NETWORK
 from holdfast.types import Network, parse_destination
 from tests.conftest import EXPECTED
 from tests.local import world
@@ -253,12 +251,6 @@ async def test_no_option_of_a_socket_leads_around_the_rules(engine: LocalEngine,
     assert await output_of(engine, GOES_AROUND, way, *FORBIDDEN) == ""
 
 
-@pytest.mark.parametrize("attack", WITH_A_NETWORK, ids=lambda attack: attack.name)
-async def test_an_attack_from_a_program_with_a_network_is_contained(engine: LocalEngine, attack: Attack) -> None:
-    outcome = (await run_attack(attack, engine)).outcome
-    assert outcome.result is Result.CONTAINED, outcome.reason
-
-
 async def test_networked_cells_do_not_reach_each_other_and_nobody_calls_in(engine: LocalEngine) -> None:
     listener = await engine.create(NETWORKED)
     command = Command(("python", "main.py"), files={"main.py": LISTENS.encode()})
@@ -307,14 +299,6 @@ async def test_not_even_the_operator_can_open_the_host_itself(connected: LocalCo
 
 async def test_a_cell_has_a_limited_number_of_connections(engine: LocalEngine) -> None:
     assert await output_of(engine, MANY) == str(policy.CONNECTIONS_OF_A_CELL)
-
-
-async def test_a_result_says_which_network_the_program_had(engine: LocalEngine) -> None:
-    for wanted in (Network.FULL, Network.NONE):
-        sandbox = await engine.create(replace(NETWORKED, network=wanted))
-        await sandbox.aclose()
-        assert sandbox.isolation.network is wanted
-    assert engine.capabilities.networks == {Network.FULL, Network.NONE}
 
 
 async def test_network_is_refused_by_an_engine_whose_operator_did_not_enable_it(config: LocalConfig) -> None:

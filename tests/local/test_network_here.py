@@ -1,0 +1,57 @@
+"""The same network on this machine as it is, for root and for an ordinary user; nothing leaves the machine."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from holdfast.cli.examining import examine
+from holdfast.engines import SandboxSpec
+from holdfast.engines.local import LocalConfig, LocalEngine
+from holdfast.engines.local import network as policy
+from holdfast.engines.local.engine import STOCK_LIMITS
+from holdfast.errors import HostError
+from holdfast.settings import load_settings
+from holdfast.testing.attacks import Attack, Result, run_attack
+from holdfast.testing.attacks.network import WITH_A_NETWORK
+from holdfast.types import Network
+from tests.conftest import EXPECTED
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def engine(config: LocalConfig) -> AsyncIterator[LocalEngine]:
+    try:
+        policy.tools()
+    except HostError as error:
+        if "network" in EXPECTED:
+            pytest.fail(f"{error} (and HOLDFAST_EXPECT names it)")
+        pytest.skip(str(error))
+    async with LocalEngine.open(replace(config, allow_network=True)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("attack", WITH_A_NETWORK, ids=lambda attack: attack.name)
+async def test_an_attack_from_a_program_with_a_network_is_contained(engine: LocalEngine, attack: Attack) -> None:
+    outcome = (await run_attack(attack, engine)).outcome
+    assert outcome.result is Result.CONTAINED, outcome.reason
+
+
+async def test_a_result_says_which_network_the_program_had(engine: LocalEngine) -> None:
+    for wanted in (Network.FULL, Network.NONE):
+        sandbox = await engine.create(SandboxSpec("python", STOCK_LIMITS, wanted))
+        await sandbox.aclose()
+        assert sandbox.isolation.network is wanted
+    assert engine.capabilities.networks == {Network.FULL, Network.NONE}
+
+
+async def test_a_network_that_cannot_be_given_is_missing_for_doctor_too(
+    config: LocalConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(policy, "_PLACES", "/nowhere")
+    enabled = load_settings({"allow_network": True, "accept_rlimits": config.accept_rlimits})
+    assert await examine(enabled, attack=False, as_json=False) == 1
+    said = capsys.readouterr().out
+    assert "sudo apt install slirp4netns nftables" in said
+    assert "network missing; the server refuses to start" in said
