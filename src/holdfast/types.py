@@ -33,7 +33,7 @@ class Status(StrEnum):
 
 
 class Network(StrEnum):
-    """What a sandbox can reach. `none` still has a loopback interface of its own."""
+    """What a sandbox can reach. `none` still has a loopback interface of its own, `full` is every public address."""
 
     NONE = "none"
     ALLOW_LIST = "allow_list"

@@ -39,11 +39,14 @@ _MAX_MESSAGE_BYTES = 4096
 _SWITCHES = {
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",
+    "ipv4/conf/all/arp_ignore": "0",
+    "ipv4/conf/default/arp_ignore": "0",
     "netfilter/nf_conntrack_udp_timeout": "10",
     "netfilter/nf_conntrack_udp_timeout_stream": "30",
     "ipv4/ip_forward": "1",
 }
-"""Datagrams are forgotten soon, because what is remembered counts against the connections of a cell."""
+"""Of the gateway's namespace only. The router's address must be answered for on every interface, and datagrams are
+forgotten soon, because what is remembered counts against the connections of a cell."""
 
 
 def become_gateway(config_fd: int) -> None:

@@ -98,6 +98,8 @@ class Netlink:
         found: set[str] = set()
         while True:
             for kind, body in self._receive():
+                if kind == _ERROR:
+                    raise OSError("the routes of the host cannot be read")
                 if kind == _DONE:
                     return frozenset(found)
                 if kind == _NEWROUTE and (route := _host_route(body)):
