@@ -35,7 +35,7 @@ UPLINK_NETWORK, UPLINK, CELL_PREFIX, CELL_INTERFACE = "240.1.0.0/24", "tap0", "c
 FIRST_CELL, CELL_ADDRESSES = 0xF0100000, 1 << 20
 MTU = 65520
 READY_SECONDS = 10.0
-_MAX_MESSAGE_BYTES = 4096
+_MAX_MESSAGE_BYTES, _READY = 4096, b"ready"
 _SWITCHES = {
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",
@@ -111,8 +111,9 @@ class Gateway:
         self._children.append(pid)
         os.close(tell)
         os.close(mapped)
-        if os.read(ready, 1) != b"r":
-            raise OSError("the network namespace of the gateway could not be made")
+        answer = os.read(ready, _MAX_MESSAGE_BYTES)
+        if answer != _READY:
+            raise OSError(f"the network namespace of the gateway could not be made ({answer.decode()})")
         os.close(ready)
         uid = self._config["uid"]
         if uid is not None:
@@ -266,11 +267,15 @@ def _be_anchor(launcher: int | None, uid: int | None, tell: int, not_ours: tuple
         elif uid is not None:
             _become_user(uid, keep_rights=True)
             syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNET)
-        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
         syscalls.set_process_name("holdfast-net")
+        syscalls.drop_capabilities()
+        # So that the uplink may open its namespaces.
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
         _die_with_parent()
-        os.write(tell, b"r")
+        os.write(tell, _READY)
         os.read(lifeline, 1)
+    except OSError as error:
+        os.write(tell, str(error).encode())
     finally:
         os._exit(0)
 

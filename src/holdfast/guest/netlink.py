@@ -25,7 +25,7 @@ _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 4, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
-_TABLE_MAIN, _TABLE_LOCAL = 254, 255
+_TABLE_MAIN = 254
 _UNICAST, _PROTOCOL_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK = 1, 4, 0, 253
 _REACHES_THE_HOST = (2, 3, 4)
 """Route types local, broadcast and anycast."""
@@ -131,9 +131,9 @@ class Netlink:
 
 
 def _host_route(body: bytes) -> str | None:
-    """The destination of a route in the table `local`."""
-    _, length, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(body)
-    if table != _TABLE_LOCAL or kind not in _REACHES_THE_HOST:
+    """The destination of a route that ends at this host, in whatever table."""
+    _, length, _, _, _, _, _, kind, _ = _ROUTE.unpack_from(body)
+    if kind not in _REACHES_THE_HOST:
         return None
     data = body[_ROUTE.size :]
     while len(data) >= _ATTRIBUTE.size:
