@@ -180,6 +180,10 @@ def uplinks() -> list[int]:
     return found
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 async def until_there_is_no_uplink() -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while uplinks():
@@ -283,6 +287,10 @@ async def test_without_a_public_name_server_results_say_that_there_are_no_names(
         assert await output_of(engine, LOOKS_UP) == "unknown"
         assert await output_of(engine, ASKS, world.PRIVATE) == "nothing"
         assert policy.NO_NAMES in engine.capabilities.problems
+        for wanted in (Network.FULL, Network.NONE):
+            sandbox = await engine.create(replace(NETWORKED, network=wanted))
+            await sandbox.aclose()
+            assert (policy.NO_NAMES.reason in sandbox.isolation.notes) is (wanted is Network.FULL)
 
 
 async def test_the_operator_may_open_one_port_of_one_private_address(connected: LocalConfig) -> None:
@@ -325,14 +333,15 @@ async def test_a_killed_server_leaves_no_gateway(connected: LocalConfig) -> None
     await until_there_is_no_uplink()
 
 
-async def test_the_engine_survives_the_death_of_its_gateway(engine: LocalEngine) -> None:
+@pytest.mark.parametrize("victim", ["uplink", "gateway"])
+async def test_the_engine_survives_the_death_of_its_gateway(engine: LocalEngine, victim: str) -> None:
     sandbox = await engine.create(NETWORKED)
     running = asyncio.create_task(said_in(sandbox, "import time; time.sleep(60)"))
-    await asyncio.sleep(0.2)
-    for pid in uplinks():
-        os.kill(pid, signal.SIGKILL)
+    (uplink,) = uplinks()
+    os.kill(uplink if victim == "uplink" else parent_of(uplink), signal.SIGKILL)
     with pytest.raises(EngineError):
         await running
+    await until_there_is_no_uplink()
     assert sandbox.lost
     assert await reached(engine, world.PUBLIC)
 

@@ -35,6 +35,7 @@ UPLINK_NETWORK, UPLINK, CELL_PREFIX, CELL_INTERFACE = "240.1.0.0/24", "tap0", "c
 FIRST_CELL, CELL_ADDRESSES = 0xF0100000, 1 << 20
 MTU = 65520
 READY_SECONDS = 10.0
+_UPLINK_NICENESS = 5
 _MAX_MESSAGE_BYTES, _READY = 4096, b"ready"
 _SWITCHES = {
     "ipv6/conf/all/disable_ipv6": "1",
@@ -150,6 +151,8 @@ class Gateway:
             _enter(self._anchor, "user", syscalls.CLONE_NEWUSER)
             most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            # What programs send costs processor time here; the server comes first.
+            os.nice(_UPLINK_NICENESS)
             os.dup2(say, 1)
             os.dup2(say, 2)
             for fd in (ready, alive):

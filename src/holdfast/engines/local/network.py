@@ -43,7 +43,7 @@ _BEHIND_THE_STUB = Path("/run/systemd/resolve/resolv.conf")
 
 NO_NAMES = Problem(
     layer="network",
-    reason="programs with a network cannot look up names, because the host's name servers are private addresses",
+    reason="programs with a network cannot look up names, because this host asks no public IPv4 name server",
     fix="name the servers they may ask: HOLDFAST_NETWORK_RESOLVERS=ADDRESS",
 )
 
