@@ -34,7 +34,9 @@ DENIED = (
 """Everything that IANA does not call globally reachable, and the one public address at which a cloud (Azure) has a
 service for its machines."""
 
-CONNECTIONS_OF_A_CELL = 256
+CONNECTIONS_OF_A_CELL = 128
+"""Each may take 256 KiB of the process that carries them, which is no memory of the cell."""
+
 _NETWORKS = tuple(map(ipaddress.IPv4Network, DENIED))
 _DNS_PORT = 53
 _RESOLV_CONF = Path("/etc/resolv.conf")
