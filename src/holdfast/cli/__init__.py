@@ -160,6 +160,20 @@ def doctor(
 
 
 @app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: a minute instead of three.")] = False,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Measure everything so many times.")] = 1,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Measure this machine: latency and throughput, cold and warm, beside a bare process, bubblewrap and docker."""
+    from holdfast.cli import benching
+    from holdfast.settings import load_settings
+
+    benching.bench(load_settings(config=config), quick=quick, passes=runs, as_json=as_json)
+
+
+@app.command()
 def settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/guide/settings.md instead.")] = False,
 ) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from holdfast.guest import syscalls
 from holdfast.guest.frames import marshalled
 
-_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "scratch", "etc", "run", "var", "opt/holdfast")
+_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "etc", "run", "var", "opt/holdfast")
 _LINKS = {
     "dev/fd": "/proc/self/fd",
     "dev/stdin": "/proc/self/fd/0",
@@ -49,7 +50,9 @@ def become_launcher(config_fd: int) -> None:
         if config["rootless"]:
             _enter_user_namespace(config["uid_range"])
         step = "mount namespace"
-        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
+        # The name of every cell, which begins with a copy of this namespace.
+        socket.sethostname("holdfast")
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         step = "tree"
         _build(config["root"], config)

@@ -10,7 +10,6 @@ from typing import Any
 from holdfast.engines import Command, Exited, SandboxSpec
 from holdfast.engines.local.connection import Connection, ConnectionLost
 from holdfast.engines.local.process import LocalProcess, Pipes
-from holdfast.engines.local.tree import BASE_ENVIRONMENT
 from holdfast.errors import (
     EngineError,
     HoldfastError,
@@ -149,12 +148,11 @@ class LocalSandbox:
 
     async def _start(self, command: Command, pipes: Pipes, *, given_away: bool) -> None:
         index, payload = join_files(dict(command.files))
-        environment = BASE_ENVIRONMENT | dict(command.environment)
         header = {
             "op": "exec",
             "job": {
                 "argv": command.argv,
-                "environment": environment,
+                "environment": dict(command.environment),
                 "files": index,
                 "rlimits": self._held_to.rlimits,
                 "cold": _needs_cold_start(command),

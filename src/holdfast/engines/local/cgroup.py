@@ -41,6 +41,7 @@ class CgroupTree:
     version: Literal["v1", "v2", "none"]
     hierarchies: tuple[Hierarchy, ...] = ()
     descriptors: tuple[int, ...] = field(default=(), compare=False)
+    _files_found: dict[tuple[int, str], bool] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def launcher_config(self) -> dict[str, object]:
         """What the launcher must know to make, fill and read the groups of cells."""
@@ -76,7 +77,11 @@ class CgroupTree:
         return not optional or self._exists(index, name)
 
     def _exists(self, index: int, name: str) -> bool:
-        return (self.hierarchies[index].directory / name).exists()
+        # Which files there are does not change while the kernel runs, and this is asked for every run.
+        place = (index, name)
+        if place not in self._files_found:
+            self._files_found[place] = (self.hierarchies[index].directory / name).exists()
+        return self._files_found[place]
 
     def _usage_files(self) -> dict[str, tuple[int, str]]:
         if self.version == "none":
