@@ -59,6 +59,11 @@ def _take_charge(config: dict[str, Any]) -> None:
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+    _stay_out_of_reach()
+
+
+def _stay_out_of_reach() -> None:
+    """Nobody may look into this process, and it ends with the launcher. Each change of ids takes both back."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
 
@@ -113,6 +118,7 @@ class Init:
         if first is None:
             return
         syscalls.set_fs_ids(building.GUEST_UID, building.GUEST_UID)
+        _stay_out_of_reach()
         self._workspace = os.open(building.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._send_ready(first)
         while True:
