@@ -189,6 +189,8 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         floor=frozenset(settings.isolation_floor),
         accept_rlimits=settings.accept_rlimits,
         allow_network=settings.allow_network,
+        network_allow=settings.network_allow,
+        network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
         on_event=metrics.engine_event,

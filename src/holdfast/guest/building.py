@@ -24,6 +24,8 @@ def build(config: dict[str, Any]) -> None:
     syscalls.loopback_up()
     _mount_scratch(config)
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
+    if config["network"]:
+        syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
 
 
 def _mount_scratch(config: dict[str, Any]) -> None:

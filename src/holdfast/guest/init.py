@@ -120,7 +120,7 @@ class Init:
         syscalls.set_fs_ids(building.GUEST_UID, building.GUEST_UID)
         _stay_out_of_reach()
         self._workspace = os.open(building.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._channel.send({"op": "ready", "isolation": self.isolation(first)})
+        self._send_ready(first)
         while True:
             frame = self._channel.receive()
             if frame is None:
@@ -130,6 +130,13 @@ class Init:
                     return
             elif frame.header["op"] != "kill":
                 self._answer_file_request(frame)
+
+    def _send_ready(self, first: Guest) -> None:
+        """Say what holds the guest; for a network, hand over the namespace that is to be joined to it."""
+        namespaces = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)] if self._config["network"] else []
+        self._channel.send({"op": "ready", "isolation": self.isolation(first)}, fds=namespaces)
+        for fd in namespaces:
+            os.close(fd)
 
     def _make_guest(self, streams: tuple[int, ...] = ()) -> Guest | None:
         """Fork the next guest and wait until it is locked in; None in the guest itself. The first builds the cell."""

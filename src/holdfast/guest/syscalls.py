@@ -18,7 +18,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_KEEPCAPS = 1, 4, 24, 38, 8
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
 
 _CLONE_INTO_CGROUP = 0x200000000
@@ -103,6 +103,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
+def setns(fd: int, kind: int) -> None:
+    """setns(2)."""
+    _check(_libc.setns(fd, kind), "setns")
+
+
 def clone(flags: int, cgroup_fd: int | None = None) -> int:
     """Fork this single-threaded interpreter into new namespaces (and a v2 cgroup); 0 in the child, like os.fork.
 
@@ -153,6 +158,14 @@ def drop_bounding_set() -> None:
 def drop_capabilities() -> None:
     """Clear the effective, permitted and inheritable sets, and with them the ambient one."""
     _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "capset")
+
+
+def raise_permitted_capabilities() -> None:
+    """Make every permitted capability effective again, after a change of user with PR_SET_KEEPCAPS."""
+    data = ctypes.create_string_buffer(24)
+    _check(_libc.capget(_CAPABILITY_HEADER, data), "capget")
+    _, low, _, _, high, _ = struct.unpack("=6I", data.raw)
+    _check(_libc.capset(_CAPABILITY_HEADER, struct.pack("=6I", low, low, 0, high, high, 0)), "capset")
 
 
 def close_fds_from(first: int, keep: Iterable[int] = ()) -> None:

@@ -25,6 +25,9 @@ _LINKS = {
     "var/tmp": "/tmp",
     "var/run": "/run",
 }
+RESOLV_CONF = "opt/holdfast/resolv.conf"
+"""What a cell with a network has as /etc/resolv.conf, if there are such cells."""
+
 _READ_ONLY = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FILES = {
@@ -95,7 +98,7 @@ def _build(root: str, config: dict[str, Any]) -> None:
     os.umask(0o022)
     for name in _DIRECTORIES:
         os.makedirs(f"{root}/{name}", exist_ok=True)
-    for name, text in _FILES.items():
+    for name, text in (_FILES | config["files"]).items():
         with open(f"{root}/{name}", "w") as file:
             file.write(text)
     for name, target in (_LINKS | config["links"]).items():

@@ -210,7 +210,8 @@ def prepare(parent: str | None = None) -> CgroupTree:
             return _open_tree(candidate)
         except OSError as error:
             reasons.append(f"{candidate[1][0].directory}: {error.strerror}")
-    raise NoCgroup(_problem(reasons))
+    version_1 = any(mount.version == "v1" and mount.controllers & set(_NEEDED) for mount in found)
+    raise NoCgroup(_problem(reasons, version_1=version_1))
 
 
 Candidate = tuple[Literal["v1", "v2"], tuple[Hierarchy, ...]]
@@ -332,12 +333,14 @@ def _remove_if_empty(directory: Path) -> None:
         return
 
 
-def _problem(reasons: list[str]) -> Problem:
+def _problem(reasons: list[str], *, version_1: bool) -> Problem:
+    """With version 1 nobody delegates groups to an ordinary user, so only root helps."""
+    delegated = "run as root, or with delegated groups: systemd-run --user --scope -p Delegate=yes holdfast serve"
     return Problem(
         layer="cgroup",
         reason="; ".join(reasons) or "no hierarchy offers memory, pids and cpu",
         fix=(
-            "run as root, or with delegated groups: systemd-run --user --scope -p Delegate=yes holdfast serve;"
+            f"{'run as root, because this host has control groups version 1' if version_1 else delegated};"
             " or accept weaker limits with HOLDFAST_ACCEPT_RLIMITS=true"
         ),
     )
