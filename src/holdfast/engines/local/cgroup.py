@@ -112,6 +112,8 @@ class CgroupTree:
         """Whether our directories are gone; the kernel may need a moment to let go of the last cells' tasks."""
         for hierarchy in self.hierarchies:
             _remove_tree(hierarchy.directory)
+            # What was still ending when we started can be removed by now.
+            sweep(hierarchy.directory.parent)
             _remove_if_empty(hierarchy.directory.parent)
         return not any(hierarchy.directory.exists() for hierarchy in self.hierarchies)
 
@@ -306,7 +308,7 @@ def instance_name(pid: int) -> str:
 
 def sweep(parent: Path) -> None:
     """Remove what servers that are gone have left."""
-    for directory in parent.iterdir():
+    for directory in parent.iterdir() if parent.exists() else ():
         match = re.fullmatch(r"(\d+)-\d+", directory.name)
         if match is None or not directory.is_dir() or _alive(directory.name, int(match[1])):
             continue
