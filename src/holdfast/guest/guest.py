@@ -155,7 +155,7 @@ def _start(job: Frame, clean: CleanStart) -> None:
     header = job.header
     try:
         for name, data in split_files(header["files"], job.payload).items():
-            collect.write_file_by_name(name, data)
+            collect.write_file_by_name(name, data, collect.mode_of(name, header["executables"]))
     except OSError as error:
         _refuse(f"the files could not be placed: {error.strerror}", 1)
     for name, value in header["rlimits"].items():

@@ -206,6 +206,8 @@ class Init:
         usage = self._usage_since(cpu_before, kills_before, ended - started)
         with groups.MoreMemory(self._knobs, self._limits):
             files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
+            returned = collect.named(self._workspace, header["returns"], notes)
+            files |= returned
             verdict = {
                 "op": "exited",
                 "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
@@ -214,6 +216,7 @@ class Init:
                 "usage": usage,
                 "disk_full": disk.f_bavail == 0 or disk.f_favail == 0,
                 "artifacts": list(files.items()),
+                "returned": list(returned),
                 "notes": notes,
                 "start_ms": (started - received) * 1000,
                 "run_ms": (ended - started) * 1000,
@@ -243,7 +246,7 @@ class Init:
         for name, value in job["rlimits"].items():
             resource.prlimit(chosen.pid, getattr(resource, name), (value, value))
         for name, data in split_files(job["files"], frame.payload).items():
-            collect.write_file(self._workspace, name, data)
+            collect.write_file(self._workspace, name, data, collect.mode_of(name, job["executables"]))
         chosen.channel.send({"argv": job["argv"][2:], "environment": job["environment"]})
 
     def _adjust(self, writes: dict[str, str], disk: str | None) -> None:

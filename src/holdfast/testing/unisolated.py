@@ -106,6 +106,8 @@ class UnisolatedSandbox:
         """Start a command; leaving the block kills its process group. Raises EngineError."""
         for name, data in command.files.items():
             await self.write(name, data)
+        for name in command.executables:
+            (self._workspace / name).chmod(0o755)
         process = UnisolatedProcess(command, self._workspace)
         self._running.add(process)
         try:
@@ -248,6 +250,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
             self._reason = self._reason or "wall"
         collecting = time.monotonic()
         artifacts, notes = collect(self._workspace, self._command.artifacts, self._command.artifact_bytes)
+        returned = read_named(self._workspace, self._command.returns)
         return Exited(
             exit_code=None if code > SIGNAL_BASE else code,
             signal=code - SIGNAL_BASE if code > SIGNAL_BASE else None,
@@ -255,6 +258,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
             usage=self._usage(),
             disk_full=False,
             artifacts=artifacts,
+            returned=returned,
             notes=notes,
             run_ms=(self._ended - self._started) * 1000,
             collect_ms=(time.monotonic() - collecting) * 1000,
@@ -316,6 +320,11 @@ def collect(workspace: Path, patterns: tuple[str, ...], max_bytes: int) -> tuple
     except (OSError, RecursionError, ValueError) as error:
         raise EngineError(f"The artifacts could not be read: {error}.") from error
     return found, tuple(notes)
+
+
+def read_named(workspace: Path, wanted: Mapping[str, int]) -> Mapping[str, bytes]:
+    """Read files by name, each cut at its cap."""
+    return {name: _read_prefix(workspace / name, most) for name, most in wanted.items() if (workspace / name).is_file()}
 
 
 def _matches(workspace: Path, pattern: str) -> list[str]:

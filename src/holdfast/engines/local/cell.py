@@ -150,6 +150,7 @@ class LocalSandbox:
                 "argv": command.argv,
                 "environment": environment,
                 "files": index,
+                "executables": tuple(command.executables),
                 "rlimits": self._held_to.rlimits,
                 "cold": _needs_cold_start(command),
             },
@@ -158,6 +159,7 @@ class LocalSandbox:
             **self._changes(),
             "artifacts": command.artifacts,
             "artifact_bytes": command.artifact_bytes,
+            "returns": dict(command.returns),
         }
         fds = () if given_away else pipes.program_ends()
         try:
@@ -262,6 +264,7 @@ def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
     if header["op"] != "exited":
         return EngineError(f"The sandbox failed: {header.get('error', 'unknown answer')}.")
     usage = header["usage"]
+    files = split_files(header["artifacts"], payload)
     return Exited(
         exit_code=header["exit_code"],
         signal=header["signal"],
@@ -275,7 +278,8 @@ def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
             out_of_memory=bool(usage["oom_kills"]),
         ),
         disk_full=header["disk_full"],
-        artifacts=split_files(header["artifacts"], payload),
+        returned={name: files.pop(name) for name in header["returned"]},
+        artifacts=files,
         notes=tuple(header["notes"]),
         start_ms=header["start_ms"],
         run_ms=header["run_ms"],
