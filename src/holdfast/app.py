@@ -191,5 +191,6 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         allow_network=settings.allow_network,
         cgroup_parent=settings.cgroup_parent,
         profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
+        toolchains=settings.toolchains,
         on_event=metrics.engine_event,
     )

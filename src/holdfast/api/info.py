@@ -131,7 +131,7 @@ def _runtime(language: Language, version: str | None) -> Runtime:
         id=language.id,
         name=language.title,
         description=language.description,
-        default_entrypoint=" ".join(language.run),
+        default_entrypoint=language.default_entrypoint,
         file_extension=language.file_extension,
         main_file=language.main_file,
         ready=version is not None,

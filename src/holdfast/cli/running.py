@@ -18,7 +18,11 @@ from holdfast.settings import load_settings
 from holdfast.telemetry import configure_logging
 from holdfast.types import Artifact, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
 
-_ENDINGS = {language.file_extension: name for name, language in LANGUAGES.items()}
+_ENDINGS = {language.file_extension: name for name, language in reversed(LANGUAGES.items())} | {
+    ".mjs": "node",
+    ".cjs": "node",
+    ".js": "node",
+}
 
 _SENTENCES = {
     Status.TIMED_OUT: "the program was ended at its time limit",

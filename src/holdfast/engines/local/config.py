@@ -17,7 +17,7 @@ class LocalConfig:
 
     `accept_rlimits` lets it start without control groups; every result then says so. `on_event` hears of
     `launcher_restart`. `profiles` are launchers with modules loaded in advance, by name; the empty name is the plain
-    interpreter, which always exists.
+    interpreter, which always exists. `toolchains` is where Holdfast installed languages.
     """
 
     state_dir: Path
@@ -27,4 +27,5 @@ class LocalConfig:
     allow_network: bool = False
     cgroup_parent: str | None = None
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    toolchains: Path = Path("/nonexistent")
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)
