@@ -12,7 +12,7 @@ from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, full_disk_is_ours
-from holdfast.execution import Admission, Bounds, Executor
+from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE
 from holdfast.settings import DEFAULT_FLOOR, Settings
@@ -42,7 +42,8 @@ class App:
 def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | None], metrics: Metrics) -> App:
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
-    executor = Executor(engine, bounds(settings), admission, metrics, runtimes)
+    programs = ProgramStore(settings.state_dir / "programs", settings.compile_cache)
+    executor = Executor(engine, bounds(settings), admission, metrics, runtimes, programs)
     return App(settings=settings, executor=executor, keys=open_keys(settings), metrics=metrics)
 
 
@@ -139,7 +140,18 @@ def bounds(settings: Settings) -> Bounds:
         cpu_seconds=settings.max_timeout * cores,
         cpus=cores,
     )
-    return Bounds(defaults=defaults, ceilings=ceilings, loaded=settings.warm_modules)
+    compiling = ceilings.model_copy(
+        update={
+            "wall_seconds": settings.compile_timeout,
+            "memory_bytes": settings.compile_memory,
+            "disk_bytes": settings.compile_memory * 3 // 4,
+            "output_bytes": settings.output_bytes,
+            "cpu_shares": settings.default_cpu_shares,
+            "cpu_seconds": None,
+            "cpus": defaults.cpus,
+        }
+    )
+    return Bounds(defaults=defaults, ceilings=ceilings, loaded=settings.warm_modules, compiling=compiling)
 
 
 def is_loopback(host: str) -> bool:

@@ -42,11 +42,13 @@ mkdir -p .holdfast
 exec go build -o {PRODUCT} .
 """
 
-_BUILD_RUST = f"""
+_BUILD_RUST = rf"""
 mkdir -p .holdfast
 sdk='--extern sdk={LANGUAGES_AT}/rust/libsdk.rlib'
 if [ -e sdk.rs ] || [ -e src/sdk.rs ] || [ ! -e {LANGUAGES_AT}/rust/libsdk.rlib ]; then sdk=''; fi
-if [ ! -e Cargo.toml ]; then exec rustc --edition 2021 -C opt-level=2 $sdk -o {PRODUCT} main.rs; fi
+main=main.rs
+[ -e main.rs ] || main=src/main.rs
+if [ ! -e Cargo.toml ]; then exec rustc --edition 2021 -C opt-level=2 $sdk -o {PRODUCT} $main; fi
 command -v cargo >/dev/null || {{ echo 'Cargo.toml needs cargo, which is not installed on this host' >&2; exit 1; }}
 if [ -e main.rs ] && [ ! -e src/main.rs ] && ! grep -q 'main\.rs' Cargo.toml; then mkdir -p src; mv main.rs src/; fi
 RUSTFLAGS=$sdk cargo build --release --offline --quiet --target-dir /tmp/target || exit
@@ -98,12 +100,19 @@ class Language:
     def file_extension(self) -> str:
         return "." + self.main_file.rpartition(".")[2]
 
+    def main_in(self, files: Collection[str]) -> str | None:
+        """Which of these files the program starts from."""
+        return next((name for name in (self.main_file, *self.also) if name in files), None)
+
     def run_command(self, files: Collection[str]) -> tuple[str, ...]:
-        """The command for these files: of `also`, the one that is there instead of the main file."""
-        if self.main_file in files:
-            return self.run
-        main = next((name for name in self.also if name in files), self.main_file)
+        """The command for these files."""
+        main = self.main_in(files) or self.main_file
         return tuple(main if word == self.main_file else word for word in self.run)
+
+    def project_files(self, files: Collection[str]) -> Mapping[str, bytes]:
+        """`project`, for these files."""
+        main = self.main_in(files) or self.main_file
+        return {name: text.replace(self.main_file.encode(), main.encode()) for name, text in self.project.items()}
 
 
 LANGUAGES = {

@@ -53,5 +53,7 @@ def table(versions: Mapping[str, str | None]) -> Table:
     made = Table("language", "version", "description")
     for name, language in LANGUAGES.items():
         version = versions.get(name)
-        made.add_row(name, f"[red]missing[/]; run: {language.install}" if version is None else version, language.description)
+        made.add_row(
+            name, f"[red]missing[/]; run: {language.install}" if version is None else version, language.description
+        )
     return made

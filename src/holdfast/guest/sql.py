@@ -111,7 +111,9 @@ def _table(columns: list[str], rows: list[list[Any]]) -> str:
     """Columns as wide as their widest value; numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    numeric = [all(row[index] is None or isinstance(row[index], int | float) for row in rows) for index in range(len(columns))]
+    numeric = [
+        all(row[index] is None or isinstance(row[index], int | float) for row in rows) for index in range(len(columns))
+    ]
     header = " | ".join(name.ljust(width) for name, width in zip(columns, widths, strict=True))
     lines = [header.rstrip(), "-+-".join("-" * width for width in widths)]
     for row in cells:
