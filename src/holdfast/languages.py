@@ -39,7 +39,7 @@ path = "main.rs"
 _BUILD_GO = f"""
 mkdir -p .holdfast
 [ -e go.mod ] || printf 'module program\\n\\ngo 1.21\\n' > go.mod
-exec go build -o {PRODUCT} .
+exec go build -ldflags="-s -w" -o {PRODUCT} .
 """
 
 _BUILD_RUST = rf"""
@@ -48,7 +48,7 @@ sdk='--extern sdk={LANGUAGES_AT}/rust/libsdk.rlib'
 if [ -e sdk.rs ] || [ -e src/sdk.rs ] || [ ! -e {LANGUAGES_AT}/rust/libsdk.rlib ]; then sdk=''; fi
 main=main.rs
 [ -e main.rs ] || main=src/main.rs
-if [ ! -e Cargo.toml ]; then exec rustc --edition 2021 -C opt-level=2 $sdk -o {PRODUCT} $main; fi
+if [ ! -e Cargo.toml ]; then exec rustc --edition 2021 -C opt-level=2 -C strip=debuginfo $sdk -o {PRODUCT} $main; fi
 command -v cargo >/dev/null || {{ echo 'Cargo.toml needs cargo, which is not installed on this host' >&2; exit 1; }}
 if [ -e main.rs ] && [ ! -e src/main.rs ] && ! grep -q 'main\.rs' Cargo.toml; then mkdir -p src; mv main.rs src/; fi
 RUSTFLAGS=$sdk cargo build --release --offline --quiet --target-dir /tmp/target || exit

@@ -48,7 +48,7 @@ class Builder:
     async def build(self, language: Language, version: str, files: Mapping[str, bytes]) -> Built:
         """The program these files mean. Raises EngineError, StorageFullError."""
         started = time.monotonic()
-        key = await run_sync(key_of, language, version, files)
+        key = key_of(language, version, files)
         lock = self._locks.setdefault(key, anyio.Lock())
         async with lock:
             known = await run_sync(self._store.get, key) if self._store else None
