@@ -19,6 +19,7 @@ from holdfast.engines import Command, SandboxSpec
 from holdfast.execution.programs import Program, ProgramStore
 from holdfast.execution.record import Run
 from holdfast.languages import PRODUCT, Language
+from holdfast.toolchains import pins
 from holdfast.types import Compile, Event, Limits, RunResult, Status, Truncated
 
 MAX_PROGRAM_BYTES = 64 << 20
@@ -85,7 +86,8 @@ _SHARED = {"stdout", "stderr", "exit_code", "execution_time", "truncated"}
 
 def key_of(language: Language, version: str, files: Mapping[str, bytes]) -> str:
     """A name for everything the compiler can read."""
-    flags = [language.name, version, language.compile, sorted(language.environment.items())]
+    toolchain = hashlib.sha256(pins(language.name)).hexdigest()
+    flags = [language.name, version, toolchain, language.compile, sorted(language.environment.items())]
     names = [[name, hashlib.sha256(content).hexdigest()] for name, content in sorted(files.items())]
     return hashlib.sha256(json.dumps([flags, names]).encode()).hexdigest()
 

@@ -16,7 +16,7 @@ from holdfast.guest_environment import STAMP, Progress, alone, replace, translat
 from holdfast.languages import LANGUAGES, LANGUAGES_AT
 from holdfast.toolchains.recipes import RECIPES, Workshop, pins
 
-__all__ = ["RECIPES", "add", "binds", "is_ready", "links"]
+__all__ = ["RECIPES", "add", "binds", "is_ready", "links", "pins"]
 
 LINKED = "toolchain"
 """A link in a toolchain's directory to one that somebody else installed, such as rustup."""
