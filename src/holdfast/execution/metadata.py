@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic import TypeAdapter
 
 from holdfast.engines import RESERVED
 
 METADATA_FILE = f"{RESERVED}/metadata.json"
 MAX_METADATA_BYTES = 64 << 10
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 TOO_LARGE = f"The metadata was left out: it is larger than {MAX_METADATA_BYTES >> 10} KB; set less."
 NOT_JSON = "The metadata was left out: it is not JSON; set it with the functions of the SDK."
 
@@ -24,8 +25,8 @@ def read_metadata(returned: Mapping[str, bytes], notes: tuple[str, ...]) -> tupl
     try:
         value = json.loads(returned[METADATA_FILE], parse_constant=_refuse)
         # What cannot be sent, such as half of a surrogate pair, is found here and not when the answer is made.
-        to_json(value)
-    except (ValueError, RecursionError, PydanticSerializationError):
+        _ANY.dump_json(value)
+    except (ValueError, RecursionError):
         return None, (*notes, NOT_JSON)
     return value, notes
 

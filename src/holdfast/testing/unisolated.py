@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -53,7 +53,8 @@ NO_LIMITS = Limits(
 class UnisolatedEngine:
     """Runs programs as plain subprocesses in a temporary directory. Holds nothing but the wall clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, folders: Sequence[str] = ()) -> None:
+        self._path = os.pathsep.join((*folders, os.environ.get("PATH", os.defpath)))  # noqa: TID251 -- inherited on purpose
         self._root = Path(tempfile.mkdtemp(prefix="holdfast-unisolated-"))
         self._numbers = itertools.count(1)
         self._foreign = inheritable_descriptors()
@@ -79,7 +80,7 @@ class UnisolatedEngine:
         number = str(next(self._numbers))
         workspace = self._root / number
         workspace.mkdir()
-        return UnisolatedSandbox(number, workspace, self.home, self._foreign)
+        return UnisolatedSandbox(number, workspace, {"HOME": str(self.home), "PATH": self._path}, self._foreign)
 
     async def aclose(self) -> None:
         """Remove every workspace. `rm` copes with trees deeper than Python's recursion limit."""
@@ -93,11 +94,11 @@ class UnisolatedSandbox:
     charged_bytes = 0
     lost = False
 
-    def __init__(self, number: str, workspace: Path, home: Path, foreign: frozenset[int]) -> None:
+    def __init__(self, number: str, workspace: Path, environment: Mapping[str, str], foreign: frozenset[int]) -> None:
         self.id = number
         self.isolation = NO_ISOLATION
         self._workspace = workspace
-        self._home = home
+        self._environment = environment
         self._foreign = foreign
         self._running: set[UnisolatedProcess] = set()
 
@@ -111,7 +112,7 @@ class UnisolatedSandbox:
         process = UnisolatedProcess(command, self._workspace)
         self._running.add(process)
         try:
-            await process.start(self._home, self._foreign)
+            await process.start(self._environment, self._foreign)
             yield process
         finally:
             with anyio.CancelScope(shield=True):
@@ -162,7 +163,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
         self._children = resource.getrusage(resource.RUSAGE_CHILDREN)
         self._report = -1
 
-    async def start(self, home: Path, foreign: frozenset[int]) -> None:
+    async def start(self, environment: Mapping[str, str], foreign: frozenset[int]) -> None:
         """Start the program with the server's environment and descriptors, but those of whoever started the server."""
         loop = asyncio.get_running_loop()
         self._report, report_in = os.pipe()
@@ -173,7 +174,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
                 lambda: self,
                 *host_argv(self._command.argv),
                 cwd=self._workspace,
-                env={**os.environ, "HOME": str(home), **self._command.environment},  # noqa: TID251 -- inherited on purpose
+                env={**os.environ, **environment, **self._command.environment},  # noqa: TID251 -- inherited on purpose
                 start_new_session=True,
                 pass_fds=tuple(inheritable_descriptors() - foreign),
             )

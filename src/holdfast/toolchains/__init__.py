@@ -16,7 +16,7 @@ from holdfast.guest_environment import STAMP, Progress, alone, replace, translat
 from holdfast.languages import LANGUAGES, LANGUAGES_AT
 from holdfast.toolchains.recipes import RECIPES, Workshop, pins
 
-__all__ = ["RECIPES", "add", "binds", "is_ready", "links", "pins"]
+__all__ = ["RECIPES", "add", "binds", "folders", "is_ready", "links", "pins"]
 
 LINKED = "toolchain"
 """A link in a toolchain's directory to one that somebody else installed, such as rustup."""
@@ -83,6 +83,12 @@ def binds(root: Path) -> list[tuple[str, str]]:
         if _linked(place):
             found.append((os.path.realpath(place / LINKED), f"{inside}-{LINKED}"))
     return found
+
+
+def folders(root: Path) -> list[str]:
+    """The directories on this host that hold the programs of toolchains."""
+    found = {str((place / path).parent) for name, place in _installed(root) for path in LANGUAGES[name].tools.values()}
+    return sorted(found)
 
 
 def links(root: Path) -> Mapping[str, str]:
