@@ -111,7 +111,7 @@ case $DEED in
   reads) cat "$TARGET" || echo REFUSED cat ;;
   writes) (echo x > "$TARGET") || echo REFUSED write ;;
   connects) (exec 3<> "/dev/tcp/127.0.0.1/$TARGET" && head -c 42 <&3) || echo REFUSED connect ;;
-  hoards) kept=$(head -c 200000000 /dev/zero | tr '\\\\0' x); echo "ESCAPED ${#kept}" ;;
+  hoards) kept=$(head -c 200000000 /dev/zero | tr '\\0' x); echo "ESCAPED ${#kept}" ;;
 esac
 """
 
