@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.execution.building import key_of
-from holdfast.execution.programs import Program, ProgramStore
+from holdfast.execution.programs import RECENT_BYTES, Program, ProgramStore
 from holdfast.languages import LANGUAGES
 
 PROGRAM = Program(b"\x7fELF\nbinary\n", "out", "warning\n", stderr_truncated=True)
@@ -89,3 +89,13 @@ def test_the_key_covers_everything_the_compiler_reads() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert key_of(go, "1", dict(reversed(files.items()))) == keys[0]
+
+
+def test_what_was_read_is_remembered_within_bounds(tmp_path: Path) -> None:
+    large = ProgramStore(tmp_path / "large", 1 << 30)
+    for name in "abc":
+        large.put(name, replace(PROGRAM, content=bytes(RECENT_BYTES // 2)))
+        assert large.recent(name) is None
+        large.remember(name, large.get(name) or PROGRAM)
+    assert large.recent("a") is None
+    assert large.recent("c") == large.recent("b")

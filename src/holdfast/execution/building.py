@@ -52,10 +52,18 @@ class Builder:
         key = key_of(language, version, files)
         lock = self._locks.setdefault(key, anyio.Lock())
         async with lock:
-            known = await run_sync(self._store.get, key) if self._store else None
+            known = await self._known(key)
             if known is not None:
                 return Built(_said(known, time.monotonic() - started), known.content)
             return await self._compile(key, language, files)
+
+    async def _known(self, key: str) -> Program | None:
+        if self._store is None:
+            return None
+        program = self._store.recent(key) or await run_sync(self._store.get, key)
+        if program is not None:
+            self._store.remember(key, program)
+        return program
 
     async def _compile(self, key: str, language: Language, files: Mapping[str, bytes]) -> Built:
         run = Run(SandboxSpec(language.name, self._limits))

@@ -4,10 +4,14 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+RECENT_BYTES = 16 << 20
+"""How much of what was read is remembered."""
 
 _UNFINISHED = ".new-"
 
@@ -29,6 +33,7 @@ class ProgramStore:
     def __init__(self, directory: Path, max_bytes: int) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
+        self._recent: OrderedDict[str, Program] = OrderedDict()
 
     def get(self, key: str) -> Program | None:
         """The program, whole as it was put here; a damaged one is dropped."""
@@ -40,13 +45,26 @@ class ProgramStore:
         try:
             said = json.loads(header)
             if said.pop("sha256") == hashlib.sha256(content).hexdigest():
-                with suppress(OSError):
-                    os.utime(path)
+                self._touch(key)
                 return Program(content=content, **said)
         except (ValueError, TypeError, AttributeError, KeyError):
             pass
         path.unlink(missing_ok=True)
         return None
+
+    def recent(self, key: str) -> Program | None:
+        """The program, if `remember` was told of it a short while ago."""
+        program = self._recent.get(key)
+        if program is not None:
+            self._recent.move_to_end(key)
+            self._touch(key)
+        return program
+
+    def remember(self, key: str, program: Program) -> None:
+        """Keep what was read and verified in memory for a while."""
+        self._recent[key] = program
+        while sum(len(kept.content) for kept in self._recent.values()) > RECENT_BYTES:
+            self._recent.popitem(last=False)
 
     def put(self, key: str, program: Program) -> None:
         """Keep a program. It appears under its key completely or not at all. Raises OSError."""
@@ -68,6 +86,10 @@ class ProgramStore:
         """Remove what a server that was killed left half written. Only for who has the directory alone."""
         for path in self._directory.glob(f"{_UNFINISHED}*"):
             path.unlink(missing_ok=True)
+
+    def _touch(self, key: str) -> None:
+        with suppress(OSError):
+            os.utime(self._directory / key)
 
     def _evict(self) -> None:
         entries = sorted(self._entries(), reverse=True)
