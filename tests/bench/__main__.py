@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.markdown import Markdown
 
+from tests.bench.languages import hello_worlds
 from tests.bench.latency import PROGRAM, sequential_runs
 from tests.bench.load import concurrent_requests, flood_of_output, steady_load
 from tests.bench.report import PAGE, Report, write
@@ -22,6 +23,7 @@ def measure(server: Server) -> Report:
         latencies=sequential_runs(server),
         throughputs=[steady_load(server, clients) for clients in CLIENTS],
         burst=concurrent_requests(server),
+        hellos=hello_worlds(server),
         floods=[flood_of_output(server, cap) for cap in CAPS],
     )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from holdfast import __version__
+from tests.bench.languages import Hello
 from tests.bench.latency import Latency, bare_command, bubblewrap_command
 from tests.bench.load import Burst, Flood, Throughput
 
@@ -29,6 +30,7 @@ class Report:
     burst: Burst
     floods: Sequence[Flood]
     throughputs: Sequence[Throughput]
+    hellos: Sequence[Hello]
 
 
 def write(report: Report) -> str:
@@ -43,7 +45,7 @@ def write(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """The generated part of the page."""
-    sections = (_machine, _latency, _throughput, _burst, _flood)
+    sections = (_machine, _latency, _languages, _throughput, _burst, _flood)
     return "\n".join(section(report) for section in sections)
 
 
@@ -73,6 +75,14 @@ def _latency(report: Report) -> str:
         f"`{' '.join(bubblewrap_command())}`\nand its last part alone.\n\n"
         f"![p50 and p95 of each]({PICTURE.name})\n"
     )
+
+
+def _languages(report: Report) -> str:
+    rows = [
+        (hello.language, f"{hello.ours:.1f}", hello.peer_name, f"{hello.peer:.1f}", f"{hello.ratio:.2f}")
+        for hello in report.hellos
+    ]
+    return f"## Hello world\n\n{_table(('Language', 'p50 ms', 'beside', 'p50 ms', 'ratio'), rows)}"
 
 
 def _throughput(report: Report) -> str:

@@ -115,6 +115,7 @@ def _environment(folder: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "HOLDFAST_STATE_DIR": f"{folder}/state",
         "HOLDFAST_GUEST_ENV": str(load_settings().guest_environment),
+        "HOLDFAST_LANGUAGES_DIR": str(load_settings().toolchains),
         "HOLDFAST_LOG_LEVEL": "warning",
     }
 

@@ -61,6 +61,7 @@ class Runtime(BaseModel):
     main_file: str
     ready: bool
     version: str | None
+    install: str
 
 
 class Runtimes(BaseModel):
@@ -136,6 +137,7 @@ def _runtime(language: Language, version: str | None) -> Runtime:
         main_file=language.main_file,
         ready=version is not None,
         version=version,
+        install=language.install,
     )
 
 
