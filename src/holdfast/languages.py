@@ -33,7 +33,7 @@ edition = "2021"
 
 [[bin]]
 name = "program"
-path = "main.rs"
+path = "src/main.rs"
 """
 
 _BUILD_GO = f"""
@@ -46,8 +46,12 @@ _BUILD_RUST = rf"""
 mkdir -p .holdfast
 sdk='--extern sdk={LANGUAGES_AT}/rust/libsdk.rlib'
 if [ -e sdk.rs ] || [ -e src/sdk.rs ] || [ ! -e {LANGUAGES_AT}/rust/libsdk.rlib ]; then sdk=''; fi
-main=main.rs
-[ -e main.rs ] || main=src/main.rs
+main=src/main.rs
+[ -e $main ] || main=main.rs
+if [ ! -e Cargo.toml ] && [ ! -e main.rs ] && [ "$(ls src)" = main.rs ] && [ -n "$(ls | grep '\.rs$')" ]; then
+  cp src/main.rs main.rs
+  main=main.rs
+fi
 if [ ! -e Cargo.toml ]; then exec rustc --edition 2021 -C opt-level=2 -C strip=debuginfo $sdk -o {PRODUCT} $main; fi
 command -v cargo >/dev/null || {{ echo 'Cargo.toml needs cargo, which is not installed on this host' >&2; exit 1; }}
 if [ -e main.rs ] && [ ! -e src/main.rs ] && ! grep -q 'main\.rs' Cargo.toml; then mkdir -p src; mv main.rs src/; fi
@@ -56,7 +60,8 @@ built=$(find /tmp/target/release -maxdepth 1 -type f -perm -u+x ! -name '*.so' |
 [ -n "$built" ] || {{ echo 'Cargo built no program' >&2; exit 1; }}
 exec cp "$built" {PRODUCT}
 """
-"""Cargo's target directory is outside of the workspace, so that artifacts are the program's own files."""
+"""The code is where Cargo looks for it, unless there are other sources beside it, which are then its modules. Cargo's
+target directory is outside of the workspace, so that artifacts are the program's own files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +204,8 @@ LANGUAGES = {
             name="rust",
             title="Rust",
             description="Rust, one file or a Cargo project without dependencies",
-            main_file="main.rs",
-            also=("src/main.rs",),
+            main_file="src/main.rs",
+            also=("main.rs",),
             run=(f"./{PRODUCT}",),
             entrypoint="cargo run --release -q",
             compile=("sh", "-c", _BUILD_RUST),

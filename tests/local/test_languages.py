@@ -138,6 +138,12 @@ async def test_rust_takes_a_cargo_project_and_modules(executor: Executor) -> Non
     assert (await run(executor, "rust", files=files)).stdout == "42\n"
     alone = {"price.rs": files["src/price.rs"]}
     assert (await run(executor, "rust", code=files["src/main.rs"], files=alone)).stdout == "42\n"
+    inside = {"src/price.rs": files["src/price.rs"]}
+    assert (await run(executor, "rust", code=files["src/main.rs"], files=inside)).stdout == "42\n"
+    project = {"Cargo.toml": files["Cargo.toml"], **inside}
+    assert (await run(executor, "rust", code=files["src/main.rs"], files=project)).stdout == "42\n"
+    beside = {"Cargo.toml": files["Cargo.toml"], "main.rs": 'fn main() { println!("42") }'}
+    assert (await run(executor, "rust", files=beside)).stdout == "42\n"
 
 
 @pytest.mark.parametrize(
