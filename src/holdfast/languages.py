@@ -20,6 +20,9 @@ LANGUAGES_AT = "/opt/holdfast/languages"
 PRODUCT = ".holdfast/main"
 """Where a compile command leaves the program, and where it is run from."""
 
+DRIVER = "main.py"
+"""Where a `driver` is placed: the command that runs it is one for which an interpreter waits."""
+
 LIBRARY_AT = "/opt/holdfast/lib"
 """Where programs find the part of Holdfast that runs inside a cell."""
 
@@ -71,8 +74,9 @@ class Language:
     `compile`, where there is one, is run first, in a sandbox of its own, and leaves the program at `PRODUCT`. `also`
     are other names that the main file may have when it is sent as a file; `sdk` is the name under which the SDK is
     placed beside programs that mention it; `project` are files a custom entrypoint needs, unless they are sent.
-    `tools` are its programs, by name, with their places in its toolchain, if Holdfast installs one. `profile` is what a
-    sandbox may have started in advance for it (`SandboxSpec.profile`).
+    `driver` is the guest program that is placed as `DRIVER` and runs what was sent. `tools` are its programs,
+    by name, with their places in its toolchain, if Holdfast installs one. `profile` is what a sandbox may have started
+    in advance for it (`SandboxSpec.profile`).
     """
 
     name: str
@@ -90,6 +94,7 @@ class Language:
     project: Mapping[str, bytes] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     entrypoint: str = ""
+    driver: str = ""
 
     @property
     def id(self) -> str:
@@ -229,7 +234,9 @@ LANGUAGES = {
             title="SQL",
             description="SQL of DuckDB over the files of the request",
             main_file="main.sql",
-            run=("python", f"{LIBRARY_AT}/holdfast/guest/sql.py", "main.sql"),
+            run=("python", "main.py", "main.sql"),
+            driver="sql.py",
+            profile=DATA_PROFILE,
             install="holdfast setup",
             version=("python", "-c", "from importlib.metadata import version; print(version('duckdb'))"),
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.errors import InvalidFileNameError
 from holdfast.execution import Executor
 from holdfast.languages import LANGUAGES
 from holdfast.types import RunRequest, RunResult, Status
@@ -214,6 +215,13 @@ async def test_sql_reads_every_kind_of_file_and_says_what_is_wrong(executor: Exe
     assert (wrong.status, wrong.exit_code, wrong.metadata) == (Status.FAILED, 1, None)
     assert "nothing" in wrong.stderr
     assert (await run(executor, "sql", code="CREATE TABLE t (x INT)")).status is Status.SUCCEEDED
+
+
+async def test_no_file_of_a_request_is_taken_for_a_module_of_sql(executor: Executor) -> None:
+    files = {name: "raise SystemExit(9)" for name in ("duckdb.py", "json.py", "decimal.py")}
+    assert (await run(executor, "sql", code="SELECT 1 AS x", files=files)).metadata["rows"] == [[1]]
+    with pytest.raises(InvalidFileNameError, match=r"main\.py"):
+        await run(executor, "sql", code="SELECT 1", files={"main.py": ""})
 
 
 async def test_sql_cannot_load_extensions_or_leave_the_sandbox(executor: Executor) -> None:

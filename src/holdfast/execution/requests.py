@@ -27,7 +27,7 @@ from holdfast.execution.names import (
     encoded,
     encoded_argument,
 )
-from holdfast.languages import Language, find_language, profile_for
+from holdfast.languages import DRIVER, Language, find_language, profile_for
 from holdfast.types import Capabilities, File, Limits, Network, RunRequest, parse_size
 
 MAX_CODE_BYTES = 1_048_576
@@ -197,16 +197,20 @@ def _files(request: RunRequest, language: Language) -> Mapping[str, bytes]:
 def _completed(files: Mapping[str, bytes], request: RunRequest, language: Language) -> Mapping[str, bytes]:
     """The files, with those of ours that they need: what was sent wins."""
     ours = language.project_files(files) if request.entrypoint else {}
+    if language.driver:
+        if DRIVER in files:
+            raise InvalidFileNameError(f"Invalid filename: '{DRIVER}' is where {language.title} starts.", field="files")
+        ours = {**ours, DRIVER: shipped(language.driver)}
     mentioned = "sdk" in (request.entrypoint or "") or any(b"sdk" in content for content in files.values())
     if language.sdk and mentioned and not any(name.startswith("sdk.") for name in files):
-        ours = {**ours, language.sdk: sdk(language.sdk)}
+        ours = {**ours, language.sdk: shipped(f"sdk/{language.sdk}")}
     return {**ours, **files}
 
 
 @cache
-def sdk(name: str) -> bytes:
-    """The text of our SDK of that name."""
-    return (resources.files("holdfast") / "guest" / "sdk" / name).read_bytes()
+def shipped(path: str) -> bytes:
+    """A file of ours for programs."""
+    return (resources.files("holdfast") / "guest" / path).read_bytes()
 
 
 def _content(content: str | File) -> bytes:

@@ -4,11 +4,14 @@ It runs as the program of its run, with the packages of programs. Every data fil
 name without the ending.
 """
 
+import sys
+
+sys.path.pop(0)  # The workspace: what is in there is data, and no module of ours.
+
 import datetime
 import decimal
 import json
 import os
-import sys
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -34,7 +37,6 @@ def main() -> int:
     """Exit code 0, or 1 with one message on stderr."""
     with open(sys.argv[1], encoding="utf-8") as file:
         statements = file.read()
-    sys.path.pop(0)
     import duckdb  # type: ignore[import-not-found, unused-ignore]
 
     connection = duckdb.connect(config=_SETTINGS)
