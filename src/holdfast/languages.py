@@ -196,7 +196,7 @@ LANGUAGES = {
                 # Its index of the standard library would have to be written where nothing can be written.
                 "GODEBUG": "goindex=0",
                 "GOENV": "off",
-                "GOFLAGS": "-trimpath -buildvcs=false -mod=mod",
+                "GOFLAGS": "-trimpath -buildvcs=false",
                 "GOPATH": "/tmp/go",
                 "GOPROXY": "off",
                 "GOTELEMETRY": "off",

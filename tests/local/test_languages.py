@@ -130,6 +130,17 @@ async def test_go_takes_a_module_with_packages(executor: Executor) -> None:
     assert result.stdout == "42\n", result.stderr
 
 
+async def test_go_takes_vendored_modules(executor: Executor) -> None:
+    main = 'package main\nimport ("fmt"; "example.org/price")\nfunc main() { fmt.Println(price.Of(2)) }'
+    files = {
+        "go.mod": "module shop\n\ngo 1.21\n\nrequire example.org/price v1.0.0\n",
+        "vendor/modules.txt": "# example.org/price v1.0.0\n## explicit\nexample.org/price\n",
+        "vendor/example.org/price/price.go": "package price\nfunc Of(n int) int { return n * 21 }",
+    }
+    result = await run(executor, "go", code=main, files=files)
+    assert result.stdout == "42\n", result.stderr
+
+
 async def test_rust_takes_a_cargo_project_and_modules(executor: Executor) -> None:
     files = {
         "Cargo.toml": '[package]\nname = "shop"\nversion = "0.1.0"\nedition = "2021"\n',

@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
@@ -83,10 +83,14 @@ class Builder:
         if result.status is not Status.SUCCEEDED:
             return Built(compiled, failure=result.model_copy(update={"phase": "compile", "compile": compiled}))
         content = run.returned[PRODUCT]
-        if self._store:
-            cut = result.truncated
-            await run_sync(self._store.put, key, Program(content, result.stdout, result.stderr, cut.stdout, cut.stderr))
+        await self._keep(key, Program(content, result.stdout, result.stderr, *result.truncated.model_dump().values()))
         return Built(compiled, content)
+
+    async def _keep(self, key: str, program: Program) -> None:
+        """What cannot be kept, as on a full disk, is compiled again the next time."""
+        if self._store is not None:
+            with suppress(OSError):
+                await run_sync(self._store.put, key, program)
 
 
 _SHARED = {"stdout", "stderr", "exit_code", "execution_time", "truncated"}

@@ -78,12 +78,12 @@ class ProgramStore:
                 file.flush()
                 os.replace(file.name, self._directory / key)
             except BaseException:
-                os.unlink(file.name)
+                Path(file.name).unlink(missing_ok=True)
                 raise
         self._evict()
 
     def clear_unfinished(self) -> None:
-        """Remove what a server that was killed left half written. Only for who has the directory alone."""
+        """Remove what somebody who was killed left half written; who still writes only fails to keep a program."""
         for path in self._directory.glob(f"{_UNFINISHED}*"):
             path.unlink(missing_ok=True)
 

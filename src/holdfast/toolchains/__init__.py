@@ -49,13 +49,14 @@ def is_ready(root: Path, name: str) -> bool:
 def _build(root: Path, name: str, progress: Progress) -> None:
     place, building = root / name, root / f".{name}.new"
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
-    building.chmod(0o755)
+    usual = os.umask(0o022)
     try:
+        building.mkdir()
         RECIPES[name](Workshop(building, root, progress))
         (building / STAMP).write_text(_stamp(name))
         replace(building, place)
     finally:
+        os.umask(usual)
         shutil.rmtree(building, ignore_errors=True)
     progress(f"Ready: {LANGUAGES[name].title}")
 

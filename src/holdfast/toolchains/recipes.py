@@ -112,6 +112,7 @@ def _from_debian(shop: Workshop, packages: tuple[str, ...]) -> None:
         )
     shop.progress(f"Running {install}")
     quietly = {"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    _step("Rust", ["apt-get", "update", "--quiet"], quietly)
     _step("Rust", ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages], quietly)
 
 

@@ -22,10 +22,10 @@ class LocalConfig:
 
     state_dir: Path
     guest_env: Path
+    toolchains: Path
     floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
     accept_rlimits: bool = False
     allow_network: bool = False
     cgroup_parent: str | None = None
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    toolchains: Path = Path("/nonexistent")
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)
