@@ -268,6 +268,19 @@ async def test_a_link_in_place_of_the_metadata_is_not_followed(executor: Executo
     assert len(result.notes) == 1
 
 
+@pytest.mark.parametrize("language", ["node", "python", "bash"])
+async def test_large_files_arrive_whole(executor: Executor, language: str) -> None:
+    sizes = [(1 << 16) - 1, (1 << 16) + 1, 3 << 20]
+    files = {f"{size}.txt": "x" * size for size in sizes}
+    code = {
+        "node": "for (const n of require('fs').readdirSync('.').sort()) console.log(require('fs').statSync(n).size)",
+        "python": "import os\nfor name in sorted(os.listdir()): print(os.stat(name).st_size)",
+        "bash": "stat -c %s *",
+    }[language]
+    result = await run(executor, language, code=code, files=files)
+    assert sorted(map(int, result.stdout.split()))[1:] == sizes, result.stderr
+
+
 async def test_a_megabyte_of_code_and_200_files_compile(executor: Executor) -> None:
     padding = "// " + "x" * (1_048_576 - len(HELLO["go"]) - 4) + "\n"
     files = {f"data/{n}.bin": {"base64": base64.b64encode(bytes(100)).decode()} for n in range(200)}

@@ -149,12 +149,13 @@ def _landlock_holds() -> bool:
 
 
 def _start(job: Frame, clean: CleanStart) -> None:
-    for target, fd in enumerate(job.fds):
+    payload = job.payload or large_payload(job.fds[3:])
+    for target, fd in enumerate(job.fds[:3]):
         os.dup2(fd, target)
     syscalls.close_fds_from(3)
     header = job.header
     try:
-        for name, data in split_files(header["files"], job.payload).items():
+        for name, data in split_files(header["files"], payload).items():
             collect.write_file_by_name(name, data, collect.mode_of(name, header["executables"]))
     except OSError as error:
         _refuse(f"the files could not be placed: {error.strerror}", 1)
@@ -167,6 +168,11 @@ def _start(job: Frame, clean: CleanStart) -> None:
         _become_main(argv, clean)
         return
     _exec(argv)
+
+
+def large_payload(fds: list[int]) -> bytes:
+    """What was too large for a message, and came as the descriptor of a file."""
+    return os.pread(fds[0], os.fstat(fds[0]).st_size, 0) if fds else b""
 
 
 def _become_main(argv: list[str], clean: CleanStart) -> None:

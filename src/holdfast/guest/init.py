@@ -184,7 +184,7 @@ class Init:
         """Run one command to its end and send the verdict; None in a guest."""
         received = time.monotonic()
         header = frame.header
-        chosen = self._choose_guest(started=not frame.fds)
+        chosen = self._choose_guest(started=header["started"])
         if chosen is None:
             return None
         self._adjust(header["writes"], header["disk"])
@@ -245,7 +245,7 @@ class Init:
             return
         for name, value in job["rlimits"].items():
             resource.prlimit(chosen.pid, getattr(resource, name), (value, value))
-        for name, data in split_files(job["files"], frame.payload).items():
+        for name, data in split_files(job["files"], frame.payload or guest.large_payload(frame.fds)).items():
             collect.write_file(self._workspace, name, data, collect.mode_of(name, job["executables"]))
         chosen.channel.send({"argv": job["argv"][2:], "environment": job["environment"]})
 

@@ -1,6 +1,7 @@
 """A cell as the server sees it: a `Sandbox` behind a control socket."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ VERDICT_GRACE_SECONDS = 10.0
 """How long after its time is up pid 1 may take to end everything and collect, before the launcher ends the cell."""
 
 LOST_SECONDS = 2.0
+INLINE_BYTES = 64 << 10
+"""Files that are larger together go as a descriptor: through two sockets they would be copied six times."""
+
 COLD_VARIABLES = re.compile(
     r"LANG|LANGUAGE|LC_.*|TZ|MALLOC_.*|GLIBC_.*|.*_NUM_THREADS|HOME|USER|LOGNAME|ARROW_.*|MPL.*"
     r"|NPY_.*|NUMPY_.*|PANDAS_.*|DUCKDB_.*"
@@ -146,6 +150,7 @@ class LocalSandbox:
         environment = BASE_ENVIRONMENT | dict(command.environment)
         header = {
             "op": "exec",
+            "started": given_away,
             "job": {
                 "argv": command.argv,
                 "environment": environment,
@@ -162,10 +167,14 @@ class LocalSandbox:
             "returns": dict(command.returns),
         }
         fds = () if given_away else pipes.program_ends()
+        large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
-            await self._connection.send(header, payload, fds)
+            await self._connection.send(header, *((payload, fds) if large is None else (b"", (*fds, large))))
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
+        finally:
+            if large is not None:
+                os.close(large)
         self._made_with = self._held_to
         pipes.given_away()
         pipes.stdin.feed(command.stdin)
@@ -248,6 +257,14 @@ _FILE_ERRORS: dict[str, type[HoldfastError]] = {
     "ENOSPC": StorageFullError,
     "EDQUOT": StorageFullError,
 }
+
+
+def _in_memory(payload: bytes) -> int:
+    """A file that is nowhere, to be read by who is given its descriptor."""
+    fd = os.memfd_create("files", os.MFD_CLOEXEC)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(payload)
+    return fd
 
 
 def _needs_cold_start(command: Command) -> bool:
