@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -45,6 +46,8 @@ def hello_worlds(server: Server) -> list[Hello]:
     client = Client(server.port)
     ready = [name for name in BARS if _is_there(client, name)]
     found = [_compiled(client, name) if name in SOURCES else _interpreted(client, name) for name in ready]
+    if shutil.which("node", path=CLEAN_PATH):
+        found.append(_interpreted(client, "node", shutil.which("node", path=CLEAN_PATH)))
     client.close()
     return found
 
@@ -53,16 +56,17 @@ def _is_there(client: Client, name: str) -> bool:
     return client.run({"image": name, "code": SOURCES.get(name, SCRIPT)}).status == 200
 
 
-def _interpreted(client: Client, name: str) -> Hello:
+def _interpreted(client: Client, name: str, other: str | None = None) -> Hello:
+    """Beside the same binary as a bare process, or beside another."""
     language, root = LANGUAGES[name], load_settings().toolchains
-    program = str(root / name / language.tools[name])
+    program = other or str(root / name / language.tools[name])
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, language.main_file).write_text(SCRIPT)
         ours, bare = _alternating(
             lambda: _ask(client, {"image": name, "code": SCRIPT}),
             lambda: _spawn([program, *language.run[1:]], folder),
         )
-    return Hello(name, ours, "the bare process", bare)
+    return Hello(name, ours, f"the bare process of {other}" if other else "the bare process", bare)
 
 
 def _compiled(client: Client, name: str) -> Hello:
