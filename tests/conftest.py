@@ -1,17 +1,19 @@
 """Engines for the suites that run over all of them, and the promise that nothing of it all remains."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio
 import pytest
 
-from holdfast.app import local_config
+from holdfast.app import App, local_config, open_app
 from holdfast.engines import Engine
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.errors import StartupError
+from holdfast.languages import LANGUAGES
 from holdfast.settings import load_settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.engines import open_engine
@@ -25,7 +27,17 @@ KIND = {"unisolated": "unisolated", "local": "local", "stocked": "local"}
 LAST = "test_nothing_is_left_behind"
 
 
-def _absent(kind: str, error: Exception) -> NoReturn:
+def needs_language(runtimes: Mapping[str, str | None], name: str) -> None:
+    """Skips where this host lacks a language, unless `HOLDFAST_EXPECT` names `languages`."""
+    if runtimes[name] is not None:
+        return
+    reason = f"{LANGUAGES[name].title} is not installed on this host; run: {LANGUAGES[name].install}"
+    if "languages" in EXPECTED:
+        pytest.fail(f"{reason} (and HOLDFAST_EXPECT names languages)")
+    pytest.skip(reason)
+
+
+def absent(kind: str, error: Exception) -> NoReturn:
     reason = f"the engine '{kind}' is absent: {error}"
     if kind in EXPECTED:
         pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")
@@ -44,12 +56,23 @@ async def engine(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIte
     try:
         opened = await opening.__aenter__()
     except ABSENT as error:
-        _absent(KIND[request.param], error)
+        absent(KIND[request.param], error)
     try:
         yield opened
     finally:
         with anyio.CancelScope(shield=True):
             await opening.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def local_app(**overrides: Any) -> AsyncIterator[App]:
+    """The product on this host; skips where it has no local engine, unless `HOLDFAST_EXPECT` names it."""
+    async with AsyncExitStack() as stack:
+        try:
+            app = await stack.enter_async_context(open_app(load_settings(overrides)))
+        except ABSENT as error:
+            absent("local", error)
+        yield app
 
 
 @pytest.fixture
@@ -60,7 +83,7 @@ async def config(anyio_backend: str) -> LocalConfig:
         async with LocalEngine.open(wanted):
             return wanted
     except ABSENT as error:
-        _absent("local", error)
+        absent("local", error)
 
 
 @pytest.fixture(scope="session", autouse=True)

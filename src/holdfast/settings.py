@@ -89,6 +89,9 @@ class Settings(BaseModel):
     guest_env: Folder | None = _described(
         None, "The environment whose packages programs can import.", "guest, in the state directory"
     )
+    languages_dir: Folder | None = _described(
+        None, "Where Holdfast installs compilers and runtimes.", "languages, in the state directory"
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Lowered] = _described(
         "info", "Least severe log line to write."
     )
@@ -136,11 +139,19 @@ class Settings(BaseModel):
     max_open_files: Annotated[int, Field(ge=16)] = _described(4096, "Most open files a run may ask for.")
     output_bytes: Size = _described("1m", "What is kept of each output stream when a run does not say.")
     max_output_bytes: Size = _described("16m", "Most output per stream a run may ask for.")
+    compile_timeout: Positive = _described(60.0, "Seconds a compiler may take.")
+    compile_memory: Size = _described("1g", "Memory a compiler may use.")
+    compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
     @property
     def guest_environment(self) -> Path:
         """Where the packages of programs live."""
         return self.guest_env or self.state_dir / "guest"
+
+    @property
+    def toolchains(self) -> Path:
+        """Where the languages that Holdfast installs live."""
+        return self.languages_dir or self.state_dir / "languages"
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":

@@ -230,8 +230,23 @@ class RunRequest(BaseModel):
         return value
 
 
+class Compile(Frozen):
+    """What the compiler said. `cached`: the program was compiled before, and this is what was said then."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+    execution_time: float
+    cached: bool
+    truncated: Truncated
+
+
 class RunResult(Frozen):
-    """What one program did, what it used, and what held it."""
+    """What one program did, what it used, and what held it.
+
+    `phase` is where it ended; in `compile` the program never ran, and all of this is about the compiler. `metadata` is
+    what the program set with its SDK.
+    """
 
     run_id: str
     status: Status
@@ -246,6 +261,18 @@ class RunResult(Frozen):
     isolation: Isolation
     artifacts: tuple[Artifact, ...] = ()
     notes: tuple[str, ...] = ()
+    phase: Literal["compile", "run"] = "run"
+    compile: Compile | None = None
+    metadata: Any = None
+
+
+class CompiledEvent(Frozen):
+    """The compiler is done, or was not needed. If it failed, `exited` follows, else `started`."""
+
+    type: Literal["compiled"] = "compiled"
+    seq: int
+    run_id: str
+    compile: Compile
 
 
 class StartedEvent(Frozen):
@@ -274,4 +301,4 @@ class ExitedEvent(Frozen):
     result: RunResult
 
 
-Event = Annotated[StartedEvent | OutputEvent | ExitedEvent, Field(discriminator="type")]
+Event = Annotated[CompiledEvent | StartedEvent | OutputEvent | ExitedEvent, Field(discriminator="type")]

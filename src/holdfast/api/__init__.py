@@ -14,12 +14,22 @@ from holdfast.api import info, runs
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import MEDIA_TYPE, Problem, from_routing
 from holdfast.app import App
-from holdfast.types import ExitedEvent, OutputEvent, RunRequest, RunResult, StartedEvent
+from holdfast.types import CompiledEvent, ExitedEvent, OutputEvent, RunRequest, RunResult, StartedEvent
 
 __all__ = ["create_api"]
 
 _REFERENCE = "#/components/schemas/{model}"
-_MODELS = (RunRequest, RunResult, StartedEvent, OutputEvent, ExitedEvent, Problem, info.Health, info.Runtimes)
+_MODELS = (
+    RunRequest,
+    RunResult,
+    CompiledEvent,
+    StartedEvent,
+    OutputEvent,
+    ExitedEvent,
+    Problem,
+    info.Health,
+    info.Runtimes,
+)
 _REFUSALS = (400, 401, 403, 404, 413, 415, 422, 429, 503, 507)
 
 
@@ -86,7 +96,7 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
     if api.openapi_schema is None:
         schema = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
         _, models = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REFERENCE)
-        events = [_reference(f"{name}Event") for name in ("Started", "Output", "Exited")]
+        events = [_reference(f"{name}Event") for name in ("Compiled", "Started", "Output", "Exited")]
         schema["components"] = {
             "schemas": {**models["$defs"], "Event": {"oneOf": events}},
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},

@@ -71,7 +71,10 @@ class SlicedResponse(Response):
 
 
 async def run_stream(request: Request) -> Response:
-    """Run a program and send what it does, as server-sent events: `started`, `output`, `exited` (or `error`)."""
+    """Run a program and send what it does, as server-sent events: `started`, `output`, `exited` (or `error`).
+
+    In a compiled language `compiled` comes first; when the compiler failed, only `exited` follows.
+    """
     app: App = request.app.state.holdfast
     wanted = await _read(request)
     if wanted is None:

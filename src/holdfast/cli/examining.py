@@ -1,13 +1,14 @@
 """`holdfast doctor`: what this host can enforce, and whether it holds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from holdfast.app import open_engine, probe
+from holdfast.cli.installing import table
 from holdfast.engines import Engine
 from holdfast.settings import Settings
 from holdfast.telemetry import Metrics
@@ -23,11 +24,13 @@ async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
     console = Console(stderr=as_json)
     capabilities = await probe(settings)
     missing = sorted(_needed(settings) - _present(capabilities))
+    versions = {} if missing else await _versions(settings)
     if not as_json:
         _show_host(console, capabilities, missing)
+        console.print(table(versions))
     reports = await _attack(settings, console) if attack and not missing else []
     if as_json:
-        print(_as_json(capabilities, missing, reports))
+        print(_as_json(capabilities, missing, versions, reports))
     elif reports:
         _show_reports(console, reports)
     escaped = any(report.outcome.result is Result.ESCAPED for report in reports)
@@ -42,6 +45,11 @@ def _needed(settings: Settings) -> set[str]:
 
 def _present(capabilities: Capabilities) -> frozenset[str]:
     return capabilities.layers | ({"network"} if Network.FULL in capabilities.networks else set())
+
+
+async def _versions(settings: Settings) -> Mapping[str, str | None]:
+    async with open_engine(settings, Metrics()) as engine:
+        return await engine.runtimes()
 
 
 async def _attack(settings: Settings, console: Console) -> list[Report]:
@@ -100,7 +108,12 @@ def _show_reports(console: Console, reports: Sequence[Report]) -> None:
     console.print(f"{len(reports)} attacks: {counts}.")
 
 
-def _as_json(capabilities: Capabilities, missing: Sequence[str], reports: Sequence[Report]) -> str:
+def _as_json(
+    capabilities: Capabilities,
+    missing: Sequence[str],
+    versions: Mapping[str, str | None],
+    reports: Sequence[Report],
+) -> str:
     attacks = [
         {
             "aim": report.attack.aim.value,
@@ -112,4 +125,6 @@ def _as_json(capabilities: Capabilities, missing: Sequence[str], reports: Sequen
         for report in reports
     ]
     host = json.loads(capabilities.model_dump_json())
-    return json.dumps({"capabilities": host, "missing": list(missing), "attacks": attacks}, indent=2)
+    return json.dumps(
+        {"capabilities": host, "missing": list(missing), "languages": dict(versions), "attacks": attacks}, indent=2
+    )

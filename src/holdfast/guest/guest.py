@@ -150,13 +150,14 @@ def _landlock_holds() -> bool:
 
 
 def _start(job: Frame, stash: preload.Stash) -> None:
-    for target, fd in enumerate(job.fds):
+    payload = job.payload or large_payload(job.fds[3:])
+    for target, fd in enumerate(job.fds[:3]):
         os.dup2(fd, target)
     syscalls.close_fds_from(3)
     header = job.header
     try:
-        for name, data in split_files(header["files"], job.payload).items():
-            collect.write_file_by_name(name, data)
+        for name, data in split_files(header["files"], payload).items():
+            collect.write_file_by_name(name, data, collect.mode_of(name, header["executables"]))
     except OSError as error:
         _refuse(f"the files could not be placed: {error.strerror}", 1)
     for name, value in header["rlimits"].items():
@@ -165,9 +166,14 @@ def _start(job: Frame, stash: preload.Stash) -> None:
         os.environ[name] = value
     argv = list(header["argv"])
     if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"] and not preload.is_shadowed(stash, "."):
-        _become_main(argv, stash, may_be_archive=_ARCHIVE_MARK in job.payload)
+        _become_main(argv, stash, may_be_archive=_ARCHIVE_MARK in payload)
         return
     _exec(argv)
+
+
+def large_payload(fds: list[int]) -> bytes:
+    """What was too large for a message, and came as the descriptor of a file."""
+    return os.pread(fds[0], os.fstat(fds[0]).st_size, 0) if fds else b""
 
 
 def _become_main(argv: list[str], stash: preload.Stash, *, may_be_archive: bool) -> None:

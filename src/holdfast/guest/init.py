@@ -177,7 +177,7 @@ class Init:
         """Run one command to its end and send the verdict; None in a guest."""
         received = time.monotonic()
         header = frame.header
-        chosen = self._choose_guest(started=not frame.fds)
+        chosen = self._choose_guest(started=header["started"])
         if chosen is None:
             return None
         self._adjust(header["writes"], header["disk"])
@@ -199,6 +199,8 @@ class Init:
         usage = self.usage_since(cpu_before, kills_before, ended - started)
         with groups.MoreMemory(self._knobs, self._limits, usage["memory_peak"]):
             files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
+            returned = collect.named(self._workspace, header["returns"], notes)
+            files |= returned
             verdict = {
                 "op": "exited",
                 "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
@@ -207,6 +209,7 @@ class Init:
                 "usage": usage,
                 "disk_full": disk.f_bavail == 0 or disk.f_favail == 0,
                 "artifacts": list(files.items()),
+                "returned": list(returned),
                 "notes": notes,
                 "start_ms": (started - received) * 1000,
                 "run_ms": (ended - started) * 1000,
@@ -235,8 +238,8 @@ class Init:
             return
         for name, value in job["rlimits"].items():
             resource.prlimit(chosen.pid, getattr(resource, name), (value, value))
-        for name, data in split_files(job["files"], frame.payload).items():
-            collect.write_file(self._workspace, name, data)
+        for name, data in split_files(job["files"], frame.payload or guest.large_payload(frame.fds)).items():
+            collect.write_file(self._workspace, name, data, collect.mode_of(name, job["executables"]))
         environment = self._config["environment"] | job["environment"]
         chosen.channel.send({"argv": job["argv"][2:], "environment": environment})
 

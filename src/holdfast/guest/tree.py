@@ -16,7 +16,7 @@ from typing import Any
 from holdfast.guest import syscalls
 from holdfast.guest.frames import marshalled
 
-_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "etc", "run", "var", "opt/holdfast")
+_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "etc", "run", "var", "opt/holdfast/bin")
 _LINKS = {
     "dev/fd": "/proc/self/fd",
     "dev/stdin": "/proc/self/fd/0",

@@ -1,6 +1,7 @@
 """A cell as the server sees it: a `Sandbox` behind a control socket."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +26,9 @@ VERDICT_GRACE_SECONDS = 10.0
 """How long after its time is up pid 1 may take to end everything and collect, before the launcher ends the cell."""
 
 LOST_SECONDS = 2.0
+INLINE_BYTES = 64 << 10
+"""Files that are larger together go as a descriptor: through two sockets they would be copied six times."""
+
 COLD_VARIABLES = re.compile(
     r"LANG|LANGUAGE|LC_.*|TZ|MALLOC_.*|GLIBC_.*|.*_NUM_THREADS|HOME|USER|LOGNAME|ARROW_.*|MPL.*"
     r"|NPY_.*|NUMPY_.*|PANDAS_.*|DUCKDB_.*"
@@ -150,10 +154,12 @@ class LocalSandbox:
         index, payload = join_files(dict(command.files))
         header = {
             "op": "exec",
+            "started": given_away,
             "job": {
                 "argv": command.argv,
                 "environment": dict(command.environment),
                 "files": index,
+                "executables": tuple(command.executables),
                 "rlimits": self._held_to.rlimits,
                 "cold": _needs_cold_start(command),
             },
@@ -162,12 +168,17 @@ class LocalSandbox:
             **self._changes(),
             "artifacts": command.artifacts,
             "artifact_bytes": command.artifact_bytes,
+            "returns": dict(command.returns),
         }
         fds = () if given_away else pipes.program_ends()
+        large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
-            await self._connection.send(header, payload, fds)
+            await self._connection.send(header, *((payload, fds) if large is None else (b"", (*fds, large))))
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
+        finally:
+            if large is not None:
+                os.close(large)
         self._made_with = self._held_to
         pipes.given_away()
         pipes.stdin.feed(command.stdin)
@@ -252,6 +263,14 @@ _FILE_ERRORS: dict[str, type[HoldfastError]] = {
 }
 
 
+def _in_memory(payload: bytes) -> int:
+    """A file that is nowhere, to be read by who is given its descriptor."""
+    fd = os.memfd_create("files", os.MFD_CLOEXEC)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(payload)
+    return fd
+
+
 def _needs_cold_start(command: Command) -> bool:
     return any(map(COLD_VARIABLES.fullmatch, command.environment))
 
@@ -266,6 +285,7 @@ def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
     if header["op"] != "exited":
         return EngineError(f"The sandbox failed: {header.get('error', 'unknown answer')}.")
     usage = header["usage"]
+    files = split_files(header["artifacts"], payload)
     return Exited(
         exit_code=header["exit_code"],
         signal=header["signal"],
@@ -279,7 +299,8 @@ def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
             out_of_memory=bool(usage["oom_kills"]),
         ),
         disk_full=header["disk_full"],
-        artifacts=split_files(header["artifacts"], payload),
+        returned={name: files.pop(name) for name in header["returned"]},
+        artifacts=files,
         notes=tuple(header["notes"]),
         start_ms=header["start_ms"],
         run_ms=header["run_ms"],

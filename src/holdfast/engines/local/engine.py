@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -28,6 +28,7 @@ from holdfast.guest import syscalls
 from holdfast.guest.init import NAMESPACE_NAMES
 from holdfast.guest.launcher import CONFIG_VARIABLE
 from holdfast.guest.tree import own_id_range
+from holdfast.languages import LANGUAGES
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
 
 PLAIN = ""
@@ -137,9 +138,9 @@ class LocalEngine:
             "root": str(root),
             "rootless": os.geteuid() != 0,
             "uid_range": self._uid_range,
-            "binds": tree.binds(self._config.guest_env),
+            "binds": tree.binds(self._config.guest_env, self._config.toolchains),
             "copies": tree.copies(),
-            "links": tree.links(),
+            "links": tree.links(self._config.toolchains),
             "files": self._gateways.files(),
             "interpreter": f"{tree.ENVIRONMENT_AT}/bin/python",
             "argv": ["python", "main.py"],
@@ -327,9 +328,9 @@ class LocalEngine:
             notes=tuple(notes),
         )
 
-    async def runtimes(self) -> Mapping[str, str | None]:
+    async def runtimes(self, names: Collection[str] = LANGUAGES) -> Mapping[str, str | None]:
         """Language -> version, None for one whose program is not on this host. Asked inside a cell."""
-        return await versions(self)
+        return await versions(self, names)
 
     async def aclose(self) -> None:
         """End every cell and the launchers, and remove our control groups."""

@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, Unpack
@@ -196,10 +197,14 @@ class Cage:
             stdin=options.get("stdin", b""),
             files={"deed.py": DEED, row.main_file: (PREAMBLE + code).encode(), **options.get("files", {})},
             artifacts=options.get("artifacts", ()),
-            wall_seconds=self._limits.wall_seconds,
         )
+        return await self.run_command(command, options.get("read_after", 0))
+
+    async def run_command(self, command: Command, read_after: float = 0) -> Ran:
+        """Run any command, for as long as a run may take. Raises as `run`."""
+        command = replace(command, wall_seconds=self._limits.wall_seconds)
         with anyio.fail_after(self._limits.wall_seconds + OVERTIME_SECONDS):
-            ran = await self._finish(command, options.get("read_after", 0))
+            ran = await self._finish(command, read_after)
         await self._arena.settle()
         return ran
 
