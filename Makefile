@@ -3,6 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+RUNS ?= 1
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -66,13 +67,19 @@ check: $(INSTALLED) ## Format, lint, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## Measure this machine and write docs/benchmarks.md
-	@$(BIN)/python -m tests.bench
+bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench --runs $(RUNS)
+	@$(BIN)/python -m tests.bench.languages
 
 lock: ## Pin the newest versions of everything (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
 	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements-dev.lock
 	cd src/holdfast && $(COMPILE) --upgrade guest-requirements.txt -o guest-requirements.lock
+	cd src/holdfast && for name in deno go node; do \
+	  $(COMPILE) --upgrade toolchains/$$name.txt -o toolchains/$$name.lock; done
+	cd src/holdfast/toolchains && folder=$$(mktemp -d) && echo '{"name": "holdfast-bun", "private": true}' > $$folder/package.json \
+	  && npm install --prefix $$folder --package-lock-only --omit-lockfile-registry-resolved --save-exact bun \
+	  && cp $$folder/package.json bun.package.json && cp $$folder/package-lock.json bun.package-lock.json
 
 clean: ## Remove what set-up, builds and tests left in this folder
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

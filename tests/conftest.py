@@ -1,17 +1,19 @@
 """Engines for the suites that run over all of them, and the promise that nothing of it all remains."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio
 import pytest
 
-from holdfast.app import local_config
+from holdfast.app import App, local_config, open_app
 from holdfast.engines import Engine
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.errors import StartupError
+from holdfast.languages import LANGUAGES
 from holdfast.settings import load_settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.engines import open_engine
@@ -23,6 +25,16 @@ KIND = {"unisolated": "unisolated", "local": "local", "stocked": "local"}
 """What `HOLDFAST_EXPECT` calls each engine: the local one comes with and without stock."""
 
 LAST = "test_nothing_is_left_behind"
+
+
+def needs_language(runtimes: Mapping[str, str | None], name: str) -> None:
+    """Skips where this host lacks a language, unless `HOLDFAST_EXPECT` names `languages`."""
+    if runtimes[name] is not None:
+        return
+    reason = f"{LANGUAGES[name].title} is not installed on this host; run: {LANGUAGES[name].install}"
+    if "languages" in EXPECTED:
+        pytest.fail(f"{reason} (and HOLDFAST_EXPECT names languages)")
+    pytest.skip(reason)
 
 
 def absent(kind: str, error: Exception) -> NoReturn:
@@ -50,6 +62,17 @@ async def engine(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIte
     finally:
         with anyio.CancelScope(shield=True):
             await opening.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def local_app(**overrides: Any) -> AsyncIterator[App]:
+    """The product on this host; skips where it has no local engine, unless `HOLDFAST_EXPECT` names it."""
+    async with AsyncExitStack() as stack:
+        try:
+            app = await stack.enter_async_context(open_app(load_settings(overrides)))
+        except ABSENT as error:
+            absent("local", error)
+        yield app
 
 
 @pytest.fixture

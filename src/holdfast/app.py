@@ -3,7 +3,7 @@
 import fcntl
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,10 @@ from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, full_disk_is_ours
-from holdfast.execution import Admission, Bounds, Executor
+from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
-from holdfast.languages import DATA_PROFILE
+from holdfast.languages import DATA_PROFILE, LANGUAGES
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits
@@ -44,7 +44,7 @@ class App:
 def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | None], metrics: Metrics) -> App:
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
-    executor = Executor(engine, bounds(settings), admission, metrics, runtimes)
+    executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
     return App(settings=settings, executor=executor, grader=Grader(executor), keys=open_keys(settings), metrics=metrics)
 
 
@@ -56,14 +56,14 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Loc
 
 
 @asynccontextmanager
-async def open_app(settings: Settings) -> AsyncIterator[App]:
+async def open_app(settings: Settings, languages: Collection[str] = LANGUAGES) -> AsyncIterator[App]:
     """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
 
-    With `pool_size` above 0, sandboxes are kept in stock.
+    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known.
     """
     metrics = Metrics()
     async with open_engine(settings, metrics) as engine:
-        runtimes = await engine.runtimes()
+        runtimes = await engine.runtimes(languages)
         async with pooled(engine, settings, runtimes, metrics) as stocked:
             yield assemble(settings, stocked, runtimes, metrics)
 
@@ -101,8 +101,14 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     """
     refuse_an_open_door(settings, open_keys(settings))
     with _only_server(settings.state_dir):
+        open_programs(settings).clear_unfinished()
         async with open_app(settings) as app:
             yield app
+
+
+def open_programs(settings: Settings) -> ProgramStore:
+    """The compiled programs of the state directory."""
+    return ProgramStore(settings.state_dir / "programs", settings.compile_cache)
 
 
 def open_keys(settings: Settings) -> KeyStore:
@@ -141,7 +147,18 @@ def bounds(settings: Settings) -> Bounds:
         cpu_seconds=settings.max_timeout * cores,
         cpus=cores,
     )
-    return Bounds(defaults=defaults, ceilings=ceilings, loaded=settings.warm_modules)
+    compiling = ceilings.model_copy(
+        update={
+            "wall_seconds": settings.compile_timeout,
+            "memory_bytes": settings.compile_memory,
+            "disk_bytes": settings.compile_memory * 3 // 4,
+            "output_bytes": settings.output_bytes,
+            "cpu_shares": settings.default_cpu_shares,
+            "cpu_seconds": None,
+            "cpus": defaults.cpus,
+        }
+    )
+    return Bounds(defaults=defaults, ceilings=ceilings, loaded=settings.warm_modules, compiling=compiling)
 
 
 def is_loopback(host: str) -> bool:
@@ -191,7 +208,10 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         floor=frozenset(settings.isolation_floor),
         accept_rlimits=settings.accept_rlimits,
         allow_network=settings.allow_network,
+        network_allow=settings.network_allow,
+        network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
+        toolchains=settings.toolchains,
         on_event=metrics.engine_event,
     )

@@ -20,11 +20,13 @@ from importlib import resources
 from pathlib import Path
 
 from holdfast.errors import HoldfastError, RuntimeNotAvailableError, StorageFullError
+from holdfast.languages import SDK_AT
 
 Progress = Callable[[str], None]
 
 LOCK_FILE = "guest-requirements.lock"
 STAMP = "holdfast.json"
+ENVIRONMENT = "The environment of the programs"
 NEEDED_BYTES = 1 << 30
 NOT_COMPILED = r"/tests?/"
 CAUSES = (
@@ -63,11 +65,12 @@ def install(path: Path, progress: Progress) -> None:
 
     Raises StorageFullError when the disk is full, RuntimeNotAvailableError when the packages cannot be had.
     """
-    if is_ready(path):
-        return
-    with _translated_errors(path), _alone(path):
+    with translated_errors(path):
         if not is_ready(path):
-            _build(path, progress)
+            with alone(path):
+                if not is_ready(path):
+                    _build(path, progress)
+        _place_sdk(path)
 
 
 def _build(path: Path, progress: Progress) -> None:
@@ -83,15 +86,24 @@ def _build(path: Path, progress: Progress) -> None:
         progress("Compiling it")
         _compile(building)
         (building / STAMP).write_text(_stamp())
-        _replace(building, path)
+        replace(building, path)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     progress(f"Ready: {path}")
 
 
+def _place_sdk(path: Path) -> None:
+    """A link that leads nowhere here, and to the SDK of this version inside the tree that programs see."""
+    link = _packages(path) / "sdk.py"
+    target = f"{SDK_AT}/sdk.py"
+    if not link.is_symlink() or str(link.readlink()) != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+
 def _make_venv(building: Path) -> None:
     arguments = ["-m", "venv", "--without-pip", str(building)]
-    _run([_base_interpreter(), "-I", *arguments])
+    run_step([_base_interpreter(), "-I", *arguments])
 
 
 def _install_packages(building: Path) -> None:
@@ -99,10 +111,10 @@ def _install_packages(building: Path) -> None:
     python = building / "bin" / "python"
     with resources.as_file(lock) as requirements:
         options = ("--require-hashes", "--only-binary", ":all:", "-r", str(requirements))
-        _run([*_installer(building, python), *options])
+        run_step([*installer(building, python), *options])
 
 
-def _installer(building: Path, python: Path) -> list[str]:
+def installer(building: Path, python: Path) -> list[str]:
     """The command that installs into `python`: uv, else the server's pip, else the pip that Python ships."""
     if uv := shutil.which("uv"):
         return [uv, "--quiet", "pip", "install", "--link-mode", "copy", "--python", str(python)]
@@ -112,7 +124,7 @@ def _installer(building: Path, python: Path) -> list[str]:
 
 def _make_pip(building: Path) -> Path:
     tools = building / "tools"
-    _run([_base_interpreter(), "-I", "-m", "venv", str(tools)])
+    run_step([_base_interpreter(), "-I", "-m", "venv", str(tools)])
     return tools / "bin" / "python"
 
 
@@ -130,10 +142,10 @@ def _strip(building: Path) -> None:
 def _compile(building: Path) -> None:
     """Bytecode that is used whatever the time stamps of its source say after an upgrade, copy or restore."""
     options = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-x", NOT_COMPILED]
-    _run([str(building / "bin" / "python"), "-I", "-m", "compileall", *options, str(_packages(building))])
+    run_step([str(building / "bin" / "python"), "-I", "-m", "compileall", *options, str(_packages(building))])
 
 
-def _replace(building: Path, path: Path) -> None:
+def replace(building: Path, path: Path) -> None:
     old = path.with_name(f".{path.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
@@ -158,27 +170,27 @@ def _stamp() -> str:
     return json.dumps({"lock": lock, "python": sys.version, "interpreter": _base_interpreter()})
 
 
-def _run(command: list[str]) -> None:
+def run_step(command: list[str], making: str = ENVIRONMENT) -> None:
     """A step of the set-up; whatever the umask, every user of this machine may read what it makes."""
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, umask=0o022)
     if result.returncode:
-        raise explain_failure(result.stderr.strip() or result.stdout.strip())
+        raise explain_failure(result.stderr.strip() or result.stdout.strip(), making)
 
 
-def explain_failure(output: str) -> HoldfastError:
+def explain_failure(output: str, making: str = ENVIRONMENT) -> HoldfastError:
     """What the output of a failed step means for the operator, as one sentence."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     last = lines[-1][:300] if lines else "no output"
     for pattern, error, cause in CAUSES:
         if pattern.search(output):
-            return error(f"The environment of the programs was not made: {cause}, then run 'holdfast setup' ({last}).")
+            return error(f"{making} was not made: {cause}, then run 'holdfast setup' ({last}).")
     if "ensurepip" in output:
         return RuntimeNotAvailableError("Neither uv nor pip was found; run: sudo apt install python3-venv")
-    return RuntimeNotAvailableError(f"The environment of the programs was not made: {last}")
+    return RuntimeNotAvailableError(f"{making} was not made: {last}")
 
 
 @contextlib.contextmanager
-def _translated_errors(path: Path) -> Iterator[None]:
+def translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -188,7 +200,7 @@ def _translated_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Two set-ups at once build it once."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(path.with_name(f".{path.name}.lock"), "w") as lock:

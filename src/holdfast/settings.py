@@ -7,6 +7,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,7 @@ from pydantic.config import JsonDict
 
 from holdfast.errors import ConfigurationError
 from holdfast.languages import DATA_MODULES
-from holdfast.types import parse_size
+from holdfast.types import Destination, parse_destination, parse_name_server, parse_size
 
 PREFIX = "HOLDFAST_"
 CONFIG_FILE = "holdfast.toml"
@@ -47,6 +48,8 @@ def _bytes(value: Any) -> Any:
 Listed = BeforeValidator(_split)
 Lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+Allowed = Annotated[Destination, BeforeValidator(lambda value: parse_destination(str(value)))]
+NameServer = Annotated[IPv4Address, BeforeValidator(lambda value: parse_name_server(str(value)))]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
@@ -86,6 +89,9 @@ class Settings(BaseModel):
     guest_env: Folder | None = _described(
         None, "The environment whose packages programs can import.", "guest, in the state directory"
     )
+    languages_dir: Folder | None = _described(
+        None, "Where Holdfast installs compilers and runtimes.", "languages, in the state directory"
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Lowered] = _described(
         "info", "Least severe log line to write."
     )
@@ -97,7 +103,14 @@ class Settings(BaseModel):
     )
     accept_rlimits: bool = _described(False, "Accept a host without cgroups; results say so, and limits are weaker.")
     allow_network: bool = _described(
-        False, "Let requests ask for outbound network; the local engine refuses to start with it, as it cannot yet."
+        False, "Let requests ask for outbound network: public addresses only. Needs slirp4netns and nftables."
+    )
+    network_allow: Annotated[tuple[Allowed, ...], Listed] = _described(
+        (),
+        "Private destinations that programs with a network may reach too, such as `10.1.2.3:443` or `10.1.0.0/16:443`.",
+    )
+    network_resolvers: Annotated[tuple[NameServer, ...], Listed] = _described(
+        (), "Name servers for programs with a network; opened to them on port 53.", "those of the host that are public"
     )
     pool_size: Annotated[int, Field(ge=0)] = _described(16, "Sandboxes kept ready at most; 0 makes each on demand.")
     pool_memory: Size = _described("512m", "Memory that ready sandboxes may be charged for together.")
@@ -126,11 +139,19 @@ class Settings(BaseModel):
     max_open_files: Annotated[int, Field(ge=16)] = _described(4096, "Most open files a run may ask for.")
     output_bytes: Size = _described("1m", "What is kept of each output stream when a run does not say.")
     max_output_bytes: Size = _described("16m", "Most output per stream a run may ask for.")
+    compile_timeout: Positive = _described(60.0, "Seconds a compiler may take.")
+    compile_memory: Size = _described("1g", "Memory a compiler may use.")
+    compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
     @property
     def guest_environment(self) -> Path:
         """Where the packages of programs live."""
         return self.guest_env or self.state_dir / "guest"
+
+    @property
+    def toolchains(self) -> Path:
+        """Where the languages that Holdfast installs live."""
+        return self.languages_dir or self.state_dir / "languages"
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":

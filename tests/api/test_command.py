@@ -100,3 +100,19 @@ def guest_environment(here: Path) -> Path:
     """The environment of programs that this host has been set up with."""
     shown = "from holdfast.settings import load_settings; print(load_settings().guest_environment)"
     return Path(subprocess.check_output([sys.executable, "-c", shown], text=True, cwd=here).strip())
+
+
+def test_what_the_compiler_says_goes_to_stderr(tmp_path: Path) -> None:
+    (tmp_path / "x.go").write_text("package main\nfunc main() { nothing() }")
+    done = holdfast("run", "x.go", here=tmp_path)
+    if "languages add go" in done.stderr:
+        pytest.skip(done.stderr)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "undefined: nothing" in done.stderr
+    assert done.stderr.endswith("holdfast: the program did not compile.\n")
+
+
+def test_the_languages_are_listed_with_their_versions(tmp_path: Path) -> None:
+    listed = json.loads(holdfast("languages", "list", "--json", here=tmp_path).stdout)
+    assert {"python", "go", "sql"} <= {language["name"] for language in listed}
+    assert all(language["version"] for language in listed if language["name"] in ("python", "bash", "sql"))

@@ -96,3 +96,17 @@ async def test_a_failing_engine_makes_health_degraded_until_it_works_again(faili
     engine.failure = None
     await answer_of(app)
     assert app.executor.healthy
+
+
+async def test_a_language_that_is_not_installed_is_503_with_the_command(client: httpx.AsyncClient) -> None:
+    for image, command in (("go", "holdfast languages add go"), ("code-runner-rust", "holdfast languages add rust")):
+        for path in ("/run", "/run/stream"):
+            answer = await client.post(path, json={"image": image, "code": "x"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "runtime_not_available")
+            assert command in answer.json()["detail"]
+
+
+async def test_an_unknown_language_is_404_and_names_those_there_are(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/run", json={"language": "cobol", "code": "x"})
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "'cobol' is not one of: python, node, deno, bun, go, rust, bash, sql."

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from holdfast.languages import LANGUAGES
 from holdfast.types import RunResult
 
 pytestmark = pytest.mark.anyio
@@ -150,7 +151,8 @@ async def test_runtimes_and_images_list_every_language_with_its_readiness(client
     python = next(image for image in runtimes["images"] if image["id"] == "code-runner-python")
     assert python["default_entrypoint"] == "python main.py"
     assert (python["file_extension"], python["main_file"], python["ready"]) == (".py", "main.py", True)
-    assert [image["ready"] for image in runtimes["images"]] == [True, True, False]
+    assert [image["id"] for image in runtimes["images"]] == [f"code-runner-{name}" for name in LANGUAGES]
+    assert {image["id"] for image in runtimes["images"] if image["ready"]} == {"code-runner-python", "code-runner-bash"}
 
 
 async def test_the_root_is_a_page_or_the_message_of_the_earlier_system(client: httpx.AsyncClient) -> None:

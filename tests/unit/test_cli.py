@@ -91,6 +91,7 @@ def test_what_cannot_be_meant_is_wrong_usage(given: dict[str, object], script: P
         ["run", "script.py", "--timeout", "x"],
         ["run", "script.py", "--timeout", "-1"],
         ["run", "script.py", "--memory", "much"],
+        ["bench", "--runs", "0"],
         ["keys", "revoke", "nobody"],
         ["keys", "add", "a b"],
         ["keys", "add", "a", "--scope", "god"],
@@ -144,3 +145,32 @@ def test_help_does_not_wait_for_heavy_imports() -> None:
     code = f"import sys, holdfast.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def test_a_language_nobody_knows_cannot_be_added(tmp_path: Path) -> None:
+    done = holdfast("languages", "add", "cobol", state=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "holdfast: 'cobol' is not one of: python, node, deno, bun, go, rust, bash, sql.\n"
+
+
+def test_a_language_of_the_system_is_added_by_the_system(tmp_path: Path) -> None:
+    done = holdfast("languages", "add", "bash", state=tmp_path)
+    assert (done.returncode, done.stderr) == (125, "holdfast: Bash comes with the system; run: sudo apt install bash\n")
+
+
+ENDINGS = {
+    "py": "python",
+    "js": "node",
+    "mjs": "node",
+    "ts": "deno",
+    "go": "go",
+    "rs": "rust",
+    "sh": "bash",
+    "sql": "sql",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_ending_tells_the_language(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"a.{ending}").write_text("x")
+    assert build(tmp_path / f"a.{ending}").image == ENDINGS[ending]

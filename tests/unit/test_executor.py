@@ -125,7 +125,7 @@ async def test_draining_an_idle_executor_returns_at_once(make: Make) -> None:
 
 
 async def test_a_language_that_is_absent_says_how_to_install_it(make: Make) -> None:
-    with pytest.raises(RuntimeNotAvailableError, match="apt install nodejs"):
+    with pytest.raises(RuntimeNotAvailableError, match="holdfast languages add node"):
         await make().run(RunRequest(code="1", image="node"))
 
 

@@ -15,7 +15,10 @@ import holdfast
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("requirements.lock", "requirements-dev.lock", "src/holdfast/guest-requirements.lock")
+LOCKS = (
+    *("requirements.lock", "requirements-dev.lock", "src/holdfast/guest-requirements.lock"),
+    *(f"src/holdfast/toolchains/{name}.lock" for name in ("deno", "go", "node")),
+)
 IMPORTED_AS = {"yaml": "pyyaml", "dotenv": "python-dotenv", "prometheus_client": "prometheus-client"}
 CHOSEN_BY_NAME = {"httptools"}
 """Dependencies that are not imported but named to uvicorn."""

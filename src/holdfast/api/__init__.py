@@ -15,6 +15,7 @@ from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import MEDIA_TYPE, Problem, from_routing
 from holdfast.app import App
 from holdfast.types import (
+    CompiledEvent,
     ExitedEvent,
     GradeRequest,
     GradeResult,
@@ -27,7 +28,17 @@ from holdfast.types import (
 __all__ = ["create_api"]
 
 _REFERENCE = "#/components/schemas/{model}"
-_MODELS = (RunRequest, RunResult, StartedEvent, OutputEvent, ExitedEvent, Problem, info.Health, info.Runtimes)
+_MODELS = (
+    RunRequest,
+    RunResult,
+    CompiledEvent,
+    StartedEvent,
+    OutputEvent,
+    ExitedEvent,
+    Problem,
+    info.Health,
+    info.Runtimes,
+)
 _GRADING_MODELS = (GradeRequest, GradeResult, pyquest.PyQuestRequest, pyquest.PyQuestHealth)
 _REFUSALS = (400, 401, 403, 404, 413, 415, 422, 429, 503, 507)
 
@@ -99,7 +110,7 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
         _, models = models_json_schema(
             [(model, "validation") for model in (*_MODELS, *_GRADING_MODELS)], ref_template=_REFERENCE
         )
-        events = [_reference(f"{name}Event") for name in ("Started", "Output", "Exited")]
+        events = [_reference(f"{name}Event") for name in ("Compiled", "Started", "Output", "Exited")]
         schema["components"] = {
             "schemas": {**models["$defs"], "Event": {"oneOf": events}},
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},

@@ -61,6 +61,7 @@ class Runtime(BaseModel):
     main_file: str
     ready: bool
     version: str | None
+    install: str
 
 
 class Runtimes(BaseModel):
@@ -131,11 +132,12 @@ def _runtime(language: Language, version: str | None) -> Runtime:
         id=language.id,
         name=language.title,
         description=language.description,
-        default_entrypoint=" ".join(language.run),
+        default_entrypoint=language.default_entrypoint,
         file_extension=language.file_extension,
         main_file=language.main_file,
         ready=version is not None,
         version=version,
+        install=language.install,
     )
 
 

@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys of the server.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+languages = typer.Typer(help="Languages that programs can be written in.", no_args_is_help=True)
+app.add_typer(languages, name="languages")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -165,11 +167,11 @@ def serve(
 
 @app.command()
 def setup(config: Config = None) -> None:
-    """Make the environment whose packages programs can import."""
-    from holdfast.guest_environment import install
+    """Make the environment whose packages programs can import, and install the languages."""
+    from holdfast.cli import installing
     from holdfast.settings import load_settings
 
-    install(load_settings(config=config).guest_environment, print)
+    installing.set_up(load_settings(config=config))
 
 
 @app.command()
@@ -186,6 +188,20 @@ def doctor(
 
 
 @app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: a minute instead of three.")] = False,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Measure everything so many times.")] = 1,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Measure this machine: latency and throughput, cold and warm, beside a bare process, bubblewrap and docker."""
+    from holdfast.cli import benching
+    from holdfast.settings import load_settings
+
+    benching.bench(load_settings(config=config), quick=quick, passes=runs, as_json=as_json)
+
+
+@app.command()
 def settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/guide/settings.md instead.")] = False,
 ) -> None:
@@ -193,6 +209,24 @@ def settings(
     from holdfast import settings as module
 
     print(module.markdown() if markdown else module.env_example(), end="")
+
+
+@languages.command("add")
+def add_language(name: str, config: Config = None) -> None:
+    """Install a language; a server that runs already needs a restart to use it."""
+    from holdfast.cli import installing
+    from holdfast.settings import load_settings
+
+    installing.add(load_settings(config=config), name)
+
+
+@languages.command("list")
+def list_languages(as_json: Json = False, config: Config = None) -> None:
+    """Print the languages, which of them are ready, and how to add the others."""
+    from holdfast.cli import installing
+    from holdfast.settings import load_settings
+
+    in_loop(installing.show(load_settings(config=config), as_json=as_json))
 
 
 @keys.command("add")

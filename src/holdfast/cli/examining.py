@@ -1,18 +1,19 @@
 """`holdfast doctor`: what this host can enforce, and whether it holds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from holdfast.app import open_engine, probe
+from holdfast.cli.installing import table
 from holdfast.engines import Engine
 from holdfast.settings import Settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.attacks import ATTACKS, Attack, BrokenAttackError, Outcome, Report, Result, run_attack
-from holdfast.types import Capabilities
+from holdfast.types import Capabilities, Network
 
 _LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
 _COLOURS = {Result.CONTAINED: "green", Result.ESCAPED: "bold red", Result.NOT_APPLICABLE: "yellow"}
@@ -22,12 +23,14 @@ async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
     """Print what was found; 0 when this host is good enough and nothing escaped, otherwise 1."""
     console = Console(stderr=as_json)
     capabilities = await probe(settings)
-    missing = sorted(_needed(settings) - capabilities.layers)
+    missing = sorted(_needed(settings) - _present(capabilities))
+    versions = {} if missing else await _versions(settings)
     if not as_json:
         _show_host(console, capabilities, missing)
+        console.print(table(versions))
     reports = await _attack(settings, console) if attack and not missing else []
     if as_json:
-        print(_as_json(capabilities, missing, reports))
+        print(_as_json(capabilities, missing, versions, reports))
     elif reports:
         _show_reports(console, reports)
     escaped = any(report.outcome.result is Result.ESCAPED for report in reports)
@@ -36,7 +39,17 @@ async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
 
 def _needed(settings: Settings) -> set[str]:
     forgone = {"cgroup"} if settings.accept_rlimits else set()
-    return {str(layer) for layer in settings.isolation_floor} - forgone
+    wanted = {"network"} if settings.allow_network else set()
+    return ({str(layer) for layer in settings.isolation_floor} - forgone) | wanted
+
+
+def _present(capabilities: Capabilities) -> frozenset[str]:
+    return capabilities.layers | ({"network"} if Network.FULL in capabilities.networks else set())
+
+
+async def _versions(settings: Settings) -> Mapping[str, str | None]:
+    async with open_engine(settings, Metrics()) as engine:
+        return await engine.runtimes()
 
 
 async def _attack(settings: Settings, console: Console) -> list[Report]:
@@ -64,6 +77,7 @@ def _show_host(console: Console, capabilities: Capabilities, missing: Sequence[s
         table.add_row(layer, _enforced(layer, capabilities))
     console.print(table)
     console.print("Limits:", ", ".join(sorted(capabilities.limits)) or "none")
+    console.print("Networks:", ", ".join(sorted(capabilities.networks)) or "none")
     for problem in capabilities.problems:
         console.print(f"[yellow]{problem.layer}[/]: {escape(problem.reason)}", soft_wrap=True)
         console.print(f"  mend it: {escape(problem.fix)}", soft_wrap=True)
@@ -94,7 +108,12 @@ def _show_reports(console: Console, reports: Sequence[Report]) -> None:
     console.print(f"{len(reports)} attacks: {counts}.")
 
 
-def _as_json(capabilities: Capabilities, missing: Sequence[str], reports: Sequence[Report]) -> str:
+def _as_json(
+    capabilities: Capabilities,
+    missing: Sequence[str],
+    versions: Mapping[str, str | None],
+    reports: Sequence[Report],
+) -> str:
     attacks = [
         {
             "aim": report.attack.aim.value,
@@ -106,4 +125,6 @@ def _as_json(capabilities: Capabilities, missing: Sequence[str], reports: Sequen
         for report in reports
     ]
     host = json.loads(capabilities.model_dump_json())
-    return json.dumps({"capabilities": host, "missing": list(missing), "attacks": attacks}, indent=2)
+    return json.dumps(
+        {"capabilities": host, "missing": list(missing), "languages": dict(versions), "attacks": attacks}, indent=2
+    )

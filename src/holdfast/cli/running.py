@@ -13,12 +13,16 @@ from pydantic import ValidationError
 from holdfast.app import open_app
 from holdfast.errors import EngineError
 from holdfast.execution.names import check_path
-from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
+from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, find_language
 from holdfast.settings import load_settings
 from holdfast.telemetry import configure_logging
-from holdfast.types import Artifact, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
+from holdfast.types import Artifact, CompiledEvent, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
 
-_ENDINGS = {language.file_extension: name for name, language in LANGUAGES.items()}
+_ENDINGS = {language.file_extension: name for name, language in reversed(LANGUAGES.items())} | {
+    ".mjs": "node",
+    ".cjs": "node",
+    ".js": "node",
+}
 
 _SENTENCES = {
     Status.TIMED_OUT: "the program was ended at its time limit",
@@ -26,6 +30,7 @@ _SENTENCES = {
     Status.OUTPUT_LIMIT: "the program was ended because it wrote far more than its output limit",
     Status.DISK_LIMIT: "the program wrote more files than its disk limit",
     Status.CANCELLED: "the program was ended before it was done",
+    Status.COMPILE_FAILED: "the program did not compile",
 }
 
 
@@ -62,8 +67,11 @@ async def run(request: RunRequest, config: Path | None, *, as_json: bool, out: P
     # One run has no use for a stock.
     settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    async with open_app(settings) as app, aclosing(app.executor.stream(request)) as events:
+    wanted = {find_language(request.image).name}
+    async with open_app(settings, wanted) as app, aclosing(app.executor.stream(request)) as events:
         async for event in events:
+            if isinstance(event, CompiledEvent) and not as_json:
+                print(event.compile.stdout + event.compile.stderr, end="", file=sys.stderr, flush=True)
             if isinstance(event, OutputEvent) and not as_json:
                 _show(event)
             if isinstance(event, ExitedEvent):

@@ -14,6 +14,9 @@ from holdfast.types import Capabilities, Isolation, Limits, Network, Usage
 WORKSPACE = "/workspace"
 """Where a program finds its files, on every engine; it is also its working directory."""
 
+RESERVED = ".holdfast"
+"""The directory of the workspace that is ours; no request can put a file there."""
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
@@ -33,8 +36,10 @@ class SandboxSpec:
 class Command:
     """One thing to run. `files` are placed in the workspace, with the program's own rights, before it starts.
 
-    `artifacts` are glob patterns, relative to the workspace, of files to hand back when everything has ended;
-    together they are at most `artifact_bytes` long.
+    `executables` are the names among `files` that can be started. `artifacts` are glob patterns, relative to the
+    workspace, of files to hand back when everything has ended; together they are at most `artifact_bytes` long.
+    `returns` are exact names of files to hand back for ourselves, each with the most bytes it may have; no pattern
+    matches anything in `RESERVED`.
     """
 
     argv: tuple[str, ...]
@@ -44,6 +49,8 @@ class Command:
     artifacts: tuple[str, ...] = ()
     artifact_bytes: int = 16 << 20
     wall_seconds: float = 30.0
+    executables: frozenset[str] = frozenset()
+    returns: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Exited:
     start_ms: float = 0.0
     run_ms: float = 0.0
     collect_ms: float = 0.0
+    returned: Mapping[str, bytes] = field(default_factory=dict)
 
 
 ProcessEvent = Output | Exited

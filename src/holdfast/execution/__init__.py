@@ -8,13 +8,15 @@ import anyio
 from holdfast.engines import Command, Engine, Process, ProcessEvent, Sandbox, SandboxSpec
 from holdfast.errors import EngineError, RuntimeNotAvailableError, full_disk_is_ours
 from holdfast.execution.admission import Admission
+from holdfast.execution.building import Builder, Built, with_program
+from holdfast.execution.programs import ProgramStore
 from holdfast.execution.record import Run
-from holdfast.execution.requests import Bounds, plan
+from holdfast.execution.requests import Bounds, must_compile, plan
 from holdfast.languages import LANGUAGES
 from holdfast.telemetry import Metrics
 from holdfast.types import Event, ExitedEvent, RunRequest, RunResult
 
-__all__ = ["Admission", "Bounds", "Executor"]
+__all__ = ["Admission", "Bounds", "Executor", "ProgramStore"]
 
 ENGINE_GRACE_SECONDS = 15.0
 """How long beyond the time limit an engine may stay silent before we call the sandbox lost."""
@@ -26,7 +28,8 @@ KILL_GRACE_SECONDS = 3.0
 class Executor:
     """Runs requests on one engine, a bounded number at a time.
 
-    `runtimes` says which languages this host has: name to version, `None` when the language is absent.
+    `runtimes` says which languages this host has: name to version, `None` when the language is absent. `programs` keeps
+    what was compiled; without it everything is compiled anew.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Executor:
         admission: Admission,
         metrics: Metrics,
         runtimes: Mapping[str, str | None],
+        programs: ProgramStore | None = None,
     ) -> None:
         self.engine = engine
         self.bounds = bounds
@@ -43,6 +47,7 @@ class Executor:
         self.metrics = metrics
         self.runtimes = runtimes
         self.healthy = True
+        self._builder = Builder(self._execute, bounds.compiling, programs)
         self._processes: set[Process] = set()
         metrics.running.set_function(lambda: admission.running)
         metrics.queued.set_function(lambda: admission.waiting)
@@ -72,25 +77,41 @@ class Executor:
         """
         spec, command = self.validate(request)
         run = Run(spec)
-        killed = False
+        failure = None
         with full_disk_is_ours():
             async with self.admission.place():
                 run.mark()
-                async with self._sandbox(spec) as sandbox:
+                if must_compile(request):
+                    built = await self._build(spec.language, command.files)
+                    yield run.compiled(built.compile)
                     run.mark()
-                    async with sandbox.exec(command) as process:
-                        with self._killable(process):
-                            yield run.started(sandbox.isolation)
-                            reports = aiter(process)
-                            while run.exited is None:
-                                for event in run.take(await _next(reports, command.wall_seconds)):
-                                    yield event
-                                if run.flooded and not killed:
-                                    killed = True
-                                    await process.kill()
-        last = run.finished()
+                    failure, command = built.failure, with_program(command, built.program)
+                if failure is None:
+                    async with aclosing(self._execute(run, command)) as events:
+                        async for event in events:
+                            yield event
+        last = run.finished() if failure is None else run.never_ran(failure)
         self._count(spec.language, last.result)
         yield last
+
+    async def _build(self, name: str, files: Mapping[str, bytes]) -> Built:
+        return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files)
+
+    async def _execute(self, run: Run, command: Command) -> AsyncGenerator[Event, None]:
+        """A command in a sandbox of its own, up to its verdict, which `run` then has."""
+        killed = False
+        async with self._sandbox(run.spec) as sandbox:
+            run.mark()
+            async with sandbox.exec(command) as process:
+                with self._killable(process):
+                    yield run.started(sandbox.isolation)
+                    reports = aiter(process)
+                    while run.exited is None:
+                        for event in run.take(await _next(reports, command.wall_seconds)):
+                            yield event
+                        if run.flooded and not killed:
+                            killed = True
+                            await process.kill()
 
     async def drain(self, grace_seconds: float) -> None:
         """Take no new runs, let the running ones end, and kill what still runs after `grace_seconds`."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable
 
+from holdfast.engines import RESERVED
 from holdfast.errors import InvalidFieldError, InvalidFileNameError
 
 MAX_NAME_BYTES = 255
@@ -86,6 +87,7 @@ def _path_fault(name: str, raw: bytes) -> str | None:
         ("" in parts, "has an empty part or ends with '/'"),
         ("." in parts, "has a part that is only '.'"),
         (_FORBIDDEN_IN_PATHS.search(name) is not None, "holds a control character or a backslash"),
+        (parts[0] == RESERVED, f"is in '{RESERVED}', which is reserved"),
         (len(parts) > MAX_DEPTH, f"is deeper than {MAX_DEPTH} directories"),
         (any(len(part.encode()) > MAX_NAME_BYTES for part in parts), f"has a part above {MAX_NAME_BYTES} bytes"),
     )

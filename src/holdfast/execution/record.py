@@ -3,13 +3,25 @@
 import base64
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from holdfast.engines import Exited, Output, ProcessEvent, SandboxSpec
+from holdfast.execution.metadata import read_metadata
 from holdfast.execution.output import Capture
 from holdfast.execution.verdict import verdict
-from holdfast.types import Artifact, ExitedEvent, Isolation, OutputEvent, RunResult, StartedEvent, Timings, Truncated
+from holdfast.types import (
+    Artifact,
+    Compile,
+    CompiledEvent,
+    ExitedEvent,
+    Isolation,
+    OutputEvent,
+    RunResult,
+    StartedEvent,
+    Timings,
+    Truncated,
+)
 
 _ID_BYTES = 16
 
@@ -20,7 +32,8 @@ class Run:
     def __init__(self, spec: SandboxSpec) -> None:
         self.id = f"run-{secrets.token_hex(_ID_BYTES)}"
         self.exited: Exited | None = None
-        self._spec = spec
+        self.spec = spec
+        self._compile: Compile | None = None
         self._seq = 0
         self._isolation: Isolation | None = None
         self._stdout = Capture(spec.limits.output_bytes)
@@ -34,8 +47,24 @@ class Run:
         return self._stdout.flooded or self._stderr.flooded
 
     def mark(self) -> None:
-        """Remember that the next stage begins now: first a place was given, then the sandbox was made."""
+        """Remember that the next stage begins now: a place was given, perhaps compiled, the sandbox was made."""
         self._marks.append(time.perf_counter())
+
+    @property
+    def returned(self) -> Mapping[str, bytes]:
+        """The files it was asked to hand back for ourselves."""
+        return self.exited.returned if self.exited else {}
+
+    def compiled(self, compile: Compile) -> CompiledEvent:
+        """The event that says what the compiler did."""
+        self._compile = compile
+        return CompiledEvent(seq=self._next_seq(), run_id=self.id, compile=compile)
+
+    def never_ran(self, failure: RunResult) -> ExitedEvent:
+        """The last event of a run that did not get beyond its compiler."""
+        timings = failure.timings.model_copy(update={"queue_ms": self._queue_ms()})
+        result = failure.model_copy(update={"run_id": self.id, "timings": timings})
+        return ExitedEvent(seq=self._next_seq(), result=result)
 
     def started(self, isolation: Isolation) -> StartedEvent:
         """The event that says what holds the program."""
@@ -64,6 +93,7 @@ class Run:
         if exited is None or isolation is None:
             raise AssertionError("a result needs a start and an end")
         status, exit_code = verdict(exited, flooded=self.flooded)
+        metadata, notes = read_metadata(exited.returned, exited.notes)
         return RunResult(
             run_id=self.id,
             status=status,
@@ -74,21 +104,27 @@ class Run:
             truncated=Truncated(stdout=self._stdout.truncated, stderr=self._stderr.truncated),
             usage=exited.usage,
             timings=self._timings(exited),
-            limits=self._spec.limits,
+            limits=self.spec.limits,
             isolation=isolation,
             artifacts=tuple(_artifact(path, content) for path, content in sorted(exited.artifacts.items())),
-            notes=exited.notes,
+            notes=notes,
+            compile=self._compile,
+            metadata=metadata,
         )
 
     def _timings(self, exited: Exited) -> Timings:
-        arrived, admitted, made = self._marks
+        *_, begun, made = self._marks
         return Timings(
-            queue_ms=_milliseconds(admitted - arrived),
-            setup_ms=_milliseconds(made - admitted),
+            queue_ms=self._queue_ms(),
+            setup_ms=_milliseconds(made - begun),
             start_ms=round(exited.start_ms, 3),
             run_ms=round(exited.run_ms, 3),
             collect_ms=round(exited.collect_ms, 3),
         )
+
+    def _queue_ms(self) -> float:
+        arrived, admitted, *_ = self._marks
+        return _milliseconds(admitted - arrived)
 
     def _next_seq(self) -> int:
         self._seq += 1

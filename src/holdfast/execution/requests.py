@@ -3,8 +3,10 @@
 Nothing here runs anything; a request that breaks a rule raises one of the `RequestError` classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from holdfast.engines import Command, SandboxSpec
@@ -16,6 +18,7 @@ from holdfast.errors import (
     TooLargeError,
     UnsupportedError,
 )
+from holdfast.execution.metadata import MAX_METADATA_BYTES, METADATA_FILE
 from holdfast.execution.names import (
     check_environment_name,
     check_path,
@@ -24,7 +27,7 @@ from holdfast.execution.names import (
     encoded,
     encoded_argument,
 )
-from holdfast.languages import Language, find_language, profile_for
+from holdfast.languages import DRIVER, Language, find_language, profile_for
 from holdfast.types import Capabilities, File, Limits, Network, RunRequest, parse_size
 
 MAX_CODE_BYTES = 1_048_576
@@ -36,16 +39,28 @@ MAX_ARTIFACT_PATTERNS = 64
 _PAGE = 4096
 
 
+COMPILING = Limits(
+    wall_seconds=60,
+    memory_bytes=1 << 30,
+    disk_bytes=768 << 20,
+    output_bytes=1 << 20,
+    processes=512,
+    open_files=4096,
+    cpu_shares=512,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a run gets when the request is silent, and what no request may exceed.
 
-    `loaded` names the Python modules this server has loaded in advance.
+    `loaded` names the Python modules this server has loaded in advance. `compiling` is what a compiler gets.
     """
 
     defaults: Limits
     ceilings: Limits
     loaded: tuple[str, ...] = ()
+    compiling: Limits = COMPILING
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +101,7 @@ _OURS = frozenset({"wall_seconds", "output_bytes"})
 def plan(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> tuple[SandboxSpec, Command]:
     """The sandbox and the command a request means. Raises RequestError; nothing was executed."""
     language = find_language(request.image)
-    if not request.code and not request.entrypoint:
+    if not request.code and not request.entrypoint and language.main_in(request.files) is None:
         raise MalformedRequestError("Either code or entrypoint must be provided.", field="code")
     limits = _limits(request, bounds, capabilities)
     files = _files(request, language)
@@ -98,14 +113,20 @@ def plan(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> tup
         profile=profile_for(language, files, bounds.loaded),
     )
     command = Command(
-        argv=_argv(request, language),
-        environment={**language.environment, **_environment(request)},
+        argv=_argv(request, language, files),
+        environment={**({} if must_compile(request) else language.environment), **_environment(request)},
         stdin=encoded(request.stdin, "stdin"),
         files=files,
         artifacts=_artifacts(request),
         wall_seconds=limits.wall_seconds,
+        returns={METADATA_FILE: MAX_METADATA_BYTES},
     )
     return spec, command
+
+
+def must_compile(request: RunRequest) -> bool:
+    """Whether a program has to be compiled first; a custom entrypoint does everything itself."""
+    return bool(find_language(request.image).compile) and not request.entrypoint
 
 
 def _limits(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> Limits:
@@ -164,13 +185,32 @@ def _files(request: RunRequest, language: Language) -> Mapping[str, bytes]:
     if sum(map(len, files.values())) > MAX_FILES_BYTES:
         raise TooLargeError(f"The files are together larger than {MAX_FILES_BYTES:,} bytes.", field="files")
     if not request.code:
-        return files
+        return _completed(files, request, language)
     if language.main_file in files:
         raise InvalidFileNameError(f"Invalid filename: '{language.main_file}' is where the code goes.", field="files")
     code = encoded(request.code, "code")
     if len(code) > MAX_CODE_BYTES:
         raise TooLargeError(f"The code is larger than {MAX_CODE_BYTES:,} bytes.", field="code")
-    return {language.main_file: code, **files}
+    return _completed({language.main_file: code, **files}, request, language)
+
+
+def _completed(files: Mapping[str, bytes], request: RunRequest, language: Language) -> Mapping[str, bytes]:
+    """The files, with those of ours that they need: what was sent wins."""
+    ours = language.project_files(files) if request.entrypoint else {}
+    if language.driver:
+        if DRIVER in files:
+            raise InvalidFileNameError(f"Invalid filename: '{DRIVER}' is where {language.title} starts.", field="files")
+        ours = {**ours, DRIVER: shipped(language.driver)}
+    mentioned = "sdk" in (request.entrypoint or "") or any(b"sdk" in content for content in files.values())
+    if language.sdk and mentioned and not any(name.startswith("sdk.") for name in files):
+        ours = {**ours, language.sdk: shipped(f"sdk/{language.sdk}")}
+    return {**ours, **files}
+
+
+@cache
+def shipped(path: str) -> bytes:
+    """A file of ours for programs."""
+    return (resources.files("holdfast") / "guest" / path).read_bytes()
 
 
 def _content(content: str | File) -> bytes:
@@ -185,12 +225,12 @@ def _check_room(files: Mapping[str, bytes], limits: Limits) -> None:
         )
 
 
-def _argv(request: RunRequest, language: Language) -> tuple[str, ...]:
+def _argv(request: RunRequest, language: Language, files: Collection[str]) -> tuple[str, ...]:
     raw = [encoded_argument(argument, "args") for argument in request.args]
     if sum(len(argument) + 1 for argument in raw) > MAX_ARGUMENT_BYTES:
         raise InvalidFieldError(f"'args' is larger than {MAX_ARGUMENT_BYTES:,} bytes.", field="args")
     if not request.entrypoint:
-        return (*language.run, *request.args)
+        return (*language.run_command(files), *request.args)
     if len(encoded_argument(request.entrypoint, "entrypoint")) >= MAX_ARGUMENT_BYTES:
         raise InvalidFieldError(f"'entrypoint' is larger than {MAX_ARGUMENT_BYTES:,} bytes.", field="entrypoint")
     return ("sh", "-c", request.entrypoint, "sh", *request.args)

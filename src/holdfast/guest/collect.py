@@ -10,7 +10,7 @@ from holdfast.guest.syscalls import open_beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 MAX_DEPTH = 32
 MAX_ENTRIES = 20_000
@@ -19,24 +19,31 @@ MAX_SECONDS = 5.0
 MAX_NAMES_BYTES = 256 << 10
 _CHUNK = 1 << 20
 _PIECE = 256 << 10
+RESERVED = ".holdfast"
+"""The directory that is ours: what is in it is handed back by name only."""
 _SPECIAL = ("**/", "**", "*", "?")
 
 
-def write_file_by_name(name: str, data: bytes) -> None:
+def mode_of(name: str, executables: Sequence[str]) -> int:
+    """The permissions of a file that is placed."""
+    return 0o755 if name in executables else 0o644
+
+
+def write_file_by_name(name: str, data: bytes, mode: int = 0o644) -> None:
     """Place a file below the working directory, before anything untrusted has run there."""
     parent = os.path.dirname(name)
     if parent:
         os.makedirs(parent, exist_ok=True)
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     _write_all(fd, data)
 
 
-def write_file(root: int, path: str, data: bytes) -> None:
+def write_file(root: int, path: str, data: bytes, mode: int = 0o644) -> None:
     """Place a file below `root`, making its parents. Raises OSError (ELOOP, EXDEV, ENOSPC …)."""
     parents = path.split("/")[:-1]
     for depth in range(1, len(parents) + 1):
         _make_directory(root, "/".join(parents[:depth]))
-    fd = open_beneath(root, path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o644)
+    fd = open_beneath(root, path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, mode)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(22, "not a regular file")
@@ -164,6 +171,20 @@ def artifacts(root: int, patterns: list[str], max_bytes: int) -> tuple[dict[str,
     return _Collector(root, [pattern_pieces(pattern) for pattern in patterns], max_bytes).collect()
 
 
+def named(root: int, wanted: Mapping[str, int], notes: list[str]) -> dict[str, int]:
+    """Names and sizes of those of the wanted files that are there; a note for each that cannot be had."""
+    found = {}
+    for path, most in wanted.items():
+        try:
+            fd, found[path] = open_file(root, path, most)
+            os.close(fd)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            notes.append(f"{path} was left out: {error.strerror}.")
+    return found
+
+
 class _Collector:
     """One walk through a workspace, bounded in bytes, entries, depth and time."""
 
@@ -199,6 +220,8 @@ class _Collector:
                 for entry in entries:
                     self._count()
                     path = f"{directory}/{entry.name}" if directory else entry.name
+                    if path == RESERVED:
+                        continue
                     if entry.is_dir(follow_symlinks=False):
                         if path.count("/") < MAX_DEPTH:
                             below.append(path)

@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
+from holdfast import toolchains
 from holdfast.engines import Engine
 from holdfast.testing.unisolated import UnisolatedEngine
 
 
 @asynccontextmanager
 async def _unisolated() -> AsyncIterator[Engine]:
-    async with aclosing(UnisolatedEngine()) as engine:
+    from holdfast.settings import load_settings
+
+    async with aclosing(UnisolatedEngine(toolchains.folders(load_settings().toolchains))) as engine:
         yield engine
 
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -53,7 +53,8 @@ NO_LIMITS = Limits(
 class UnisolatedEngine:
     """Runs programs as plain subprocesses in a temporary directory. Holds nothing but the wall clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, folders: Sequence[str] = ()) -> None:
+        self._path = os.pathsep.join((*folders, os.environ.get("PATH", os.defpath)))  # noqa: TID251 -- inherited on purpose
         self._root = Path(tempfile.mkdtemp(prefix="holdfast-unisolated-"))
         self._numbers = itertools.count(1)
         self._foreign = inheritable_descriptors()
@@ -79,7 +80,7 @@ class UnisolatedEngine:
         number = str(next(self._numbers))
         workspace = self._root / number
         workspace.mkdir()
-        return UnisolatedSandbox(number, workspace, self.home, self._foreign)
+        return UnisolatedSandbox(number, workspace, {"HOME": str(self.home), "PATH": self._path}, self._foreign)
 
     async def aclose(self) -> None:
         """Remove every workspace. `rm` copes with trees deeper than Python's recursion limit."""
@@ -93,11 +94,11 @@ class UnisolatedSandbox:
     charged_bytes = 0
     lost = False
 
-    def __init__(self, number: str, workspace: Path, home: Path, foreign: frozenset[int]) -> None:
+    def __init__(self, number: str, workspace: Path, environment: Mapping[str, str], foreign: frozenset[int]) -> None:
         self.id = number
         self.isolation = NO_ISOLATION
         self._workspace = workspace
-        self._home = home
+        self._environment = environment
         self._foreign = foreign
         self._running: set[UnisolatedProcess] = set()
 
@@ -106,10 +107,12 @@ class UnisolatedSandbox:
         """Start a command; leaving the block kills its process group. Raises EngineError."""
         for name, data in command.files.items():
             await self.write(name, data)
+        for name in command.executables:
+            (self._workspace / name).chmod(0o755)
         process = UnisolatedProcess(command, self._workspace)
         self._running.add(process)
         try:
-            await process.start(self._home, self._foreign)
+            await process.start(self._environment, self._foreign)
             yield process
         finally:
             with anyio.CancelScope(shield=True):
@@ -160,7 +163,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
         self._children = resource.getrusage(resource.RUSAGE_CHILDREN)
         self._report = -1
 
-    async def start(self, home: Path, foreign: frozenset[int]) -> None:
+    async def start(self, environment: Mapping[str, str], foreign: frozenset[int]) -> None:
         """Start the program with the server's environment and descriptors, but those of whoever started the server."""
         loop = asyncio.get_running_loop()
         self._report, report_in = os.pipe()
@@ -171,7 +174,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
                 lambda: self,
                 *host_argv(self._command.argv),
                 cwd=self._workspace,
-                env={**os.environ, "HOME": str(home), **self._command.environment},  # noqa: TID251 -- inherited on purpose
+                env={**os.environ, **environment, **self._command.environment},  # noqa: TID251 -- inherited on purpose
                 start_new_session=True,
                 pass_fds=tuple(inheritable_descriptors() - foreign),
             )
@@ -248,6 +251,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
             self._reason = self._reason or "wall"
         collecting = time.monotonic()
         artifacts, notes = collect(self._workspace, self._command.artifacts, self._command.artifact_bytes)
+        returned = read_named(self._workspace, self._command.returns)
         return Exited(
             exit_code=None if code > SIGNAL_BASE else code,
             signal=code - SIGNAL_BASE if code > SIGNAL_BASE else None,
@@ -255,6 +259,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
             usage=self._usage(),
             disk_full=False,
             artifacts=artifacts,
+            returned=returned,
             notes=notes,
             run_ms=(self._ended - self._started) * 1000,
             collect_ms=(time.monotonic() - collecting) * 1000,
@@ -316,6 +321,11 @@ def collect(workspace: Path, patterns: tuple[str, ...], max_bytes: int) -> tuple
     except (OSError, RecursionError, ValueError) as error:
         raise EngineError(f"The artifacts could not be read: {error}.") from error
     return found, tuple(notes)
+
+
+def read_named(workspace: Path, wanted: Mapping[str, int]) -> Mapping[str, bytes]:
+    """Read files by name, each cut at its cap."""
+    return {name: _read_prefix(workspace / name, most) for name, most in wanted.items() if (workspace / name).is_file()}
 
 
 def _matches(workspace: Path, pattern: str) -> list[str]:

@@ -3,6 +3,7 @@
 import base64
 import re
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
@@ -29,7 +30,7 @@ class Status(StrEnum):
 
 
 class Network(StrEnum):
-    """What a sandbox can reach. `none` still has a loopback interface of its own."""
+    """What a sandbox can reach. `none` still has a loopback interface of its own, `full` is every public address."""
 
     NONE = "none"
     ALLOW_LIST = "allow_list"
@@ -153,6 +154,42 @@ def parse_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
+_LOOPBACK = IPv4Network("127.0.0.0/8")
+
+
+class Destination(Frozen):
+    """Addresses, and the one port (None: every port) that may be reached there over TCP and UDP."""
+
+    network: IPv4Network
+    port: int | None
+
+
+def parse_destination(text: str) -> Destination:
+    """`10.1.2.3:443`, `10.1.0.0/16:443` or without a port. Raises ValueError that says what is wrong."""
+    address, colon, port = text.partition(":")
+    try:
+        network = IPv4Network(address)
+        number = int(port) if colon else None
+    except ValueError:
+        raise ValueError(f"'{text[:60]}' is not an IPv4 address or network with a port, such as 10.1.2.3:443") from None
+    if number is not None and not 0 < number < 1 << 16:
+        raise ValueError(f"'{text[:60]}' has no port between 1 and 65535")
+    if network.overlaps(_LOOPBACK):
+        raise ValueError(f"'{text[:60]}' is the loopback of the host, which programs never reach")
+    return Destination(network=network, port=number)
+
+
+def parse_name_server(text: str) -> IPv4Address:
+    """The address of a name server. Raises ValueError that says what is wrong."""
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        raise ValueError(f"'{text[:60]}' is not the IPv4 address of a name server") from None
+    if address in _LOOPBACK:
+        raise ValueError(f"'{text[:60]}' is the loopback of the host, which programs never reach")
+    return address
+
+
 class RunRequest(BaseModel):
     """One program to run. Absent limits take the server's defaults; limits above its ceilings are refused."""
 
@@ -190,8 +227,23 @@ class RunRequest(BaseModel):
         return value
 
 
+class Compile(Frozen):
+    """What the compiler said. `cached`: the program was compiled before, and this is what was said then."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+    execution_time: float
+    cached: bool
+    truncated: Truncated
+
+
 class RunResult(Frozen):
-    """What one program did, what it used, and what held it."""
+    """What one program did, what it used, and what held it.
+
+    `phase` is where it ended; in `compile` the program never ran, and all of this is about the compiler. `metadata` is
+    what the program set with its SDK.
+    """
 
     run_id: str
     status: Status
@@ -206,6 +258,18 @@ class RunResult(Frozen):
     isolation: Isolation
     artifacts: tuple[Artifact, ...] = ()
     notes: tuple[str, ...] = ()
+    phase: Literal["compile", "run"] = "run"
+    compile: Compile | None = None
+    metadata: Any = None
+
+
+class CompiledEvent(Frozen):
+    """The compiler is done, or was not needed. If it failed, `exited` follows, else `started`."""
+
+    type: Literal["compiled"] = "compiled"
+    seq: int
+    run_id: str
+    compile: Compile
 
 
 class StartedEvent(Frozen):
@@ -234,4 +298,4 @@ class ExitedEvent(Frozen):
     result: RunResult
 
 
-Event = Annotated[StartedEvent | OutputEvent | ExitedEvent, Field(discriminator="type")]
+Event = Annotated[CompiledEvent | StartedEvent | OutputEvent | ExitedEvent, Field(discriminator="type")]

@@ -1,6 +1,7 @@
 """A cell as the server sees it: a `Sandbox` behind a control socket."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +11,6 @@ from typing import Any
 from holdfast.engines import Command, Exited, SandboxSpec
 from holdfast.engines.local.connection import Connection, ConnectionLost
 from holdfast.engines.local.process import LocalProcess, Pipes
-from holdfast.engines.local.tree import BASE_ENVIRONMENT
 from holdfast.errors import (
     EngineError,
     HoldfastError,
@@ -26,6 +26,9 @@ VERDICT_GRACE_SECONDS = 10.0
 """How long after its time is up pid 1 may take to end everything and collect, before the launcher ends the cell."""
 
 LOST_SECONDS = 2.0
+INLINE_BYTES = 64 << 10
+"""Files that are larger together go as a descriptor: through two sockets they would be copied six times."""
+
 COLD_VARIABLES = re.compile(
     r"LANG|LANGUAGE|LC_.*|TZ|MALLOC_.*|GLIBC_.*|.*_NUM_THREADS|HOME|USER|LOGNAME|ARROW_.*|MPL.*"
     r"|NPY_.*|NUMPY_.*|PANDAS_.*|DUCKDB_.*"
@@ -95,6 +98,12 @@ class LocalSandbox:
         """Whether pid 1 is gone."""
         return self._connection.lost
 
+    def take_network_namespace(self) -> int:
+        """The descriptor pid 1 sent for a cell that is to have a network; the caller closes it. Raises EngineError."""
+        if not self._connection.descriptors:
+            raise EngineError("A sandbox did not hand over its network namespace; try again.")
+        return self._connection.descriptors.pop()
+
     def adjust(self, spec: SandboxSpec) -> None:
         """Use the limits of `spec` from the next command on."""
         self._held_to = self._hold(spec.limits)
@@ -126,7 +135,7 @@ class LocalSandbox:
                 yield process
             finally:
                 if not process.finished:
-                    self._abandon()
+                    self.abandon()
                 if supervisor is not None:
                     supervisor.cancel()
                 process.pipes.close()
@@ -143,13 +152,14 @@ class LocalSandbox:
 
     async def _start(self, command: Command, pipes: Pipes, *, given_away: bool) -> None:
         index, payload = join_files(dict(command.files))
-        environment = BASE_ENVIRONMENT | dict(command.environment)
         header = {
             "op": "exec",
+            "started": given_away,
             "job": {
                 "argv": command.argv,
-                "environment": environment,
+                "environment": dict(command.environment),
                 "files": index,
+                "executables": tuple(command.executables),
                 "rlimits": self._held_to.rlimits,
                 "cold": _needs_cold_start(command),
             },
@@ -158,12 +168,17 @@ class LocalSandbox:
             **self._changes(),
             "artifacts": command.artifacts,
             "artifact_bytes": command.artifact_bytes,
+            "returns": dict(command.returns),
         }
         fds = () if given_away else pipes.program_ends()
+        large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
-            await self._connection.send(header, payload, fds)
+            await self._connection.send(header, *((payload, fds) if large is None else (b"", (*fds, large))))
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
+        finally:
+            if large is not None:
+                os.close(large)
         self._made_with = self._held_to
         pipes.given_away()
         pipes.stdin.feed(command.stdin)
@@ -181,7 +196,7 @@ class LocalSandbox:
                 header, payload = await self._connection.receive()
             process.finish(_verdict(header, payload))
         except TimeoutError:
-            self._abandon()
+            self.abandon()
             process.finish(EngineError("The sandbox did not answer after its time was up; try again."))
         except ConnectionLost:
             process.finish(await self._lost(command))
@@ -205,7 +220,7 @@ class LocalSandbox:
         )
         return Exited(exit_code=None, signal=9, reason=None, usage=usage, disk_full=False)
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Nobody waits for this cell any more: end it at once."""
         self._connection.close()
         self._kill_cell()
@@ -248,6 +263,14 @@ _FILE_ERRORS: dict[str, type[HoldfastError]] = {
 }
 
 
+def _in_memory(payload: bytes) -> int:
+    """A file that is nowhere, to be read by who is given its descriptor."""
+    fd = os.memfd_create("files", os.MFD_CLOEXEC)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(payload)
+    return fd
+
+
 def _needs_cold_start(command: Command) -> bool:
     return any(map(COLD_VARIABLES.fullmatch, command.environment))
 
@@ -262,6 +285,7 @@ def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
     if header["op"] != "exited":
         return EngineError(f"The sandbox failed: {header.get('error', 'unknown answer')}.")
     usage = header["usage"]
+    files = split_files(header["artifacts"], payload)
     return Exited(
         exit_code=header["exit_code"],
         signal=header["signal"],
@@ -275,7 +299,8 @@ def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
             out_of_memory=bool(usage["oom_kills"]),
         ),
         disk_full=header["disk_full"],
-        artifacts=split_files(header["artifacts"], payload),
+        returned={name: files.pop(name) for name in header["returned"]},
+        artifacts=files,
         notes=tuple(header["notes"]),
         start_ms=header["start_ms"],
         run_ms=header["run_ms"],

@@ -1,7 +1,9 @@
 """Which languages this host can run, found by asking each program for its version inside a cell."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
+
+import anyio
 
 from holdfast.engines import Command, Exited, Output, SandboxSpec
 from holdfast.languages import LANGUAGES, Language
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from holdfast.engines import Engine
 
 _LIMITS = Limits(
-    wall_seconds=10,
+    wall_seconds=20,
     memory_bytes=256 << 20,
     disk_bytes=8 << 20,
     output_bytes=1 << 16,
@@ -21,15 +23,24 @@ _LIMITS = Limits(
 )
 
 
-async def versions(engine: "Engine") -> Mapping[str, str | None]:
+async def versions(engine: "Engine", names: Collection[str]) -> Mapping[str, str | None]:
     """Language name -> version, or None when its program is absent."""
-    return {name: await _version(engine, language) for name, language in LANGUAGES.items()}
+    found: dict[str, str | None] = dict.fromkeys(LANGUAGES)
+
+    async def ask(name: str) -> None:
+        found[name] = await _version(engine, LANGUAGES[name])
+
+    async with anyio.create_task_group() as group:
+        for name in names:
+            group.start_soon(ask, name)
+    return found
 
 
 async def _version(engine: "Engine", language: Language) -> str | None:
     sandbox = await engine.create(SandboxSpec(language.name, _LIMITS))
     try:
-        async with sandbox.exec(Command(language.version, wall_seconds=_LIMITS.wall_seconds)) as process:
+        command = Command(language.version, language.environment, wall_seconds=_LIMITS.wall_seconds)
+        async with sandbox.exec(command) as process:
             printed = b""
             async for event in process:
                 if isinstance(event, Output):
@@ -44,6 +55,7 @@ async def _version(engine: "Engine", language: Language) -> str | None:
 def _first_version(text: str) -> str:
     """The first word that starts like a version number."""
     for word in text.split():
-        if word.lstrip("v")[:1].isdigit():
-            return word.lstrip("v")
+        number = word.removeprefix("go").lstrip("v")
+        if number[:1].isdigit():
+            return number
     return text.strip()[:40]

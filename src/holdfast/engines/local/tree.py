@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import holdfast.guest
+from holdfast import toolchains
+from holdfast.languages import LIBRARY_AT
 
 ENVIRONMENT_AT = "/opt/holdfast/env"
 TOOLS_AT = "/opt/holdfast/bin"
-LIBRARY_AT = "/opt/holdfast/lib"
 HOOK_AT = f"{LIBRARY_AT}/holdfast/guest/hook"
 
 PATH = f"{ENVIRONMENT_AT}/bin:{TOOLS_AT}:/usr/local/bin:/usr/bin:/bin"
@@ -55,7 +56,7 @@ def library_root() -> Path:
     return Path(holdfast.guest.__file__).resolve().parents[2]
 
 
-def binds(guest_env: Path) -> list[tuple[str, str]]:
+def binds(guest_env: Path, installed: Path) -> list[tuple[str, str]]:
     """Host path and path in the tree of everything programs can see."""
     found = [("/usr", "/usr")]
     found += [(f"/{name}", f"/{name}") for name in _TOP_LEVEL if _is_real_directory(f"/{name}")]
@@ -66,7 +67,9 @@ def binds(guest_env: Path) -> list[tuple[str, str]]:
     base = os.path.realpath(sys.base_prefix)
     if not base.startswith("/usr/") and base != "/usr":
         found.append((base, base))
-    found += [(path, f"{TOOLS_AT}/{name}") for name, path in tools().items()]
+    found += toolchains.binds(installed)
+    ours = toolchains.links(installed)
+    found += [(path, f"{TOOLS_AT}/{name}") for name, path in tools().items() if name not in ours]
     return found
 
 
@@ -75,9 +78,11 @@ def copies() -> list[tuple[str, str]]:
     return [(f"/etc/{name}", f"/etc/{name}") for name in _FROM_ETC if os.path.exists(f"/etc/{name}")]
 
 
-def links() -> dict[str, str]:
-    """The host's top-level links (/bin -> usr/bin on merged systems)."""
-    return {name: os.readlink(f"/{name}") for name in _TOP_LEVEL if os.path.islink(f"/{name}")}
+def links(installed: Path) -> dict[str, str]:
+    """The host's top-level links (/bin -> usr/bin on merged systems), and one for each program of a toolchain."""
+    found = {name: os.readlink(f"/{name}") for name in _TOP_LEVEL if os.path.islink(f"/{name}")}
+    programs = toolchains.links(installed)
+    return found | {f"{TOOLS_AT}/{name}".lstrip("/"): path for name, path in programs.items()}
 
 
 def tools() -> dict[str, str]:

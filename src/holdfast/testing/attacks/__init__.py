@@ -12,6 +12,7 @@ from holdfast.testing.attacks import (
     escape_processes,
     exhaust,
     exhaust_host,
+    languages,
     leak,
     lie,
     network,
@@ -32,6 +33,7 @@ GROUPS = (
     network,
     residue,
     lie,
+    languages,
 )
 ATTACKS: tuple[Attack, ...] = tuple(
     sorted((attack for group in GROUPS for attack in group.ATTACKS), key=lambda attack: list(Aim).index(attack.aim))

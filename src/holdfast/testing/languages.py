@@ -1,0 +1,73 @@
+"""Programs in any language on any engine, below the executor: what the contract and the attacks need of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from holdfast.engines import Command, Engine, Exited, Output, SandboxSpec
+from holdfast.languages import LANGUAGES, PRODUCT, Language
+from holdfast.types import Limits
+
+COMPILING = Limits(
+    wall_seconds=120,
+    memory_bytes=1 << 30,
+    disk_bytes=512 << 20,
+    output_bytes=1 << 20,
+    processes=256,
+    open_files=1024,
+    cpu_shares=512,
+)
+_OF_THE_TREE = ("/opt/holdfast", "/tmp")
+_compiled: dict[tuple[str, str, str], bytes] = {}
+
+
+class LanguageMissingError(Exception):
+    """An engine has not got the language; the sentence says how to add it."""
+
+
+async def command_of(engine: Engine, name: str, code: str, *args: str) -> Command:
+    """The command that runs `code`, compiled if need be. Raises LanguageMissingError."""
+    language = LANGUAGES[name]
+    said, _ = await _run(engine, language, Command(language.version, _environment(engine, language)))
+    if said.exit_code != 0:
+        raise LanguageMissingError(f"{language.title} is not installed here; run: {language.install}")
+    files = {language.main_file: code.encode()}
+    command = Command((*language.run, *args), environment=_environment(engine, language), files=files)
+    if not language.compile:
+        return command
+    program = await _program(engine, language, files)
+    return replace(command, environment={}, files={**files, PRODUCT: program}, executables=frozenset({PRODUCT}))
+
+
+async def _program(engine: Engine, language: Language, files: Mapping[str, bytes]) -> bytes:
+    key = (engine.capabilities.engine, language.name, files[language.main_file].decode())
+    if key not in _compiled:
+        command = Command(
+            language.compile, _environment(engine, language), files=files, wall_seconds=120, returns={PRODUCT: 64 << 20}
+        )
+        exited, printed = await _run(engine, language, command)
+        if PRODUCT not in exited.returned:
+            raise LanguageMissingError(f"{language.title} does not compile here: {printed.decode()[-300:]}")
+        _compiled[key] = exited.returned[PRODUCT]
+    return _compiled[key]
+
+
+async def _run(engine: Engine, language: Language, command: Command) -> tuple[Exited, bytes]:
+    sandbox = await engine.create(SandboxSpec(language.name, COMPILING))
+    printed = b""
+    try:
+        async with sandbox.exec(command) as process:
+            async for event in process:
+                if isinstance(event, Output):
+                    printed += event.data
+                else:
+                    return event, printed
+    finally:
+        await sandbox.aclose()
+    raise LanguageMissingError("The run ended without a verdict.")
+
+
+def _environment(engine: Engine, language: Language) -> Mapping[str, str]:
+    """Where there is no isolation there is no tree, and what points into it would be made on the host."""
+    if engine.capabilities.layers:
+        return language.environment
+    return {name: value for name, value in language.environment.items() if not value.startswith(_OF_THE_TREE)}
