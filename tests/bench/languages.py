@@ -15,6 +15,7 @@ from holdfast.languages import LANGUAGES
 from holdfast.settings import load_settings
 from holdfast.testing.bench.client import Connection, post
 from holdfast.testing.bench.server import CLEAN_PATH, Server, started
+from tests.bench.report import PAGE
 
 ROUNDS, WARM_UP = 20, 3
 PAUSE_SECONDS = 0.1
