@@ -8,6 +8,7 @@ import pytest
 from holdfast.app import App
 from holdfast.errors import InvalidFieldError, OverCeilingError, RequestError, ShuttingDownError
 from holdfast.types import GradeRequest, GradeResult, Status
+from tests.conftest import needs_language
 
 pytestmark = pytest.mark.anyio
 
@@ -204,8 +205,7 @@ def f(x):
     [("bash", "read n; echo $((n * n))"), ("node", "console.log(Number(require('fs').readFileSync(0, 'utf8')) ** 2)")],
 )
 async def test_other_languages_are_graded_by_what_they_write(app: App, image: str, code: str) -> None:
-    if app.executor.runtimes.get(image) is None:
-        pytest.skip(f"{image} is not on this host")
+    needs_language(app.executor.runtimes, image)
     tests = fed("12\n", "144"), {"type": "output", "expected": "36"}, {"type": "function_call", "expected": 36}
     result = await grade(app, code, *tests, image=image, stdin="6\n")
     assert result.all_passed, result.test_results
