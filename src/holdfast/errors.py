@@ -1,6 +1,7 @@
 """Everything that can go wrong on our side of the wall, as one tree.
 
-A program that fails is a result (`types.Status`); only what is below is raised::
+A program that fails is a result (`types.Status`); only what is below is raised. The client rebuilds what a server
+answered from its `code`; the errors below OutcomeError come in no answer, `RunResult.check()` makes them of a result::
 
     HoldfastError                      code                   HTTP  retry helps
     ├── RequestError                   invalid_request        400   no
@@ -20,13 +21,20 @@ A program that fails is a result (`types.Status`); only what is below is raised:
     │   └── RuntimeNotAvailableError   runtime_not_available  503   no
     ├── ShuttingDownError              shutting_down          503   yes
     ├── StorageFullError               storage_full           507   yes
-    └── StartupError                   startup_refused        500   no
-        ├── ConfigurationError         configuration          500   no
-        └── HostError                  host_unfit             500   no
+    ├── InternalError                  internal               500   no
+    ├── UnreachableError               unreachable            503   yes
+    ├── StartupError                   startup_refused        500   no
+    │   ├── ConfigurationError         configuration          500   no
+    │   └── HostError                  host_unfit             500   no
+    └── OutcomeError                   program_failed         200   no
+        ├── ExecutionError             execution_failed       200   no
+        ├── TimeoutError               timed_out              200   no
+        └── ResourceExhaustedError     resource_exhausted     200   no
 
-A test compares this drawing with the classes.
+A test compares this drawing with the classes. The last lines of the module say what quartermaster's package calls them.
 """
 
+import builtins
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +52,8 @@ class HoldfastError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.field = field
+        self.retry_after_seconds: int | None = None
+        self.request_id: str | None = None
 
 
 class RequestError(HoldfastError):
@@ -136,6 +146,7 @@ class QueueFullError(HoldfastError):
     code = "queue_full"
     http_status = 429
     retryable = True
+    retry_after_seconds: int
 
     def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
         super().__init__(detail)
@@ -174,6 +185,21 @@ class StorageFullError(HoldfastError):
     retryable = True
 
 
+class InternalError(HoldfastError):
+    """The server failed in a way nobody foresaw; its log has the reason under `request_id`."""
+
+    code = "internal"
+    http_status = 500
+
+
+class UnreachableError(HoldfastError):
+    """No server answers there, or what answers is not ours."""
+
+    code = "unreachable"
+    http_status = 503
+    retryable = True
+
+
 class StartupError(HoldfastError):
     """Holdfast refuses to start; the sentence says what to do."""
 
@@ -195,6 +221,48 @@ class HostError(StartupError):
     http_status = 500
 
 
+class OutcomeError(HoldfastError):
+    """The program did not do what it should; the server did."""
+
+    code = "program_failed"
+    http_status = 200
+
+
+class ExecutionError(OutcomeError):
+    """The program ended with another exit code than 0, or did not compile."""
+
+    code = "execution_failed"
+
+    def __init__(
+        self, detail: str, exit_code: int | None = None, stdout: str | None = None, stderr: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.exit_code = exit_code
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class TimeoutError(OutcomeError, builtins.TimeoutError):
+    """The program was ended at its time limit, after `duration` seconds."""
+
+    code = "timed_out"
+
+    def __init__(self, detail: str, duration: float | None = None, stdout: str | None = None) -> None:
+        super().__init__(detail)
+        self.duration = duration
+        self.stdout = stdout
+
+
+class ResourceExhaustedError(OutcomeError):
+    """The program was ended because it went beyond a limit: `memory`, `disk` or `output`."""
+
+    code = "resource_exhausted"
+
+    def __init__(self, detail: str, resource_type: str | None = None) -> None:
+        super().__init__(detail)
+        self.resource_type = resource_type
+
+
 @contextmanager
 def full_disk_is_ours() -> Iterator[None]:
     """Turn the system's "no space" into StorageFullError for the length of the block."""
@@ -204,3 +272,8 @@ def full_disk_is_ours() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError("The disk of the server is full; free some space and try again.") from error
         raise
+
+
+CodeRunnerError = HoldfastError
+DockerError = EngineError
+InvalidLanguageError = UnknownLanguageError

@@ -19,9 +19,11 @@ from holdfast.types import (
     ExitedEvent,
     GradeRequest,
     GradeResult,
+    Health,
     OutputEvent,
     RunRequest,
     RunResult,
+    Runtimes,
     StartedEvent,
 )
 
@@ -36,8 +38,8 @@ _MODELS = (
     OutputEvent,
     ExitedEvent,
     Problem,
-    info.Health,
-    info.Runtimes,
+    Health,
+    Runtimes,
 )
 _GRADING_MODELS = (GradeRequest, GradeResult, pyquest.PyQuestRequest, pyquest.PyQuestHealth)
 _REFUSALS = (400, 401, 403, 404, 413, 415, 422, 429, 503, 507)

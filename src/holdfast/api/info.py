@@ -1,7 +1,6 @@
 """What the server says about itself: health, languages, metrics, and the page at `/`."""
 
 from pathlib import Path
-from typing import Literal
 
 import anyio
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -12,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from holdfast import __version__
 from holdfast.app import App
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, Language
-from holdfast.types import Network
+from holdfast.types import Enforced, Health, Runtime, Runtimes
 
 _DOCKER_PATIENCE_SECONDS = 0.5
 
@@ -26,49 +25,6 @@ PAGE = f"""<!doctype html>
 <p><a href="/docs">API documentation</a> · <a href="/health">health</a></p>
 </html>
 """
-
-
-class Enforced(BaseModel):
-    """What this host can hold programs with."""
-
-    layers: list[str]
-    limits: list[str]
-    networks: list[Network]
-    cgroup: str
-    landlock: int | None
-
-
-class Health(BaseModel):
-    """`degraded` means: below the usual floor, unable to make sandboxes just now, or shutting down."""
-
-    status: Literal["ok", "degraded"]
-    service: str = "holdfast"
-    version: str = __version__
-    engine: str
-    auth_enabled: bool
-    docker_connected: bool
-    enforced: Enforced
-
-
-class Runtime(BaseModel):
-    """One language. `ready` says whether this host has it, `version` which."""
-
-    id: str
-    name: str
-    description: str
-    default_entrypoint: str
-    file_extension: str
-    main_file: str
-    ready: bool
-    version: str | None
-    install: str
-
-
-class Runtimes(BaseModel):
-    """Every language, and the one a request gets that names none."""
-
-    images: list[Runtime]
-    default: str
 
 
 async def root(request: Request) -> Response:
@@ -89,6 +45,7 @@ async def health(request: Request) -> Response:
     capabilities = app.executor.engine.capabilities
     answer = Health(
         status="degraded" if app.degraded else "ok",
+        version=__version__,
         engine=capabilities.engine,
         auth_enabled=bool(app.keys.all()),
         docker_connected=await docker_answers(app.settings.docker_socket),

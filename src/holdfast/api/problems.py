@@ -1,30 +1,22 @@
 """Errors as RFC 9457 problem documents: the one place where our exceptions become HTTP answers."""
 
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from holdfast.errors import (
-    HoldfastError,
-    InvalidFieldError,
-    MalformedRequestError,
-    QueueFullError,
-    UnauthenticatedError,
-)
+from holdfast.errors import HoldfastError, InternalError, QueueFullError, UnauthenticatedError
 from holdfast.telemetry import Metrics
+from holdfast.types.invalid import from_validation as from_validation
 
 MEDIA_TYPE = "application/problem+json"
 BELOW_PYQUEST = "/pyquest/"
 """Where clients of PyQuest's runner look for `success` and `error`."""
-
-_NAME_CHARACTERS = 80
-_NOT_TEXT = ("hex escape", "surrogate", "number out of range")
 
 
 class Problem(BaseModel):
@@ -63,13 +55,8 @@ def unexpected(error: Exception, scope: Scope, metrics: Metrics) -> Response:
     """The answer when we are wrong ourselves: it says nothing but the id under which the log has the reason."""
     request_id = scope["state"]["request_id"]
     structlog.get_logger().error("unexpected error", request_id=request_id, exc_info=error)
-    metrics.rejected.labels("internal").inc()
-    detail = f"Something went wrong in the server; its log has the reason under {request_id}."
-    return _answer(
-        Problem(title=HTTPStatus(500).phrase, status=500, detail=detail, code="internal", request_id=request_id),
-        {},
-        scope,
-    )
+    ours = InternalError(f"Something went wrong in the server; its log has the reason under {request_id}.")
+    return response(ours, scope, metrics)
 
 
 async def from_routing(request: Request, error: Exception) -> Response:
@@ -85,30 +72,6 @@ async def from_routing(request: Request, error: Exception) -> Response:
         request_id=request.scope["state"]["request_id"],
     )
     return _answer(problem, dict(error.headers or {}), request.scope)
-
-
-def from_validation(error: ValidationError) -> HoldfastError:
-    """Our error for a body that is not JSON, or not what the route takes. It never repeats what was sent."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    first, more = faults[0], len({fault["loc"][:1] for fault in faults}) - 1
-    if first["type"] == "json_invalid":
-        return _not_json(first["msg"])
-    field = _field(first["loc"])
-    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-    others = f", and {more} more fields are wrong" if more else ""
-    return InvalidFieldError(f"{field or 'The body'}: {reason}{others}.", field=field)
-
-
-def _not_json(message: str) -> HoldfastError:
-    if any(hint in message for hint in _NOT_TEXT):
-        # Grammatical JSON, but not a value we can hold: half of a surrogate pair, or a number without end.
-        return InvalidFieldError("The body holds half of a surrogate pair or a number that is out of range.")
-    return MalformedRequestError(f"The body is not JSON: {message.removeprefix('Invalid JSON: ')}.")
-
-
-def _field(location: tuple[Any, ...]) -> str | None:
-    name = ".".join(map(str, location))[:_NAME_CHARACTERS]
-    return (name if name.isprintable() else ascii(name)) or None
 
 
 def _headers(error: HoldfastError) -> dict[str, str]:

@@ -4,9 +4,11 @@ import base64
 import re
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+
+from holdfast.errors import ExecutionError, ResourceExhaustedError, TimeoutError
 
 
 class Frozen(BaseModel):
@@ -238,6 +240,9 @@ class Compile(Frozen):
     truncated: Truncated
 
 
+_EXHAUSTED = {Status.OUT_OF_MEMORY: "memory", Status.DISK_LIMIT: "disk", Status.OUTPUT_LIMIT: "output"}
+
+
 class RunResult(Frozen):
     """What one program did, what it used, and what held it.
 
@@ -261,6 +266,25 @@ class RunResult(Frozen):
     phase: Literal["compile", "run"] = "run"
     compile: Compile | None = None
     metadata: Any = None
+
+    def check(self) -> Self:
+        """This result, if the program succeeded. Raises ExecutionError, TimeoutError, ResourceExhaustedError."""
+        if self.status is Status.SUCCEEDED:
+            return self
+        if self.status is Status.TIMED_OUT:
+            sentence = f"The program was ended at its time limit of {self.limits.wall_seconds:g} s."
+            raise TimeoutError(sentence, self.execution_time, self.stdout)
+        if self.status in _EXHAUSTED:
+            resource = _EXHAUSTED[self.status]
+            raise ResourceExhaustedError(f"The program went beyond its limit of {resource}.", resource)
+        did = "did not compile" if self.status is Status.COMPILE_FAILED else f"ended as '{self.status}'"
+        raise ExecutionError(
+            f"The program {did}, with exit code {self.exit_code}.", self.exit_code, self.stdout, self.stderr
+        )
+
+
+CodeExecutionRequest = RunRequest
+CodeExecutionResponse = RunResult
 
 
 class CompiledEvent(Frozen):

@@ -1,0 +1,114 @@
+"""The client for asynchronous code: the methods of `blocking`, to await."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from itertools import count
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import anyio
+import httpx
+from httpx_sse import EventSource
+
+from holdfast.client import calls
+from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
+from holdfast.client.calls import Call
+from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
+from holdfast.client.requests import Program
+from holdfast.types import Event, RunResult
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _awaited(build: Callable[P, Call[T]]) -> "Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]":
+    async def method(self: "AsyncClient", /, *args: P.args, **fields: P.kwargs) -> T:
+        return await self.send(build(*args, **fields))
+
+    return as_method(method, build)
+
+
+class AsyncClient:
+    """A Holdfast server. Every method raises HoldfastError; none raises for what a program did.
+
+    A refusal that passes (a full queue, a server that starts again) is tried again up to `retries` times. Whoever is
+    cancelled ends what was asked for.
+    """
+
+    def __init__(
+        self,
+        url: str = HERE,
+        api_key: str | None = None,
+        *,
+        retries: int = RETRIES,
+        timeout: float | None = TIMEOUT_SECONDS,
+    ) -> None:
+        self.url = url
+        self._retries = retries
+        with reached(url):
+            self._http = httpx.AsyncClient(**options(url, api_key, timeout))
+
+    run = _awaited(calls.run)
+    grade = _awaited(calls.grade)
+    health = _awaited(calls.health)
+    runtimes = _awaited(calls.runtimes)
+
+    def stream(self, program: Program = None, /, **fields: Any) -> "AsyncEventStream[Event, RunResult]":
+        """Run a program and see what it does as it does it: `async with client.stream(code) as events: …`."""
+        return AsyncEventStream(self, calls.stream(program, **fields))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def send(self, call: Call[T]) -> T:
+        """Do one exchange, again if the server asks for patience."""
+        return meaning(call, await self._patiently(call, stream=False))
+
+    async def _patiently(self, call: Call[object], *, stream: bool) -> httpx.Response:
+        """An answer that is no refusal."""
+        for attempt in count():
+            with reached(self.url):
+                request = self._http.build_request(
+                    call.method, call.path, content=call.body, headers=headers(call, stream=stream)
+                )
+                response = await self._http.send(request, stream=stream)
+                if response.is_success:
+                    return response
+                await response.aread()
+                await response.aclose()
+            await anyio.sleep(pause(refusal(response), attempt, self._retries))
+        raise AssertionError("count() has no end")
+
+
+class AsyncEventStream(Messages[E, R]):
+    """The events of a run while it runs. Leaving the `async with` block ends a run that still goes on."""
+
+    def __init__(self, client: AsyncClient, call: Call[E]) -> None:
+        super().__init__(call)
+        self._client = client
+        self._stack = AsyncExitStack()
+        self._source: EventSource | None = None
+
+    async def __aenter__(self) -> Self:
+        response = await self._client._patiently(self._call, stream=True)
+        self._stack.push_async_callback(response.aclose)
+        self._source = EventSource(response)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[E]:
+        assert self._source is not None, "events are read within 'async with'"
+        with reached(self._client.url):
+            async for message in self._source.aiter_sse():
+                event = self._take(message)
+                if event is not None:
+                    yield event
+        self._must_be_over()

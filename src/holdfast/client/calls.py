@@ -1,0 +1,68 @@
+"""Every exchange with a server: what is sent, and what the answer means. Nothing here talks to anything."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from holdfast.client.requests import Program, body_of, run_request
+from holdfast.types import Event, GradeResult, Health, RunResult, Runtimes, TestCase
+
+T = TypeVar("T", covariant=True)
+M = TypeVar("M", bound=BaseModel)
+
+Tests = Sequence[TestCase | dict[str, Any]]
+JSON = "application/json"
+_EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One exchange. `meaning` reads the body of the answer, or one event of it."""
+
+    method: str
+    path: str
+    meaning: Callable[[bytes], T]
+    body: bytes | None = None
+    media_type: str = JSON
+
+
+def run(program: Program = None, /, **fields: Any) -> Call[RunResult]:
+    """Run a program to its end; `fields` are those of RunRequest. With `tests`, the result is a GradeResult.
+
+    What the program does is a result, also a crash: see `RunResult.check()`. Raises HoldfastError.
+    """
+    request = run_request(program, fields)
+    kind = GradeResult if getattr(request, "tests", None) is not None else RunResult
+    return Call("POST", "/run", _as(kind), body_of(request))
+
+
+def grade(program: Program = None, /, *, tests: Tests, **fields: Any) -> Call[GradeResult]:
+    """Run a submission and judge it by its tests; `fields` are those of RunRequest. Raises HoldfastError."""
+    request = run_request(program, {**fields, "tests": list(tests)})
+    return Call("POST", "/run", _as(GradeResult), body_of(request))
+
+
+def stream(program: Program = None, /, **fields: Any) -> Call[Event]:
+    """Run a program and see what it does as it does it; `fields` are those of RunRequest."""
+    return Call("POST", "/run/stream", _event, body_of(run_request(program, fields)))
+
+
+def health() -> Call[Health]:
+    """What the server is, how it is, and what it enforces."""
+    return Call("GET", "/health", _as(Health))
+
+
+def runtimes() -> Call[Runtimes]:
+    """The languages a run can name, and which of them the server has."""
+    return Call("GET", "/runtimes", _as(Runtimes))
+
+
+def _as(kind: type[M]) -> Callable[[bytes], M]:
+    # What a newer server says beyond this is no fault of it.
+    return lambda content: kind.model_validate_json(content, extra="ignore")
+
+
+def _event(content: bytes) -> Event:
+    return _EVENTS.validate_json(content, extra="ignore")

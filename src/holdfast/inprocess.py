@@ -1,0 +1,163 @@
+"""Holdfast without a server: `Holdfast.local()` runs programs in sandboxes that this very process looks after."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, ExitStack
+from functools import partial
+from typing import Any, Self
+
+import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskStatus
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from holdfast.app import App, open_app
+from holdfast.client.answers import Transcript
+from holdfast.client.calls import Tests
+from holdfast.client.requests import Program, run_request
+from holdfast.errors import MalformedRequestError
+from holdfast.languages import LANGUAGES
+from holdfast.settings import Settings, load_settings
+from holdfast.types import Event, GradeRequest, GradeResult, RunRequest, RunResult
+
+
+class Holdfast:
+    """Programs on this machine, with the methods of `AsyncClient` for runs. `Holdfast.local()` makes one."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    @staticmethod
+    def local(*, languages: Collection[str] = LANGUAGES, **settings: Any) -> "Local":
+        """Holdfast in this process: `async with Holdfast.local() as holdfast`, or plain `with` in ordinary code.
+
+        Of other `languages` than these nothing is known, which is quicker to open; `settings` are those of an operator
+        and win over the environment. Raises HostError, ConfigurationError.
+        """
+        return Local(load_settings(settings), languages)
+
+    async def run(self, program: Program = None, /, **fields: Any) -> RunResult:
+        """Run a program to its end; `fields` are those of RunRequest. With `tests`, the result is a GradeResult."""
+        request = run_request(program, fields)
+        if isinstance(request, GradeRequest) and request.tests is not None:
+            return await self._app.grader.grade(request)
+        return await self._app.executor.run(request)
+
+    async def grade(self, program: Program = None, /, *, tests: Tests, **fields: Any) -> GradeResult:
+        """Run a submission and judge it by its tests; `fields` are those of RunRequest."""
+        request = run_request(program, {**fields, "tests": list(tests)})
+        if not isinstance(request, GradeRequest):
+            raise MalformedRequestError("There is nothing to grade.")
+        return await self._app.grader.grade(request)
+
+    def stream(self, program: Program = None, /, **fields: Any) -> "Events":
+        """Run a program and see what it does as it does it: `async with holdfast.stream(code) as events: …`."""
+        return Events(self._app, run_request(program, fields))
+
+
+class Events(Transcript[Event, RunResult]):
+    """The events of a run while it runs. Leaving the `async with` block ends a run that still goes on."""
+
+    def __init__(self, app: App, request: RunRequest) -> None:
+        super().__init__()
+        self._events: AsyncGenerator[Event, None] = app.executor.stream(request)
+
+    async def __aenter__(self) -> Self:
+        # A refusal comes before the first event: it is raised here, as it is over HTTP.
+        self._first = await anext(self._events)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._events.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        yield self._keep(self._first)
+        async for event in self._events:
+            yield self._keep(event)
+
+
+class Local:
+    """Holdfast in this process, still closed."""
+
+    def __init__(self, settings: Settings, languages: Collection[str]) -> None:
+        self._settings = settings
+        self._languages = languages
+        self._opened = AsyncExitStack()
+        self._blocking = ExitStack()
+
+    async def __aenter__(self) -> Holdfast:
+        return Holdfast(await self._opened.enter_async_context(open_app(self._settings, self._languages)))
+
+    async def __aexit__(self, *problem: Any) -> None:
+        await self._opened.__aexit__(*problem)
+
+    def __enter__(self) -> "BlockingHoldfast":
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal())
+            holdfast = stack.enter_context(portal.wrap_async_context_manager(self))
+            self._blocking = stack.pop_all()
+        return BlockingHoldfast(portal, holdfast)
+
+    def __exit__(self, *problem: Any) -> None:
+        self._blocking.__exit__(*problem)
+
+
+class BlockingHoldfast:
+    """`Holdfast` for ordinary code: the event loop runs in a thread of its own."""
+
+    def __init__(self, portal: BlockingPortal, holdfast: Holdfast) -> None:
+        self._portal = portal
+        self._holdfast = holdfast
+
+    def run(self, program: Program = None, /, **fields: Any) -> RunResult:
+        """Run a program to its end; `fields` are those of RunRequest. With `tests`, the result is a GradeResult."""
+        return self._portal.call(partial(self._holdfast.run, program, **fields))
+
+    def grade(self, program: Program = None, /, *, tests: Tests, **fields: Any) -> GradeResult:
+        """Run a submission and judge it by its tests; `fields` are those of RunRequest."""
+        return self._portal.call(partial(self._holdfast.grade, program, tests=tests, **fields))
+
+    def stream(self, program: Program = None, /, **fields: Any) -> "BlockingEvents":
+        """Run a program and see what it does as it does it: `with holdfast.stream(code) as events: …`."""
+        return BlockingEvents(self._portal, self._holdfast.stream(program, **fields))
+
+
+class BlockingEvents(Transcript[Event, RunResult]):
+    """The events of a run while it runs. Leaving the `with` block ends a run that still goes on."""
+
+    def __init__(self, portal: BlockingPortal, events: Events) -> None:
+        super().__init__()
+        self._portal = portal
+        self._events = events
+        self._sent, self._received = anyio.create_memory_object_stream[Event](0)
+        self._run: Future[None] = Future()
+
+    def __enter__(self) -> Self:
+        # One task has the run from its beginning to its end, whoever asks for the next event.
+        self._run, _ = self._portal.start_task(_pass_on, self._events, self._sent)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run.cancel()
+        self._portal.call(_until_over, self._received)
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            try:
+                yield self._keep(self._portal.call(self._received.receive))
+            except anyio.EndOfStream:
+                break
+        self._run.result()
+
+
+async def _pass_on(events: Events, sent: ObjectSendStream[Event], *, task_status: TaskStatus[None]) -> None:
+    async with sent, events:
+        task_status.started()
+        async for event in events:
+            await sent.send(event)
+
+
+async def _until_over(received: ObjectReceiveStream[Event]) -> None:
+    """Wait until the run is no more."""
+    async with received:
+        async for _ in received:
+            continue

@@ -1,0 +1,34 @@
+"""What is said of a request that does not validate: the same sentence in the server and before anything is sent."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError
+
+_NAME_CHARACTERS = 80
+_NOT_TEXT = ("hex escape", "surrogate", "number out of range")
+
+
+def from_validation(error: ValidationError) -> HoldfastError:
+    """Our error for a body that is not JSON, or not what the route takes. It never repeats what was sent."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    first, more = faults[0], len({fault["loc"][:1] for fault in faults}) - 1
+    if first["type"] == "json_invalid":
+        return _not_json(first["msg"])
+    field = _field(first["loc"])
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    others = f", and {more} more fields are wrong" if more else ""
+    return InvalidFieldError(f"{field or 'The body'}: {reason}{others}.", field=field)
+
+
+def _not_json(message: str) -> HoldfastError:
+    if any(hint in message for hint in _NOT_TEXT):
+        # Grammatical JSON, but not a value we can hold: half of a surrogate pair, or a number without end.
+        return InvalidFieldError("The body holds half of a surrogate pair or a number that is out of range.")
+    return MalformedRequestError(f"The body is not JSON: {message.removeprefix('Invalid JSON: ')}.")
+
+
+def _field(location: tuple[Any, ...]) -> str | None:
+    name = ".".join(map(str, location))[:_NAME_CHARACTERS]
+    return (name if name.isprintable() else ascii(name)) or None
