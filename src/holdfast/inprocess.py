@@ -1,13 +1,12 @@
 """Holdfast without a server: `Holdfast.local()` runs programs in sandboxes that this very process looks after."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
-from concurrent.futures import Future
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import Any, Self
 
 import anyio
-from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskStatus
+from anyio.abc import ObjectReceiveStream, TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from holdfast.app import App, open_app
@@ -128,12 +127,9 @@ class BlockingEvents(Transcript[Event, RunResult]):
         super().__init__()
         self._portal = portal
         self._events = events
-        self._sent, self._received = anyio.create_memory_object_stream[Event](0)
-        self._run: Future[None] = Future()
-
     def __enter__(self) -> Self:
         # One task has the run from its beginning to its end, whoever asks for the next event.
-        self._run, _ = self._portal.start_task(_pass_on, self._events, self._sent)
+        self._run, self._received = self._portal.start_task(_pass_on, self._events)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,11 +145,13 @@ class BlockingEvents(Transcript[Event, RunResult]):
         self._run.result()
 
 
-async def _pass_on(events: Events, sent: ObjectSendStream[Event], *, task_status: TaskStatus[None]) -> None:
-    async with sent, events:
-        task_status.started()
-        async for event in events:
-            await sent.send(event)
+async def _pass_on(events: Events, *, task_status: TaskStatus[ObjectReceiveStream[Event]]) -> None:
+    async with events:
+        sent, received = anyio.create_memory_object_stream[Event](0)
+        async with sent:
+            task_status.started(received)
+            async for event in events:
+                await sent.send(event)
 
 
 async def _until_over(received: ObjectReceiveStream[Event]) -> None:

@@ -1,11 +1,11 @@
 """From what a caller writes to a request, and from a request to the bytes that are sent."""
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
 
 from holdfast.errors import InvalidFieldError
 from holdfast.types import File, GradeRequest, RunRequest
@@ -36,13 +36,13 @@ def valid(kind: type[M], fields: Mapping[str, Any]) -> M:
 
 def body_of(request: BaseModel) -> bytes:
     """The JSON of a request, without what was left to the server. Raises InvalidFieldError."""
-    body = request.model_dump(exclude_defaults=True, exclude={"tests"})
+    body = request.model_dump(mode="json", exclude_defaults=True, exclude={"tests"})
     if isinstance(request, GradeRequest) and request.tests is not None:
         # In a test, null is a value that can be expected: what was set counts, not what differs from the default.
-        body["tests"] = [test.model_dump(by_alias=True, exclude_unset=True) for test in request.tests]
+        body["tests"] = [test.model_dump(mode="json", by_alias=True, exclude_unset=True) for test in request.tests]
     try:
-        return to_json(body)
-    except (PydanticSerializationError, UnicodeEncodeError):
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
         raise InvalidFieldError("The request holds half of a surrogate pair, which no text can carry.") from None
 
 
