@@ -3,6 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+RUNS ?= 1
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -66,8 +67,9 @@ check: $(INSTALLED) ## Format, lint, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## Measure this machine and write docs/benchmarks.md
-	@$(BIN)/python -m tests.bench
+bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench --runs $(RUNS)
+	@$(BIN)/python -m tests.bench.languages
 
 lock: ## Pin the newest versions of everything (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock

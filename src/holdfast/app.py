@@ -13,6 +13,7 @@ from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
+from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES
 from holdfast.settings import DEFAULT_FLOOR, Settings
@@ -28,6 +29,7 @@ class App:
 
     settings: Settings
     executor: Executor
+    grader: Grader
     keys: KeyStore
     metrics: Metrics
 
@@ -43,7 +45,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
-    return App(settings=settings, executor=executor, keys=open_keys(settings), metrics=metrics)
+    return App(settings=settings, executor=executor, grader=Grader(executor), keys=open_keys(settings), metrics=metrics)
 
 
 @asynccontextmanager
@@ -206,6 +208,8 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         floor=frozenset(settings.isolation_floor),
         accept_rlimits=settings.accept_rlimits,
         allow_network=settings.allow_network,
+        network_allow=settings.network_allow,
+        network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
         toolchains=settings.toolchains,

@@ -7,6 +7,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,7 @@ from pydantic.config import JsonDict
 
 from holdfast.errors import ConfigurationError
 from holdfast.languages import DATA_MODULES
-from holdfast.types import parse_size
+from holdfast.types import Destination, parse_destination, parse_name_server, parse_size
 
 PREFIX = "HOLDFAST_"
 CONFIG_FILE = "holdfast.toml"
@@ -47,6 +48,8 @@ def _bytes(value: Any) -> Any:
 Listed = BeforeValidator(_split)
 Lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+Allowed = Annotated[Destination, BeforeValidator(lambda value: parse_destination(str(value)))]
+NameServer = Annotated[IPv4Address, BeforeValidator(lambda value: parse_name_server(str(value)))]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
@@ -100,7 +103,14 @@ class Settings(BaseModel):
     )
     accept_rlimits: bool = _described(False, "Accept a host without cgroups; results say so, and limits are weaker.")
     allow_network: bool = _described(
-        False, "Let requests ask for outbound network; the local engine refuses to start with it, as it cannot yet."
+        False, "Let requests ask for outbound network: public addresses only. Needs slirp4netns and nftables."
+    )
+    network_allow: Annotated[tuple[Allowed, ...], Listed] = _described(
+        (),
+        "Private destinations that programs with a network may reach too, such as `10.1.2.3:443` or `10.1.0.0/16:443`.",
+    )
+    network_resolvers: Annotated[tuple[NameServer, ...], Listed] = _described(
+        (), "Name servers for programs with a network; opened to them on port 53.", "those of the host that are public"
     )
     pool_size: Annotated[int, Field(ge=0)] = _described(16, "Sandboxes kept ready at most; 0 makes each on demand.")
     pool_memory: Size = _described("512m", "Memory that ready sandboxes may be charged for together.")

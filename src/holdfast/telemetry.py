@@ -65,6 +65,12 @@ class Metrics:
         self.rejected = Counter(
             "holdfast_rejected", "Requests answered with a problem, by its code.", ["code"], registry=self.registry
         )
+        self.gradings = Counter(
+            "holdfast_gradings",
+            "Submissions that were graded, by whether all passed.",
+            ["passed"],
+            registry=self.registry,
+        )
         self.running = Gauge("holdfast_running", "Runs that hold a place now.", registry=self.registry)
         self.queued = Gauge("holdfast_queued", "Runs that wait for a place now.", registry=self.registry)
         self.pool_stock = Gauge("holdfast_pool_stock", "Sandboxes that wait for a run.", registry=self.registry)

@@ -13,7 +13,7 @@ from holdfast.keys import KeyStore
 
 pytestmark = pytest.mark.anyio
 
-OPEN = ("/", "/health", "/healthz")
+OPEN = ("/", "/health", "/healthz", "/pyquest/health")
 LOCKED = ("/runtimes", "/images", "/metrics", "/docs", "/openapi.json")
 
 

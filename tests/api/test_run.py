@@ -167,7 +167,7 @@ async def test_the_root_is_a_page_or_the_message_of_the_earlier_system(client: h
 async def test_the_api_description_documents_bodies_answers_and_problems(client: httpx.AsyncClient) -> None:
     schema = (await client.get("/openapi.json")).json()
     run = schema["paths"]["/run"]["post"]
-    assert run["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/RunRequest")
+    assert run["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GradeRequest")
     assert run["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/RunResult")
     assert "application/problem+json" in run["responses"]["429"]["content"]
     text = json.dumps(schema)

@@ -1,1 +1,1 @@
-"""What Holdfast costs on this machine, measured over HTTP against a real server: `make bench`."""
+"""`make bench`: `holdfast bench`, written into docs/benchmarks.md."""

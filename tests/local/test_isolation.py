@@ -106,9 +106,3 @@ async def test_a_worn_launcher_is_replaced_while_its_cells_live_on(
             assert Output("stdout", b"alive\n") in [event async for event in process]
         for sandbox in (*kept, late):
             await sandbox.aclose()
-
-
-async def test_a_network_the_engine_cannot_give_is_refused_at_start(config: LocalConfig) -> None:
-    with pytest.raises(HostError, match="HOLDFAST_ALLOW_NETWORK"):
-        async with LocalEngine.open(replace(config, allow_network=True)):
-            pass

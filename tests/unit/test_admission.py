@@ -160,3 +160,40 @@ async def test_the_advice_grows_with_the_line() -> None:
             for visitor in visitors:
                 visitor.leave.set()
     assert advice[0] < advice[1]
+
+
+async def test_one_place_serves_all_the_runs_of_what_has_begun() -> None:
+    admission = Admission(places=1, queue=0)
+    async with admission.place_for_all():
+        for _ in range(3):
+            async with admission.place():
+                assert admission.running == 1
+        admission.drain()
+        async with admission.place():
+            assert admission.running == 1, "what has begun is not sent away"
+    assert admission.running == 0
+    with pytest.raises(ShuttingDownError):
+        async with admission.place():
+            pass
+
+
+async def test_a_place_for_all_is_held_by_its_own_task_only() -> None:
+    admission = Admission(places=1, queue=0)
+
+    async def other() -> None:
+        with pytest.raises(QueueFullError):
+            async with admission.place():
+                pass
+
+    async with anyio.create_task_group() as group:
+        begun = anyio.Event()
+
+        async def holder() -> None:
+            async with admission.place_for_all():
+                begun.set()
+                await anyio.sleep(0.05)
+
+        group.start_soon(holder)
+        await begun.wait()
+        await other()
+    assert admission.running == 0

@@ -91,6 +91,7 @@ def test_what_cannot_be_meant_is_wrong_usage(given: dict[str, object], script: P
         ["run", "script.py", "--timeout", "x"],
         ["run", "script.py", "--timeout", "-1"],
         ["run", "script.py", "--memory", "much"],
+        ["bench", "--runs", "0"],
         ["keys", "revoke", "nobody"],
         ["keys", "add", "a b"],
         ["keys", "add", "a", "--scope", "god"],

@@ -1,5 +1,7 @@
 """Output: capped by bytes, decoded piece by piece."""
 
+import tracemalloc
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,3 +58,15 @@ def test_a_flood_is_more_than_sixty_four_times_the_cap() -> None:
     capture.feed(b"x")
     assert capture.flooded
     assert capture.text == "x" * 10
+
+
+def test_what_is_kept_exists_once_in_memory() -> None:
+    capture, piece = Capture(8 << 20), b"x" * (1 << 16)
+    capture.feed(piece)
+    tracemalloc.start()
+    for _ in range(200):
+        capture.feed(piece)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(capture.text) == 8 << 20
+    assert peak < 10 << 20

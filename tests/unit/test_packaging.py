@@ -19,7 +19,7 @@ LOCKS = (
     *("requirements.lock", "requirements-dev.lock", "src/holdfast/guest-requirements.lock"),
     *(f"src/holdfast/toolchains/{name}.lock" for name in ("deno", "go", "node")),
 )
-IMPORTED_AS = {"dotenv": "python-dotenv", "prometheus_client": "prometheus-client"}
+IMPORTED_AS = {"yaml": "pyyaml", "dotenv": "python-dotenv", "prometheus_client": "prometheus-client"}
 CHOSEN_BY_NAME = {"httptools"}
 """Dependencies that are not imported but named to uvicorn."""
 

@@ -10,11 +10,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from holdfast import __version__
-from holdfast.api import info, runs
+from holdfast.api import info, pyquest, runs
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import MEDIA_TYPE, Problem, from_routing
 from holdfast.app import App
-from holdfast.types import CompiledEvent, ExitedEvent, OutputEvent, RunRequest, RunResult, StartedEvent
+from holdfast.types import (
+    CompiledEvent,
+    ExitedEvent,
+    GradeRequest,
+    GradeResult,
+    OutputEvent,
+    RunRequest,
+    RunResult,
+    StartedEvent,
+)
 
 __all__ = ["create_api"]
 
@@ -30,6 +39,7 @@ _MODELS = (
     info.Health,
     info.Runtimes,
 )
+_GRADING_MODELS = (GradeRequest, GradeResult, pyquest.PyQuestRequest, pyquest.PyQuestHealth)
 _REFUSALS = (400, 401, 403, 404, 413, 415, 422, 429, 503, 507)
 
 
@@ -54,7 +64,7 @@ def create_api(holdfast: App) -> FastAPI:
 
 def _add_routes(api: FastAPI) -> None:
     for path, endpoint, method, documented in (
-        ("/run", runs.run, "POST", _takes_a_run("application/json", "RunResult")),
+        ("/run", runs.run, "POST", _takes_a_run("application/json", "RunResult", "GradeRequest")),
         ("/run/stream", runs.run_stream, "POST", _takes_a_run("text/event-stream", "Event")),
         ("/runtimes", info.runtimes, "GET", _answers("application/json", "Runtimes")),
         ("/images", info.runtimes, "GET", _answers("application/json", "Runtimes")),
@@ -62,6 +72,8 @@ def _add_routes(api: FastAPI) -> None:
         ("/healthz", info.healthz, "GET", _answers("application/json", None)),
         ("/metrics", info.metrics, "GET", _answers("text/plain", None)),
         ("/", info.root, "GET", None),
+        ("/pyquest/run", pyquest.run, "POST", _takes_a_run("application/json", "GradeResult", "PyQuestRequest")),
+        ("/pyquest/health", pyquest.health, "GET", _answers("application/json", "PyQuestHealth")),
     ):
         api.add_api_route(
             path,
@@ -73,8 +85,8 @@ def _add_routes(api: FastAPI) -> None:
         )
 
 
-def _takes_a_run(media_type: str, model: str) -> dict[str, Any]:
-    body = {"required": True, "content": {"application/json": {"schema": _reference("RunRequest")}}}
+def _takes_a_run(media_type: str, model: str, request: str = "RunRequest") -> dict[str, Any]:
+    body = {"required": True, "content": {"application/json": {"schema": _reference(request)}}}
     refusals = {
         str(status): {"description": "Not done", "content": {MEDIA_TYPE: {"schema": _reference("Problem")}}}
         for status in _REFUSALS
@@ -95,7 +107,9 @@ def _reference(model: str) -> dict[str, str]:
 def _openapi(api: FastAPI) -> dict[str, Any]:
     if api.openapi_schema is None:
         schema = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
-        _, models = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REFERENCE)
+        _, models = models_json_schema(
+            [(model, "validation") for model in (*_MODELS, *_GRADING_MODELS)], ref_template=_REFERENCE
+        )
         events = [_reference(f"{name}Event") for name in ("Compiled", "Started", "Output", "Exited")]
         schema["components"] = {
             "schemas": {**models["$defs"], "Event": {"oneOf": events}},

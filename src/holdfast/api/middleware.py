@@ -23,7 +23,7 @@ from holdfast.errors import (
 )
 from holdfast.keys import ApiKey
 
-OPEN_PATHS = frozenset({"/", "/health", "/healthz"})
+OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/pyquest/health"})
 """Paths that need no key and are answered while the server drains."""
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,14 +54,14 @@ class RequestLog:
         except Exception as error:
             if answer.status is not None:
                 raise
-            await self._problem(error, request_id)(scope, receive, answer)
+            await self._problem(error, scope)(scope, receive, answer)
         finally:
             self._write(scope, answer.status, began)
 
-    def _problem(self, error: Exception, request_id: str) -> ASGIApp:
+    def _problem(self, error: Exception, scope: Scope) -> ASGIApp:
         if isinstance(error, HoldfastError) and not isinstance(error, StartupError):
-            return problems.response(error, request_id, self.metrics)
-        return problems.unexpected(error, request_id, self.metrics)
+            return problems.response(error, scope, self.metrics)
+        return problems.unexpected(error, scope, self.metrics)
 
     def _write(self, scope: Scope, status: int | None, began: float) -> None:
         key = scope["state"].get("key")

@@ -1,13 +1,14 @@
 """Errors as RFC 9457 problem documents: the one place where our exceptions become HTTP answers."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from holdfast.errors import (
     HoldfastError,
@@ -19,6 +20,9 @@ from holdfast.errors import (
 from holdfast.telemetry import Metrics
 
 MEDIA_TYPE = "application/problem+json"
+BELOW_PYQUEST = "/pyquest/"
+"""Where clients of PyQuest's runner look for `success` and `error`."""
+
 _NAME_CHARACTERS = 80
 _NOT_TEXT = ("hex escape", "surrogate", "number out of range")
 
@@ -33,6 +37,8 @@ class Problem(BaseModel):
     code: str
     field: str | None = Field(default=None, description="The field of the request that is at fault.")
     request_id: str
+    success: Literal[False] | None = Field(default=None, description="Only below `/pyquest`.")
+    error: str | None = Field(default=None, description="Only below `/pyquest`: the same as `detail`.")
 
 
 def of(error: HoldfastError, request_id: str) -> Problem:
@@ -47,20 +53,22 @@ def of(error: HoldfastError, request_id: str) -> Problem:
     )
 
 
-def response(error: HoldfastError, request_id: str, metrics: Metrics) -> Response:
+def response(error: HoldfastError, scope: Scope, metrics: Metrics) -> Response:
     """The answer for one of our errors; it is counted."""
     metrics.rejected.labels(error.code).inc()
-    return _answer(of(error, request_id), _headers(error))
+    return _answer(of(error, scope["state"]["request_id"]), _headers(error), scope)
 
 
-def unexpected(error: Exception, request_id: str, metrics: Metrics) -> Response:
+def unexpected(error: Exception, scope: Scope, metrics: Metrics) -> Response:
     """The answer when we are wrong ourselves: it says nothing but the id under which the log has the reason."""
+    request_id = scope["state"]["request_id"]
     structlog.get_logger().error("unexpected error", request_id=request_id, exc_info=error)
     metrics.rejected.labels("internal").inc()
     detail = f"Something went wrong in the server; its log has the reason under {request_id}."
     return _answer(
         Problem(title=HTTPStatus(500).phrase, status=500, detail=detail, code="internal", request_id=request_id),
         {},
+        scope,
     )
 
 
@@ -76,7 +84,7 @@ async def from_routing(request: Request, error: Exception) -> Response:
         code=phrase.lower().replace(" ", "_"),
         request_id=request.scope["state"]["request_id"],
     )
-    return _answer(problem, dict(error.headers or {}))
+    return _answer(problem, dict(error.headers or {}), request.scope)
 
 
 def from_validation(error: ValidationError) -> HoldfastError:
@@ -111,6 +119,8 @@ def _headers(error: HoldfastError) -> dict[str, str]:
     return {"Retry-After": "1"} if error.retryable else {}
 
 
-def _answer(problem: Problem, headers: dict[str, str]) -> Response:
+def _answer(problem: Problem, headers: dict[str, str], scope: Scope) -> Response:
+    if scope["path"].startswith(BELOW_PYQUEST):
+        problem = problem.model_copy(update={"success": False, "error": problem.detail})
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)

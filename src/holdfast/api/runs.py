@@ -1,22 +1,25 @@
-"""`POST /run` and `POST /run/stream`. A client that leaves ends its run."""
+"""`POST /run`, graded when the body has `tests`, and `POST /run/stream`. A client that leaves ends its run."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
+from itertools import chain
 from typing import Any, TypeVar
 
 import anyio
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from holdfast.api import problems
+from holdfast.api.slices import SLICE_CHARACTERS, json_slices
 from holdfast.app import App
 from holdfast.errors import HoldfastError
-from holdfast.types import Event, RunRequest
+from holdfast.types import Event, ExitedEvent, GradeRequest, RunRequest, RunResult
 
 T = TypeVar("T")
+Body = TypeVar("Body", bound=BaseModel)
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
 """Something that runs beside the work and may cancel it."""
 
@@ -32,15 +35,43 @@ _UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def run(request: Request) -> Response:
-    """Run a program to its end and answer with what it did."""
-    app: App = request.app.state.holdfast
-    wanted = await _read(request)
-    if wanted is None:
-        return Response(status_code=CLIENT_LEFT)
-    result = await _unless(lambda: app.executor.run(wanted), _client_leaves(request.receive))
-    if result is None:
-        return Response(status_code=CLIENT_LEFT)
-    return Response(result.model_dump_json(), media_type="application/json")
+    """Run a program to its end and answer with what it did and, with `tests`, with a verdict on each."""
+    return await answer(request, _body_of_a_run, _run)
+
+
+async def _run(app: App, wanted: RunRequest) -> RunResult:
+    if isinstance(wanted, GradeRequest) and wanted.tests is not None:
+        return await app.grader.grade(wanted)
+    return await app.executor.run(wanted)
+
+
+def _body_of_a_run(body: bytes) -> RunRequest:
+    return (GradeRequest if b'"tests"' in body else RunRequest).model_validate_json(body)
+
+
+def _told(result: BaseModel) -> Response:
+    if not isinstance(result, RunResult) or len(result.stdout) + len(result.stderr) <= SLICE_CHARACTERS:
+        return Response(result.model_dump_json(), media_type="application/json")
+    return SlicedResponse(result)
+
+
+class SlicedResponse(Response):
+    """A result with much output, sent slice by slice as fast as the client reads."""
+
+    media_type = "application/json"
+
+    def __init__(self, result: RunResult) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._result = result
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for piece in json_slices(self._result):
+            with anyio.fail_after(STALLED_READER_SECONDS):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def run_stream(request: Request) -> Response:
@@ -49,16 +80,28 @@ async def run_stream(request: Request) -> Response:
     In a compiled language `compiled` comes first; when the compiler failed, only `exited` follows.
     """
     app: App = request.app.state.holdfast
-    wanted = await _read(request)
+    wanted = await _read(request, RunRequest.model_validate_json)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
     return EventStream(app, app.executor.stream(wanted))
 
 
-async def _read(request: Request) -> RunRequest | None:
+async def answer(
+    request: Request, parse: Callable[[bytes], Body], work: Callable[[App, Body], Awaitable[BaseModel]]
+) -> Response:
+    """Do what the body asks for, unless the client leaves, and answer with the outcome."""
+    app: App = request.app.state.holdfast
+    wanted = await _read(request, parse)
+    if wanted is None:
+        return Response(status_code=CLIENT_LEFT)
+    result = await _unless(lambda: work(app, wanted), _client_leaves(request.receive))
+    return Response(status_code=CLIENT_LEFT) if result is None else _told(result)
+
+
+async def _read(request: Request, parse: Callable[[bytes], Body]) -> Body | None:
     """The body, or `None` when the client left. Raises MalformedRequestError, InvalidFieldError, TooLargeError."""
     try:
-        return RunRequest.model_validate_json(await request.body())
+        return parse(await request.body())
     except ValidationError as error:
         raise problems.from_validation(error) from None
     except ClientDisconnect:
@@ -121,7 +164,8 @@ class EventStream(Response):
                 await writer.event(event)
         except HoldfastError as error:
             self._app.metrics.rejected.labels(error.code).inc()
-            await writer.write(f"event: error\ndata: {problems.of(error, request_id).model_dump_json()}\n\n")
+            problem = problems.of(error, request_id)
+            await writer.write([f"event: error\ndata: {problem.model_dump_json(exclude_none=True)}\n\n".encode()])
 
 
 class _Writer:
@@ -135,13 +179,18 @@ class _Writer:
 
     async def event(self, event: Event) -> None:
         """Send one event. Raises TimeoutError for a reader that does not read."""
-        await self.write(f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n")
+        head = f"id: {event.seq}\nevent: {event.type}\ndata: "
+        if not isinstance(event, ExitedEvent):
+            await self.write([f"{head}{event.model_dump_json()}\n\n".encode()])
+            return
+        await self.write(chain([head.encode()], json_slices(event), [b"\n\n"]))
 
-    async def write(self, text: str) -> None:
-        """Send one piece of the stream. Raises TimeoutError for a reader that does not read."""
-        with anyio.fail_after(STALLED_READER_SECONDS):
-            async with self._lock:
-                await self._send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+    async def write(self, pieces: Iterable[bytes]) -> None:
+        """Send one message of the stream. Raises TimeoutError for a reader that does not read."""
+        async with self._lock:
+            for piece in pieces:
+                with anyio.fail_after(STALLED_READER_SECONDS):
+                    await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         self._last = time.monotonic()
 
     async def ping(self, scope: anyio.CancelScope) -> None:
@@ -150,6 +199,6 @@ class _Writer:
             await anyio.sleep(PING_SECONDS / 4)
             if self.opened and time.monotonic() - self._last >= PING_SECONDS * 3 / 4:
                 try:
-                    await self.write(": ping\n\n")
+                    await self.write([b": ping\n\n"])
                 except TimeoutError:
                     scope.cancel()

@@ -125,6 +125,32 @@ def run(  # noqa: PLR0913 - every parameter is an option of the command
 
 
 @app.command()
+def grade(  # noqa: PLR0913 - every parameter is an option of the command
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The submission, or '-' to read it from stdin.")],
+    tests: Annotated[Path, typer.Option(metavar="FILE", help="The tests, as JSON or YAML.")],
+    language: Annotated[str | None, typer.Option(help="Language; otherwise told by the file's ending.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds each run may take; 2 if nothing says else.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory it may use, such as 256m.")] = None,
+    stdin: Annotated[str | None, typer.Option(metavar="FILE|-", help="What it reads from its stdin.")] = None,
+    input_file: Annotated[
+        list[str] | None, typer.Option("--file", metavar="PATH[:NAME]", help="File to place beside it.")
+    ] = None,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Grade a submission on this machine; the exit code is 0 when every test passed, else 1.
+
+    Exit code 2 is wrong usage, 125 a failure of Holdfast itself.
+    """
+    from holdfast.cli import grading, running
+
+    options = {"timeout": timeout, "mem_limit": memory}
+    given = {name: value for name, value in options.items() if value is not None}
+    request = running.build(file, language, stdin=stdin, env=[], files=input_file or [], options=given)
+    raise typer.Exit(in_loop(grading.grade(grading.build(request, tests), config, as_json=as_json)))
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback a key is needed.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
@@ -159,6 +185,20 @@ def doctor(
     from holdfast.settings import load_settings
 
     raise typer.Exit(in_loop(examining.examine(load_settings(config=config), attack=attack, as_json=as_json)))
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: a minute instead of three.")] = False,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Measure everything so many times.")] = 1,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Measure this machine: latency and throughput, cold and warm, beside a bare process, bubblewrap and docker."""
+    from holdfast.cli import benching
+    from holdfast.settings import load_settings
+
+    benching.bench(load_settings(config=config), quick=quick, passes=runs, as_json=as_json)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from holdfast.engines import Engine
 from holdfast.settings import Settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.attacks import ATTACKS, Attack, BrokenAttackError, Outcome, Report, Result, run_attack
-from holdfast.types import Capabilities
+from holdfast.types import Capabilities, Network
 
 _LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
 _COLOURS = {Result.CONTAINED: "green", Result.ESCAPED: "bold red", Result.NOT_APPLICABLE: "yellow"}
@@ -23,7 +23,7 @@ async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
     """Print what was found; 0 when this host is good enough and nothing escaped, otherwise 1."""
     console = Console(stderr=as_json)
     capabilities = await probe(settings)
-    missing = sorted(_needed(settings) - capabilities.layers)
+    missing = sorted(_needed(settings) - _present(capabilities))
     versions = {} if missing else await _versions(settings)
     if not as_json:
         _show_host(console, capabilities, missing)
@@ -39,7 +39,12 @@ async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
 
 def _needed(settings: Settings) -> set[str]:
     forgone = {"cgroup"} if settings.accept_rlimits else set()
-    return {str(layer) for layer in settings.isolation_floor} - forgone
+    wanted = {"network"} if settings.allow_network else set()
+    return ({str(layer) for layer in settings.isolation_floor} - forgone) | wanted
+
+
+def _present(capabilities: Capabilities) -> frozenset[str]:
+    return capabilities.layers | ({"network"} if Network.FULL in capabilities.networks else set())
 
 
 async def _versions(settings: Settings) -> Mapping[str, str | None]:
@@ -72,6 +77,7 @@ def _show_host(console: Console, capabilities: Capabilities, missing: Sequence[s
         table.add_row(layer, _enforced(layer, capabilities))
     console.print(table)
     console.print("Limits:", ", ".join(sorted(capabilities.limits)) or "none")
+    console.print("Networks:", ", ".join(sorted(capabilities.networks)) or "none")
     for problem in capabilities.problems:
         console.print(f"[yellow]{problem.layer}[/]: {escape(problem.reason)}", soft_wrap=True)
         console.print(f"  mend it: {escape(problem.fix)}", soft_wrap=True)

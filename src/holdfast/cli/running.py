@@ -83,7 +83,7 @@ def _finish(result: RunResult, *, as_json: bool, out: Path | None) -> int:
     if as_json:
         print(result.model_dump_json(indent=2))
     else:
-        _explain(result)
+        explain(result)
     if out is not None:
         for artifact in result.artifacts:
             _save(artifact, out)
@@ -96,7 +96,8 @@ def _show(event: OutputEvent) -> None:
     stream.flush()
 
 
-def _explain(result: RunResult) -> None:
+def explain(result: RunResult) -> None:
+    """Say on stderr what the exit code does not."""
     sentences = list(result.notes)
     if result.status in _SENTENCES:
         sentences.append(_SENTENCES[result.status])

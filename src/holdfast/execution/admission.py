@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 import anyio
 
@@ -12,6 +13,8 @@ from holdfast.errors import QueueFullError, ShuttingDownError
 
 _LONGEST_ADVICE_SECONDS = 60
 _MEMORY_OF_DURATIONS = 0.2
+_HELD: ContextVar[bool] = ContextVar("held", default=False)
+"""Whether the caller holds a place already, for all that it runs."""
 
 
 class _Ticket:
@@ -48,6 +51,9 @@ class Admission:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold one place for the length of the block. Raises QueueFullError, ShuttingDownError."""
+        if _HELD.get():
+            yield
+            return
         await self._enter()
         started = time.monotonic()
         try:
@@ -55,6 +61,19 @@ class Admission:
         finally:
             self._typical_seconds += _MEMORY_OF_DURATIONS * (time.monotonic() - started - self._typical_seconds)
             self._leave()
+
+    @asynccontextmanager
+    async def place_for_all(self) -> AsyncIterator[None]:
+        """Hold one place for all the runs of the block, one after the other: what has begun is not sent away.
+
+        Raises QueueFullError, ShuttingDownError.
+        """
+        async with self.place():
+            token = _HELD.set(True)
+            try:
+                yield
+            finally:
+                _HELD.reset(token)
 
     def drain(self) -> None:
         """Take nobody new and send the queue away; those who run keep their places."""

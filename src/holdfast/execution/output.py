@@ -12,7 +12,7 @@ class Capture:
     def __init__(self, cap: int) -> None:
         self._cap = cap
         self._written = 0
-        self._pieces: list[str] = []
+        self._text = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
@@ -28,7 +28,7 @@ class Capture:
     @property
     def text(self) -> str:
         """Everything kept so far."""
-        return "".join(self._pieces)
+        return self._text
 
     def feed(self, data: bytes) -> str:
         """Take bytes as they come; returns the new text, never half of a character."""
@@ -41,6 +41,8 @@ class Capture:
         return "" if self.truncated else self._keep(self._decoder.decode(b"", final=True))
 
     def _keep(self, text: str) -> str:
-        if text:
-            self._pieces.append(text)
+        # A string that only a local name refers to grows in place; pieces would have to be joined, which doubles them.
+        kept, self._text = self._text, ""
+        kept += text
+        self._text = kept
         return text

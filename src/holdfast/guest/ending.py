@@ -70,6 +70,12 @@ def shorten(stash: Stash, taken: Sequence[ModuleType]) -> None:
     atexit.register(any, map(call, (_gettrace, _getprofile, steps)))
 
 
+def watch(stash: Stash) -> None:
+    """From here on, notice what only an audit hook can. It is a built-in function: an event removes its name."""
+    stash.unseen |= dict.fromkeys((_PRINTS, _WATCHES))
+    sys.addaudithook(stash.unseen.pop)
+
+
 class _MainFile:
     """The name of the main file: the very object that the C function which runs it holds until it returns."""
 
@@ -107,8 +113,7 @@ class _Ending:
         self.steps: list[Callable[[], object]] = [self._begin]
         self.give_back = (partial(self._modules.update, stash.loaded), vars(stash).clear, unfreeze)
         # An audit hook that is a built-in function: it forgets these names when the first such event comes.
-        self._unseen: dict[str, None] = dict.fromkeys((_PRINTS, _WATCHES))
-        sys.addaudithook(self._unseen.pop)
+        self._unseen = stash.unseen
 
     def _begin(self) -> None:
         try:

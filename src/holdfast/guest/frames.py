@@ -99,8 +99,8 @@ class Channel:
     """The blocking end of a connection, for the processes inside a cell. What arrives comes from the more trusted side,
     or from our own code before anything untrusted has run, and is marshalled."""
 
-    def __init__(self, fd: int, encode: Callable[[object], bytes] = marshalled) -> None:
-        self._socket = _socket.socket(fileno=fd)
+    def __init__(self, end: _socket.socket, encode: Callable[[object], bytes] = marshalled) -> None:
+        self._socket = end
         self._socket.setblocking(True)
         self._encode = encode
 

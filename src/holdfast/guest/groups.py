@@ -41,11 +41,11 @@ def read_counter(fd: int, field: str | None) -> int | None:
 
 
 class MoreMemory:
-    """While entered, pid 1 may use more than the program could: what is left of it may fill the cell to the brim."""
+    """While entered, pid 1 may use more than the program could, whose files may fill the cell to the brim."""
 
-    def __init__(self, knobs: dict[str, int], limits: dict[str, str]) -> None:
+    def __init__(self, knobs: dict[str, int], limits: dict[str, str], peak: int | None) -> None:
         # The limit with swap bounds the one without, so it goes up first and comes down last.
-        names = [name for name in MEMORY_LIMITS if name in knobs]
+        names = [name for name in MEMORY_LIMITS if name in knobs and _is_near(peak, int(limits[name]))]
         self._up = [(knobs[name], str(int(limits[name]) + MEMORY_OF_OURS)) for name in names]
         self._down = [(knobs[name], limits[name]) for name in reversed(names)]
 
@@ -62,3 +62,7 @@ class MoreMemory:
                 os.write(knob, value.encode())
             except OSError:
                 continue
+
+
+def _is_near(peak: int | None, limit: int) -> bool:
+    return peak is None or peak + MEMORY_OF_OURS > limit

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # the names of `signal` without its enums
-import _socket
 import fcntl
 import os
 import resource
 import sys
 
-from holdfast.guest import collect, ending, preload, syscalls
+from holdfast.guest import building, collect, ending, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, split_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-UID = 1000
 PYTHON = "python"
 MAIN_FILE = "main.py"
+_MAIN_PATH = f"{building.WORKSPACE}/{MAIN_FILE}"
+_ARCHIVE_MARK = b"PK\5\6"
 JOB_DESCRIPTOR = 3
 """Where a program that was started in advance finds its job."""
-IGNORED_BY_OURS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
+BLOCKED_BY_OURS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
 """Signals the launcher and pid 1 do not want to hear of; a guest gets them back."""
 READ_FILE, READ_DIR, EXECUTE, WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
 TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
@@ -31,18 +31,18 @@ _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many of the file rights, counted from bit 0, each Landlock version knows (linux/landlock.h)."""
 
 
-class CleanStart:
-    """How the interpreter looked when it had just started: the modules it had, and those loaded since for later."""
+def look_fresh(stash: preload.Stash, started_with: set[str]) -> None:
+    """Let the interpreter look as it did when it had just started, so that a guest can go on as `python main.py`.
 
-    def __init__(self, modules: set[str], stash: preload.Stash) -> None:
-        self.modules = modules
-        self.stash = stash
-
-
-def socket_pair() -> tuple[int, int]:
-    """The two descriptors between pid 1 and a guest."""
-    ours, theirs = _socket.socketpair()
-    return ours.detach(), theirs.detach()
+    Done once, in the launcher: what a guest does itself costs every run copies of memory.
+    """
+    ending.shorten(stash, preload.hide(stash, started_with))
+    library = __file__.partition("/holdfast/guest/")[0]
+    sys.path[:] = [entry for entry in sys.path if entry != library]
+    for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:
+        del sys.path_importer_cache[entry]
+    # CPython looks into every main file, whether it is a zip archive, and keeps the answer here.
+    sys.path_importer_cache[_MAIN_PATH] = None
 
 
 def landlock_ruleset(abi: int) -> int | None:
@@ -58,21 +58,25 @@ def landlock_ruleset(abi: int) -> int | None:
 
 
 def enter(
-    config: dict[str, Any], channel: Channel, landlock: int | None, clean: CleanStart, streams: tuple[int, ...]
+    config: dict[str, Any], channel: Channel, stash: preload.Stash, streams: tuple[int, ...], *, built: bool
 ) -> None:
-    """Lock this process in, wait for the job, and start it. Returns only to run main.py in this interpreter.
+    """Build the cell unless that is done, lock this process in, wait for the job, and start it.
+
+    Returns only to run main.py in this interpreter.
 
     With `streams`, become the program of the profile at once and let it wait for the job on descriptor 3.
     """
     try:
-        _lock_in(config, channel, landlock, streams)
+        if not built:
+            building.build(config)
+        _lock_in(config, (channel.fileno(), *streams))
         channel.send({"landlock": _landlock_holds()})
         if streams:
             _wait_as_program(config, channel, streams)
         job = channel.receive()
         if job is None:
             os._exit(0)
-        _start(job, clean)
+        _start(job, stash)
     except BaseException as error:
         _give_up(channel, error)
 
@@ -90,38 +94,35 @@ def _wait_as_program(config: dict[str, Any], channel: Channel, streams: tuple[in
         os.dup2(fd, target)
     os.dup2(job, JOB_DESCRIPTOR)
     syscalls.close_fds_from(JOB_DESCRIPTOR + 1)
-    os.environ.clear()
-    os.environ.update(config["environment"])
     _exec(config["warm"])
 
 
-def _lock_in(config: dict[str, Any], channel: Channel, landlock: int | None, streams: tuple[int, ...]) -> None:
+def _lock_in(config: dict[str, Any], keep: tuple[int, ...]) -> None:
     """The order matters: rights are needed to give up rights, and the filter forbids the rest."""
     syscalls.set_process_name(PYTHON)
     _signal.set_wakeup_fd(-1)
-    for number in (*IGNORED_BY_OURS, _signal.SIGCHLD):
-        _signal.signal(number, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, BLOCKED_BY_OURS)
     os.setsid()
-    os.umask(0o022)
-    keep = [channel.fileno(), *streams] + ([] if landlock is None else [landlock])
+    os.chdir(building.WORKSPACE)
     syscalls.close_fds_from(3, keep)
+    landlock = landlock_ruleset(config["landlock"])
+    syscalls.drop_bounding_set()
+    uid = building.GUEST_UID
     if config["uid_base"] is not None:
         os.setgroups([])
-        os.setresgid(UID, UID, UID)
-        os.setresuid(UID, UID, UID)
-    syscalls.set_fs_ids(UID, UID)
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
     syscalls.drop_capabilities()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
     _raise_oom_score()
-    _forbid_core_dumps()
     if landlock is not None:
         syscalls.landlock_restrict(landlock)
         os.close(landlock)
     if config["seccomp"]:
-        syscalls.load_seccomp(bytes.fromhex(config["seccomp"]))
+        syscalls.load_seccomp(config["seccomp"])
 
 
 def _raise_oom_score() -> None:
@@ -131,7 +132,7 @@ def _raise_oom_score() -> None:
     os.close(fd)
 
 
-def _forbid_core_dumps() -> None:
+def forbid_core_dumps() -> None:
     """With a limit of 0 the kernel still runs a handler named by `core_pattern`, on the host; with 1 it does not."""
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
@@ -148,7 +149,7 @@ def _landlock_holds() -> bool:
     return False
 
 
-def _start(job: Frame, clean: CleanStart) -> None:
+def _start(job: Frame, stash: preload.Stash) -> None:
     payload = job.payload or large_payload(job.fds[3:])
     for target, fd in enumerate(job.fds[:3]):
         os.dup2(fd, target)
@@ -161,11 +162,11 @@ def _start(job: Frame, clean: CleanStart) -> None:
         _refuse(f"the files could not be placed: {error.strerror}", 1)
     for name, value in header["rlimits"].items():
         resource.setrlimit(getattr(resource, name), (value, value))
-    os.environ.clear()
-    os.environ.update(header["environment"])
+    for name, value in header["environment"].items():
+        os.environ[name] = value
     argv = list(header["argv"])
-    if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"] and not preload.is_shadowed(clean.stash, "."):
-        _become_main(argv, clean)
+    if argv[:2] == [PYTHON, MAIN_FILE] and not header["cold"] and not preload.is_shadowed(stash, "."):
+        _become_main(argv, stash, may_be_archive=_ARCHIVE_MARK in payload)
         return
     _exec(argv)
 
@@ -175,27 +176,31 @@ def large_payload(fds: list[int]) -> bytes:
     return os.pread(fds[0], os.fstat(fds[0]).st_size, 0) if fds else b""
 
 
-def _become_main(argv: list[str], clean: CleanStart) -> None:
-    """Leave this interpreter as it was when it started, so that it goes on as `python main.py`."""
-    sys.argv[:] = argv[1:]
-    sys.orig_argv[:] = argv
-    taken = preload.hide(clean.stash, clean.modules)
-    ending.shorten(clean.stash, taken)
-    library = __file__.partition("/holdfast/guest/")[0]
-    sys.path[:] = [entry for entry in sys.path if entry != library]
-    for entry in [entry for entry in sys.path_importer_cache if entry.startswith(library)]:
-        del sys.path_importer_cache[entry]
+def _become_main(argv: list[str], stash: preload.Stash, *, may_be_archive: bool) -> None:
+    """What a guest must do itself to go on as `python main.py`."""
+    if may_be_archive:
+        del sys.path_importer_cache[_MAIN_PATH]
+    if len(argv) > 2:
+        sys.argv[:] = argv[1:]
+        sys.orig_argv[:] = argv
+    preload.give_main(stash)
+    ending.watch(stash)
 
 
 def _exec(argv: list[str]) -> NoReturn:
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
-    try:
-        os.execvpe(argv[0], argv, os.environ)
-    except FileNotFoundError:
-        _refuse(f"{argv[0]}: command not found", 127)
-    except OSError as error:
-        _refuse(f"{argv[0]}: {error.strerror}", 126)
+    name, fault = argv[0], ""
+    for folder in [""] if "/" in name else os.environ.get("PATH", os.defpath).split(":"):
+        try:
+            os.execv(f"{folder}/{name}" if folder else name, argv)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            fault = fault or str(error.strerror)
+    if fault:
+        _refuse(f"{name}: {fault}", 126)
+    _refuse(f"{name}: command not found", 127)
 
 
 def _refuse(sentence: str, exit_code: int) -> NoReturn:

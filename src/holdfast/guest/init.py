@@ -1,4 +1,4 @@
-"""Pid 1 of a cell: builds what only a namespace's owner can build, keeps one guest ready, judges and tidies up.
+"""Pid 1 of a cell: owns its namespaces, keeps one guest ready, judges and tidies up.
 
 It is not dumpable, ignores every signal but SIGCHLD, and touches files only with the guest's rights. Its verdict is the
 only one: it travels over the control socket, which no guest ever holds. When that socket closes, it exits, and the
@@ -15,33 +15,31 @@ import resource
 import select
 import time
 
-from holdfast.guest import collect, groups, guest, syscalls
+from holdfast.guest import building, collect, groups, guest, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, json_text, marshalled, split_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-GUEST_UID = guest.UID
-WORKSPACE = "/workspace"
 KILL_POLL_SECONDS = 0.05
 _NO_CAPABILITIES = b"".join(b"Cap%s:\t%016x\n" % (name, 0) for name in (b"Inh", b"Prm", b"Eff", b"Bnd", b"Amb"))
 NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 
 
 def enter_cell(
-    config: dict[str, Any], ends: list[int], go: int, files: groups.GroupFiles, clean: guest.CleanStart
+    config: dict[str, Any], ends: list[int], go: int, files: groups.GroupFiles, stash: preload.Stash
 ) -> None:
     """Become pid 1 of a cell. Returns only in a guest that is to run main.py."""
     control, *streams = ends
-    channel = Channel(control, json_text)
+    channel = Channel(_socket.socket(fileno=control), json_text)
     try:
         if os.read(go, 1) != b"g":
             os._exit(1)
         syscalls.close_fds_from(3, (*ends, *files.descriptors()))
         syscalls.set_process_name("holdfast-init")
-        _build(config)
-        cell = Init(config, channel, files, clean)
+        _take_charge(config)
+        cell = Init(config, channel, files, stash)
         cell.serve(tuple(streams))
     except BaseException as error:
         _report_and_exit(channel, error)
@@ -54,39 +52,20 @@ def _report_and_exit(channel: Channel, error: BaseException) -> NoReturn:
         os._exit(1)
 
 
-def _build(config: dict[str, Any]) -> None:
-    """Everything a cell is made of, in the only order that works."""
+def _take_charge(config: dict[str, Any]) -> None:
+    """Become the owner of the cell's namespaces, out of reach of everything that will run in them."""
     if config["uid_base"] is not None:
         os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
-    _socket.sethostname("holdfast")
-    syscalls.loopback_up()
-    _mount_scratch(config)
-    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-    syscalls.mount("proc", "/proc", "proc", flags, "hidepid=invisible")
-    syscalls.drop_bounding_set()
-    os.chdir(WORKSPACE)
-    syscalls.set_fs_ids(GUEST_UID, GUEST_UID)
+    _stay_out_of_reach()
+
+
+def _stay_out_of_reach() -> None:
+    """Nobody may look into this process, and it ends with the launcher. Each change of ids takes both back."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-
-
-def _mount_scratch(config: dict[str, Any]) -> None:
-    """One capped tmpfs behind every writable place, so that the disk limit is one number."""
-    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
-    owner = 0 if config["uid_base"] is not None else GUEST_UID
-    options = f"{config['disk']},mode=755,uid={owner},gid={owner}"
-    syscalls.mount("scratch", "/scratch", "tmpfs", flags, options)
-    for name, mode, target in (("work", 0o755, WORKSPACE), ("tmp", 0o1777, "/tmp"), ("shm", 0o1777, "/dev/shm")):
-        source = f"/scratch/{name}"
-        os.mkdir(source)
-        os.chmod(source, mode)
-        if name == "work":
-            os.chown(source, GUEST_UID, GUEST_UID)
-        syscalls.mount(source, target, None, syscalls.MS_BIND)
-    syscalls.umount("/scratch", syscalls.MNT_DETACH)
 
 
 def drain(fd: int) -> None:
@@ -112,20 +91,23 @@ class Init:
     """The life of pid 1 after the cell is built."""
 
     def __init__(
-        self, config: dict[str, Any], channel: Channel, files: groups.GroupFiles, clean: guest.CleanStart
+        self, config: dict[str, Any], channel: Channel, files: groups.GroupFiles, stash: preload.Stash
     ) -> None:
         self._config = config
         self._channel = channel
         self._usage = files.usage
         self._knobs = files.knobs
         self._limits: dict[str, str] = {name: value for _, name, value in config["cgroup"]["writes"]}
-        self._clean = clean
-        self._workspace = os.open(WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._landlock = guest.landlock_ruleset(config["landlock"])
-        self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._stash = stash
+        self._workspace = -1
+        self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._guest: Guest | None = None
-        _signal.signal(_signal.SIGCHLD, lambda *_: None)
-        _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        _signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def close(self) -> None:
+        """Give back the descriptors. Only a rehearsal ends so; pid 1 exits."""
+        os.close(self._wake)
+        os.close(self._wake_write)
 
     def serve(self, streams: tuple[int, ...]) -> None:
         """Make a guest ready, then do what the server asks. Returns only in a guest.
@@ -135,7 +117,10 @@ class Init:
         first = self._make_guest(streams)
         if first is None:
             return
-        self._channel.send({"op": "ready", "isolation": self._isolation(first)})
+        syscalls.set_fs_ids(building.GUEST_UID, building.GUEST_UID)
+        _stay_out_of_reach()
+        self._workspace = os.open(building.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._send_ready(first)
         while True:
             frame = self._channel.receive()
             if frame is None:
@@ -146,15 +131,24 @@ class Init:
             elif frame.header["op"] != "kill":
                 self._answer_file_request(frame)
 
+    def _send_ready(self, first: Guest) -> None:
+        """Say what holds the guest; for a network, hand over the namespace that is to be joined to it."""
+        namespaces = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)] if self._config["network"] else []
+        self._channel.send({"op": "ready", "isolation": self.isolation(first)}, fds=namespaces)
+        for fd in namespaces:
+            os.close(fd)
+
     def _make_guest(self, streams: tuple[int, ...] = ()) -> Guest | None:
-        """Fork the next guest and wait until it is locked in; None in the guest itself."""
-        ours, theirs = guest.socket_pair()
+        """Fork the next guest and wait until it is locked in; None in the guest itself. The first builds the cell."""
+        ours, theirs = _socket.socketpair()
+        built = self._workspace >= 0
         pid = os.fork()
         if pid == 0:
-            os.close(ours)
-            guest.enter(self._config, Channel(theirs), self._landlock, self._clean, streams)
+            ours.close()
+            guest.enter(self._config, Channel(theirs), self._stash, streams, built=built)
             return None
-        for fd in (theirs, *streams):
+        theirs.close()
+        for fd in streams:
             os.close(fd)
         channel = Channel(ours, json_text if streams else marshalled)
         locked = channel.receive()
@@ -163,14 +157,13 @@ class Init:
         self._guest = Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
         return self._guest
 
-    def _isolation(self, waiting: Guest) -> dict[str, Any]:
+    def isolation(self, waiting: Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
         status = _read(f"/proc/{waiting.pid}/status")
         outside: dict[str, str] = self._config["namespaces_outside"]
+        folder = f"/proc/{waiting.pid}/ns/"
         return {
-            "namespaces": [
-                name for name in NAMESPACE_NAMES if os.readlink(f"/proc/{waiting.pid}/ns/{name}") != outside[name]
-            ],
+            "namespaces": [name for name in NAMESPACE_NAMES if os.readlink(folder + name) != outside[name]],
             "seccomp": b"\nSeccomp:\t2\n" in status,
             "no_new_privileges": b"\nNoNewPrivs:\t1\n" in status,
             "capabilities_dropped": _NO_CAPABILITIES in status,
@@ -197,14 +190,14 @@ class Init:
                 os.close(fd)
             chosen.channel.close()
         cpu_limit: float | None = header["cpu_seconds"]
-        status, reason = self._supervise(
+        status, reason = self.supervise(
             chosen.pid, started + header["wall_seconds"], None if cpu_limit is None else sum(cpu_before) + cpu_limit
         )
         ended = time.monotonic()
         self._end_everything()
         disk = os.fstatvfs(self._workspace)
-        usage = self._usage_since(cpu_before, kills_before, ended - started)
-        with groups.MoreMemory(self._knobs, self._limits):
+        usage = self.usage_since(cpu_before, kills_before, ended - started)
+        with groups.MoreMemory(self._knobs, self._limits, usage["memory_peak"]):
             files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
             returned = collect.named(self._workspace, header["returns"], notes)
             files |= returned
@@ -247,12 +240,15 @@ class Init:
             resource.prlimit(chosen.pid, getattr(resource, name), (value, value))
         for name, data in split_files(job["files"], frame.payload or guest.large_payload(frame.fds)).items():
             collect.write_file(self._workspace, name, data, collect.mode_of(name, job["executables"]))
-        chosen.channel.send({"argv": job["argv"][2:], "environment": job["environment"]})
+        environment = self._config["environment"] | job["environment"]
+        chosen.channel.send({"argv": job["argv"][2:], "environment": environment})
 
     def _adjust(self, writes: dict[str, str], disk: str | None) -> None:
         """Apply what this job's limits have different from those the cell was made with."""
         if disk is not None:
-            syscalls.mount(None, WORKSPACE, None, syscalls.MS_REMOUNT | syscalls.MS_NOSUID | syscalls.MS_NODEV, disk)
+            syscalls.mount(
+                None, building.WORKSPACE, None, syscalls.MS_REMOUNT | syscalls.MS_NOSUID | syscalls.MS_NODEV, disk
+            )
         for name, value in writes.items():
             # Memory with and without swap bound each other, so of a pair one may have to wait for the other.
             try:
@@ -263,7 +259,7 @@ class Init:
             groups.turn(self._knobs[name], name, value)
         self._limits |= writes
 
-    def _supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
+    def supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
         """Wait for the guest and reap orphans meanwhile: its wait status, and why it was ended if we did it."""
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)
@@ -320,7 +316,8 @@ class Init:
         scale: float = self._config["cgroup_cpu_unit_seconds"]
         return user * scale, system * scale
 
-    def _usage_since(self, cpu_before: tuple[float, float], kills_before: int, wall_seconds: float) -> dict[str, Any]:
+    def usage_since(self, cpu_before: tuple[float, float], kills_before: int, wall_seconds: float) -> dict[str, Any]:
+        """What the cell has used."""
         user, system = self._cpu_seconds()
         counters = {key: self._counter(key) for key in ("memory_peak", "processes_peak")}
         return {
@@ -374,6 +371,8 @@ def _reap_until(pid: int) -> int | None:
 
 
 def _kill_everything() -> None:
+    if os.getpid() != 1:
+        raise RuntimeError("only pid 1 of a cell may end everything it can see")
     try:
         os.kill(-1, _signal.SIGKILL)
     except ProcessLookupError:

@@ -15,9 +15,8 @@ import gc
 import marshal
 import os
 import select
-import sys
 
-from holdfast.guest import groups, guest, init, preload, syscalls
+from holdfast.guest import building, groups, guest, init, preload, rehearsal, syscalls
 from holdfast.guest.frames import json_text, receive_with_fds
 
 TYPE_CHECKING = False
@@ -33,10 +32,8 @@ class Cell:
 
     def __init__(self, cell_id: int) -> None:
         self.id = cell_id
-        self.pid = 0
+        self.pid: int | None = None
         self.name = f"cell-{cell_id}"
-        self.directories: list[int] = []
-        self.files = groups.GroupFiles()
 
 
 def serve(started_with: set[str]) -> None:
@@ -50,14 +47,20 @@ def serve(started_with: set[str]) -> None:
 
 
 def _prepare(started_with: set[str]) -> Launcher:
-    with os.fdopen(int(os.environ[CONFIG_VARIABLE]), "rb") as file:
+    del os.environ["PYTHONPATH"]
+    with os.fdopen(int(os.environ.pop(CONFIG_VARIABLE)), "rb") as file:
         config = marshal.load(file)  # noqa: S302  # from the server
-    clean = guest.CleanStart(started_with, preload.load(config["modules"], started_with))
+    config["seccomp"] = bytes.fromhex(config["seccomp"])
+    stash = preload.load(config["modules"], started_with)
     _assert_single_threaded()
-    syscalls.set_process_name("holdfast-launch")
+    _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    guest.forbid_core_dumps()
+    rehearsal.rehearse(config, stash)
+    launcher = Launcher(config, stash)
+    guest.look_fresh(stash, started_with)
     gc.collect()
     gc.freeze()
-    return Launcher(config, clean)
+    return launcher
 
 
 def _assert_single_threaded() -> None:
@@ -69,18 +72,19 @@ def _assert_single_threaded() -> None:
 class Launcher:
     """Makes cells on request and tidies up after them."""
 
-    def __init__(self, config: dict[str, Any], clean: guest.CleanStart) -> None:
+    def __init__(self, config: dict[str, Any], stash: preload.Stash) -> None:
         self._config = config
-        self._clean = clean
-        self._server = _socket.socket(fileno=config["socket"])
+        self._stash = stash
+        # What is ours gets the lowest numbers, so that all above them belong to the cell that is being made.
+        self._server = _socket.socket(fileno=os.dup(config["socket"]))
         self._server.setblocking(True)
-        self._hierarchies: list[int] = config["cgroup"]["hierarchies"]
+        self._hierarchies = [os.dup(fd) for fd in config["cgroup"]["hierarchies"]]
+        self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._first_of_cell = wake_write + 1
+        syscalls.close_fds_from(self._first_of_cell)
         self._cells: dict[int, Cell] = {}
         self._unremoved: list[str] = []
-        self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        for number in guest.IGNORED_BY_OURS:
-            _signal.signal(number, _signal.SIG_IGN)
-        _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, guest.BLOCKED_BY_OURS)
         _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
 
     def serve(self) -> None:
@@ -88,6 +92,7 @@ class Launcher:
         poll = select.poll()
         poll.register(self._server, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
+        syscalls.set_process_name("holdfast-launch")
         self._send({"op": "ready"})
         while True:
             for fd, _ in poll.poll(500 if self._unremoved else None):
@@ -111,26 +116,23 @@ class Launcher:
 
     def _create(self, message: dict[str, Any], ends: list[int]) -> bool:
         cell = Cell(message["id"])
+        files = groups.GroupFiles()
         go_read, go_write = os.pipe2(os.O_CLOEXEC)
-        joins: list[int] = []
         try:
-            self._make_cgroups(cell, message["cgroup"])
-            joins += self._open_joins(cell)
-            into = cell.directories[0] if self._config["cgroup"]["version"] == "v2" else None
-            cell.pid = syscalls.clone(self._config["clone_flags"], into)
-            if cell.pid == 0:
-                os.close(go_write)
-                _join(joins)
-                init.enter_cell(self._config | message, ends, go_read, cell.files, self._clean)
-                return True
-            self._cells[cell.pid] = cell
-            self._write_id_maps(cell.pid, message["slot"])
-            os.write(go_write, b"g")
+            self._make_cgroups(cell, message["cgroup"], files)
+            cell.pid = syscalls.clone(self._config["clone_flags"], self._birthplace(cell))
+            if cell.pid:
+                self._cells[cell.pid] = cell
+                self._write_id_maps(cell.pid, message["slot"])
+                os.write(go_write, b"g")
         except (OSError, ValueError) as error:
             self._fail(cell, error)
-        finally:
-            for fd in (go_read, go_write, *ends, *joins, *cell.files.descriptors()):
-                _close_quietly(fd)
+        if cell.pid == 0:
+            os.close(go_write)
+            self._join(cell)
+            init.enter_cell(self._config | message, ends, go_read, files, self._stash)
+            return True
+        syscalls.close_fds_from(self._first_of_cell)
         return False
 
     def _fail(self, cell: Cell, error: Exception) -> None:
@@ -141,48 +143,61 @@ class Launcher:
             self._remove_cgroups(cell)
             self._send({"op": "gone", "id": cell.id, "oom_kills": 0})
 
-    def _make_cgroups(self, cell: Cell, wanted: dict[str, Any]) -> None:
+    def _make_cgroups(self, cell: Cell, wanted: dict[str, Any], files: groups.GroupFiles) -> None:
         for hierarchy in self._hierarchies:
             os.mkdir(cell.name, 0o755, dir_fd=hierarchy)
-            cell.directories.append(os.open(cell.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=hierarchy))
         for hierarchy, name, value in wanted["writes"]:
-            knob = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
-            cell.files.knobs[name] = knob
+            files.knobs[name] = knob = self._open(cell, hierarchy, name, os.O_WRONLY)
             groups.turn(knob, name, value)
         for key, (hierarchy, name) in wanted["usage"].items():
-            cell.files.usage[key] = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
+            files.usage[key] = self._open(cell, hierarchy, name, os.O_RDONLY)
 
-    def _open_joins(self, cell: Cell) -> list[int]:
-        """The files through which the clone moves itself into its groups; on v2 it is born in its group."""
+    def _open(self, cell: Cell, hierarchy: int, name: str, flags: int) -> int:
+        return os.open(f"{cell.name}/{name}", flags | os.O_CLOEXEC, dir_fd=self._hierarchies[hierarchy])
+
+    def _birthplace(self, cell: Cell) -> int | None:
+        """On v2 a cell is born in its group."""
+        if self._config["cgroup"]["version"] != "v2":
+            return None
+        return self._open(cell, 0, ".", os.O_RDONLY | os.O_DIRECTORY)
+
+    def _join(self, cell: Cell) -> None:
+        """On v1 a cell moves into its groups. `0` in `tasks` is the one way without an RCU grace period, some 10 ms."""
         if self._config["cgroup"]["version"] != "v1":
-            return []
-        return [os.open("tasks", os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory) for directory in cell.directories]
+            return
+        for hierarchy in range(len(self._hierarchies)):
+            fd = self._open(cell, hierarchy, "tasks", os.O_WRONLY)
+            os.write(fd, b"0")
+            os.close(fd)
 
     def _write_id_maps(self, pid: int, slot: int) -> None:
         base: int | None = self._config["uid_base"]
         if base is None:
             _write(f"/proc/{pid}/setgroups", "deny")
-            lines = f"{init.GUEST_UID} 0 1"
+            lines = f"{building.GUEST_UID} 0 1"
         else:
-            lines = f"0 {base + 2 * slot} 1\n{init.GUEST_UID} {base + 2 * slot + 1} 1"
+            lines = f"0 {base + 2 * slot} 1\n{building.GUEST_UID} {base + 2 * slot + 1} 1"
         _write(f"/proc/{pid}/uid_map", lines)
         _write(f"/proc/{pid}/gid_map", lines)
 
     def _kill(self, cell_id: int) -> None:
-        for cell in self._cells.values():
+        for pid, cell in self._cells.items():
             if cell.id == cell_id:
-                os.kill(cell.pid, _signal.SIGKILL)
+                os.kill(pid, _signal.SIGKILL)
 
     def _bury_the_dead(self) -> None:
         while self._cells:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
             cell = self._cells.pop(pid, None)
             if cell is not None:
-                self._send({"op": "gone", "id": cell.id, "oom_kills": self._oom_kills(cell)})
+                # A pid 1 that ended by itself has told everything.
+                oom_kills = self._oom_kills(cell) if status else 0
+                self._send({"op": "gone", "id": cell.id, "oom_kills": oom_kills})
                 self._remove_cgroups(cell)
-        self._unremoved = [name for name in self._unremoved if not self._remove_directories(name)]
+        if self._unremoved:
+            self._unremoved = [name for name in self._unremoved if not self._remove_directories(name)]
 
     def _oom_kills(self, cell: Cell) -> int:
         """How often the kernel killed for memory, for a cell whose pid 1 could not report it."""
@@ -190,15 +205,13 @@ class Launcher:
         if wanted is None:
             return 0
         hierarchy, name = wanted
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=cell.directories[hierarchy])
+        fd = self._open(cell, hierarchy, name, os.O_RDONLY)
         try:
             return int(groups.read_counter(fd, "oom_kill") or 0)
         finally:
             os.close(fd)
 
     def _remove_cgroups(self, cell: Cell) -> None:
-        for directory in cell.directories:
-            os.close(directory)
         if not self._remove_directories(cell.name):
             self._unremoved.append(cell.name)
 
@@ -218,13 +231,7 @@ class Launcher:
         try:
             self._server.sendall(json_text(message))
         except OSError:
-            sys.exit(0)
-
-
-def _join(files: list[int]) -> None:
-    """Move this thread. `0` in `tasks` is the one way that does not wait for an RCU grace period, some 10 ms."""
-    for fd in files:
-        os.write(fd, b"0")
+            os._exit(0)
 
 
 def _write(path: str, value: str) -> None:
@@ -233,10 +240,3 @@ def _write(path: str, value: str) -> None:
         groups.turn(fd, path, value)
     finally:
         os.close(fd)
-
-
-def _close_quietly(fd: int) -> None:
-    try:
-        os.close(fd)
-    except OSError:
-        return

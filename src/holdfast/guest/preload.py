@@ -53,6 +53,7 @@ class Stash:
         self.absent: set[str] = set()
         self.footprints = Footprints()
         self.main: dict[str, Any] = {}
+        self.unseen: dict[str, None] = {}
         self.builtins: dict[str, Any] = {}
         self.top_level_names: frozenset[str] = frozenset()
         self._plans: dict[str, list[str]] = {}
@@ -284,7 +285,11 @@ def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
     Returns what was taken out. Keep it: to free it would be to write to, and so to copy, most of its memory.
     """
     taken = [sys.modules.pop(name) for name in set(sys.modules) - set(started_with) - {"sitecustomize"}]
-    vars(sys.modules["__main__"]).update(stash.main)
     if stash.modules:
         bootstrap._load_unlocked = StashLoader(stash).load  # type: ignore[attr-defined]
     return taken
+
+
+def give_main(stash: Stash) -> None:
+    """Fill the namespace of the main module, which is empty until then."""
+    vars(sys.modules["__main__"]).update(stash.main)

@@ -18,8 +18,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 4, 24, 38, 47
-PR_CAP_AMBIENT_CLEAR_ALL = 4
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_KEEPCAPS = 1, 4, 24, 38, 8
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
 
 _CLONE_INTO_CGROUP = 0x200000000
@@ -27,8 +26,10 @@ _MOUNT_ATTR_RDONLY, _MOUNT_ATTR_NOSUID, _MOUNT_ATTR_NODEV = 1, 2, 4
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _LANDLOCK_RULE_PATH_BENEATH, _LANDLOCK_CREATE_RULESET_VERSION = 1, 1
 _SECCOMP_SET_MODE_FILTER = 1
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 1, 0x40
+_LOOPBACK_UP = struct.pack("16sH14x", b"lo", _IFF_UP | _IFF_RUNNING)
 _CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITY_HEADER = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
 _LAST_CAPABILITY = 40
 _PR_SET_NAME = 15
 
@@ -46,8 +47,9 @@ _COMMON = {
     "landlock_restrict_self": 446,
 }
 _NR = _NUMBERS.get(os.uname().machine, {}) | _COMMON
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+# Single-threaded processes use this module, so nobody waits for the lock of the interpreter meanwhile.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_prctl = ctypes.PyDLL(None).prctl
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 _libc.mount.argtypes = (*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p)
 
@@ -101,6 +103,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), "unshare")
 
 
+def setns(fd: int, kind: int) -> None:
+    """setns(2)."""
+    _check(_libc.setns(fd, kind), "setns")
+
+
 def clone(flags: int, cgroup_fd: int | None = None) -> int:
     """Fork this single-threaded interpreter into new namespaces (and a v2 cgroup); 0 in the child, like os.fork.
 
@@ -108,11 +115,11 @@ def clone(flags: int, cgroup_fd: int | None = None) -> int:
     """
     ctypes.pythonapi.PyOS_BeforeFork()
     if cgroup_fd is None:
-        pid = _libc_with_gil.syscall(ctypes.c_long(_NR["clone"]), ctypes.c_long(flags | 17), *[ctypes.c_long(0)] * 4)
+        pid = _libc.syscall(ctypes.c_long(_NR["clone"]), ctypes.c_long(flags | 17), *[ctypes.c_long(0)] * 4)
     else:
         words = struct.pack("=11Q", flags | _CLONE_INTO_CGROUP, 0, 0, 0, 17, 0, 0, 0, 0, 0, cgroup_fd)
         arguments = ctypes.create_string_buffer(words, len(words))
-        pid = _libc_with_gil.syscall(ctypes.c_long(_NR["clone3"]), arguments, ctypes.c_long(len(words)))
+        pid = _libc.syscall(ctypes.c_long(_NR["clone3"]), arguments, ctypes.c_long(len(words)))
     if pid == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
     else:
@@ -128,8 +135,7 @@ def prctl(option: int, argument: int, argument3: int = 0) -> None:
 
 def set_process_name(name: str) -> None:
     """What `ps` and `top` show of this process; at most 15 characters."""
-    buffer = ctypes.create_string_buffer(name.encode()[:15], 16)
-    prctl(_PR_SET_NAME, ctypes.addressof(buffer))
+    _prctl(_PR_SET_NAME, name.encode()[:15])
 
 
 def set_fs_ids(uid: int, gid: int) -> None:
@@ -142,21 +148,24 @@ def set_fs_ids(uid: int, gid: int) -> None:
 
 def drop_bounding_set() -> None:
     """Give up, for this process and its children, the chance to ever gain a capability by exec."""
-    for capability in range(64):
-        try:
-            prctl(PR_CAPBSET_DROP, capability)
-        except OSError:
-            if capability > _LAST_CAPABILITY:
-                return
-            raise
+    capability = 0
+    while _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+        capability += 1
+    if capability <= _LAST_CAPABILITY:
+        raise PermissionError("prctl PR_CAPBSET_DROP was refused")
 
 
 def drop_capabilities() -> None:
-    """Clear the effective, permitted, inheritable and ambient sets."""
-    header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
+    """Clear the effective, permitted and inheritable sets, and with them the ambient one."""
+    _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "capset")
+
+
+def raise_permitted_capabilities() -> None:
+    """Make every permitted capability effective again, after a change of user with PR_SET_KEEPCAPS."""
     data = ctypes.create_string_buffer(24)
-    _check(_libc.capset(header, data), "capset")
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    _check(_libc.capget(_CAPABILITY_HEADER, data), "capget")
+    _, low, _, _, high, _ = struct.unpack("=6I", data.raw)
+    _check(_libc.capset(_CAPABILITY_HEADER, struct.pack("=6I", low, low, 0, high, high, 0)), "capset")
 
 
 def close_fds_from(first: int, keep: Iterable[int] = ()) -> None:
@@ -187,10 +196,10 @@ def landlock_abi() -> int:
 def landlock_ruleset(file_rights: int, scopes: int, rules: Iterable[tuple[str, int]]) -> int:
     """A descriptor of a ruleset that denies `file_rights` everywhere except what `rules` allow beneath their paths."""
     words = struct.pack("=QQQ", file_rights, 0, scopes) if scopes else struct.pack("=Q", file_rights)
-    ruleset = _syscall("landlock_create_ruleset", ctypes.create_string_buffer(words, len(words)), len(words), 0)
+    ruleset = _syscall("landlock_create_ruleset", words, len(words), 0)
     for path, allowed in rules:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, parent), 12)
+        rule = struct.pack("=Qi", allowed, parent)
         _syscall("landlock_add_rule", ruleset, _LANDLOCK_RULE_PATH_BENEATH, rule, 0)
         os.close(parent)
     return ruleset
@@ -212,8 +221,6 @@ def loopback_up() -> None:
     """Switch on the loopback interface of this network namespace."""
     control = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     try:
-        request = struct.pack("16sH14x", b"lo", 0)
-        flags = struct.unpack("16sH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
+        fcntl.ioctl(control, _SIOCSIFFLAGS, _LOOPBACK_UP)
     finally:
         control.close()

@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from holdfast.guest import syscalls
 from holdfast.guest.frames import marshalled
 
-_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "scratch", "etc", "run", "var", "opt/holdfast/bin")
+_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "etc", "run", "var", "opt/holdfast/bin")
 _LINKS = {
     "dev/fd": "/proc/self/fd",
     "dev/stdin": "/proc/self/fd/0",
@@ -24,6 +25,9 @@ _LINKS = {
     "var/tmp": "/tmp",
     "var/run": "/run",
 }
+RESOLV_CONF = "opt/holdfast/resolv.conf"
+"""What a cell with a network has as /etc/resolv.conf, if there are such cells."""
+
 _READ_ONLY = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FILES = {
@@ -46,7 +50,9 @@ def become_launcher(config_fd: int) -> None:
         if config["rootless"]:
             _enter_user_namespace(config["uid_range"])
         step = "mount namespace"
-        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
+        # The name of every cell, which begins with a copy of this namespace.
+        socket.sethostname("holdfast")
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         step = "tree"
         _build(config["root"], config)
@@ -92,7 +98,7 @@ def _build(root: str, config: dict[str, Any]) -> None:
     os.umask(0o022)
     for name in _DIRECTORIES:
         os.makedirs(f"{root}/{name}", exist_ok=True)
-    for name, text in _FILES.items():
+    for name, text in (_FILES | config["files"]).items():
         with open(f"{root}/{name}", "w") as file:
             file.write(text)
     for name, target in (_LINKS | config["links"]).items():

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -121,6 +122,18 @@ def test_version_2_without_the_needed_controllers_is_no_candidate(tmp_path: Path
     base = a_version_2_file_system(tmp_path / "bare", controllers="io")
     mount = cgroup.Mount("/", base, frozenset(), "v2")
     assert list(cgroup._candidates([mount], {"": "/"}, None)) == []
+
+
+@pytest.mark.parametrize(("version", "helps"), [("v1", "version 1"), ("v2", "Delegate=yes")])
+def test_what_mends_missing_groups_depends_on_the_version(
+    version: Literal["v1", "v2"], helps: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mount = cgroup.Mount("/", tmp_path / "absent", frozenset(["memory", "pids", "cpu"]), version)
+    monkeypatch.setattr(cgroup, "mounts", lambda _: [mount])
+    with pytest.raises(cgroup.NoCgroup) as missing:
+        cgroup.prepare()
+    assert helps in missing.value.problem.fix
+    assert ("systemd-run" in missing.value.problem.fix) is (version == "v2")
 
 
 def test_leftovers_of_dead_servers_are_swept_and_those_of_living_ones_kept(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ HEADERS = st.dictionaries(st.text(max_size=20), st.one_of(st.integers(-(2**53), 
 
 def a_pair() -> tuple[Channel, Channel]:
     left, right = socket.socketpair()
-    return Channel(left.detach()), Channel(right.detach())
+    return Channel(left), Channel(right)
 
 
 @given(HEADERS, st.binary(max_size=5000))

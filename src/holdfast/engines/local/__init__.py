@@ -23,6 +23,10 @@ keeps one guest waiting: a child with another uid, no capabilities, no_new_privs
 already in force (`guest.guest`). The job arrives over the control socket; the guest becomes the program; pid 1 reaps,
 enforces time, kills everything when the program ends, collects artifacts with the guest's rights, and judges.
 
+*Gateway* (`guest.gateway`): only where programs may have a network. A namespace with rules (`network`) and one way out,
+to which the server joins each cell that is to have one, after its pid 1 has handed over the descriptor of its network
+namespace. The host's own network is not changed; when the gateway ends, so do the cells that were joined to it.
+
 What kills what: the control socket's end of file ends pid 1, and the kernel ends a pid namespace with its pid 1. The
 server's death closes all control sockets and the launcher's socket; the launcher's death kills every pid 1
 (PR_SET_PDEATHSIG). So nothing outlives the server, whoever dies first.

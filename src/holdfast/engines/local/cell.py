@@ -11,7 +11,6 @@ from typing import Any
 from holdfast.engines import Command, Exited, SandboxSpec
 from holdfast.engines.local.connection import Connection, ConnectionLost
 from holdfast.engines.local.process import LocalProcess, Pipes
-from holdfast.engines.local.tree import BASE_ENVIRONMENT
 from holdfast.errors import (
     EngineError,
     HoldfastError,
@@ -99,6 +98,12 @@ class LocalSandbox:
         """Whether pid 1 is gone."""
         return self._connection.lost
 
+    def take_network_namespace(self) -> int:
+        """The descriptor pid 1 sent for a cell that is to have a network; the caller closes it. Raises EngineError."""
+        if not self._connection.descriptors:
+            raise EngineError("A sandbox did not hand over its network namespace; try again.")
+        return self._connection.descriptors.pop()
+
     def adjust(self, spec: SandboxSpec) -> None:
         """Use the limits of `spec` from the next command on."""
         self._held_to = self._hold(spec.limits)
@@ -130,7 +135,7 @@ class LocalSandbox:
                 yield process
             finally:
                 if not process.finished:
-                    self._abandon()
+                    self.abandon()
                 if supervisor is not None:
                     supervisor.cancel()
                 process.pipes.close()
@@ -147,13 +152,12 @@ class LocalSandbox:
 
     async def _start(self, command: Command, pipes: Pipes, *, given_away: bool) -> None:
         index, payload = join_files(dict(command.files))
-        environment = BASE_ENVIRONMENT | dict(command.environment)
         header = {
             "op": "exec",
             "started": given_away,
             "job": {
                 "argv": command.argv,
-                "environment": environment,
+                "environment": dict(command.environment),
                 "files": index,
                 "executables": tuple(command.executables),
                 "rlimits": self._held_to.rlimits,
@@ -192,7 +196,7 @@ class LocalSandbox:
                 header, payload = await self._connection.receive()
             process.finish(_verdict(header, payload))
         except TimeoutError:
-            self._abandon()
+            self.abandon()
             process.finish(EngineError("The sandbox did not answer after its time was up; try again."))
         except ConnectionLost:
             process.finish(await self._lost(command))
@@ -216,7 +220,7 @@ class LocalSandbox:
         )
         return Exited(exit_code=None, signal=9, reason=None, usage=usage, disk_full=False)
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Nobody waits for this cell any more: end it at once."""
         self._connection.close()
         self._kill_cell()

@@ -41,6 +41,7 @@ class CgroupTree:
     version: Literal["v1", "v2", "none"]
     hierarchies: tuple[Hierarchy, ...] = ()
     descriptors: tuple[int, ...] = field(default=(), compare=False)
+    _files_found: dict[tuple[int, str], bool] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def launcher_config(self) -> dict[str, object]:
         """What the launcher must know to make, fill and read the groups of cells."""
@@ -76,7 +77,11 @@ class CgroupTree:
         return not optional or self._exists(index, name)
 
     def _exists(self, index: int, name: str) -> bool:
-        return (self.hierarchies[index].directory / name).exists()
+        # Which files there are does not change while the kernel runs, and this is asked for every run.
+        place = (index, name)
+        if place not in self._files_found:
+            self._files_found[place] = (self.hierarchies[index].directory / name).exists()
+        return self._files_found[place]
 
     def _usage_files(self) -> dict[str, tuple[int, str]]:
         if self.version == "none":
@@ -107,6 +112,8 @@ class CgroupTree:
         """Whether our directories are gone; the kernel may need a moment to let go of the last cells' tasks."""
         for hierarchy in self.hierarchies:
             _remove_tree(hierarchy.directory)
+            # What was still ending when we started can be removed by now.
+            sweep(hierarchy.directory.parent)
             _remove_if_empty(hierarchy.directory.parent)
         return not any(hierarchy.directory.exists() for hierarchy in self.hierarchies)
 
@@ -205,7 +212,8 @@ def prepare(parent: str | None = None) -> CgroupTree:
             return _open_tree(candidate)
         except OSError as error:
             reasons.append(f"{candidate[1][0].directory}: {error.strerror}")
-    raise NoCgroup(_problem(reasons))
+    version_1 = any(mount.version == "v1" and mount.controllers & set(_NEEDED) for mount in found)
+    raise NoCgroup(_problem(reasons, version_1=version_1))
 
 
 Candidate = tuple[Literal["v1", "v2"], tuple[Hierarchy, ...]]
@@ -300,7 +308,7 @@ def instance_name(pid: int) -> str:
 
 def sweep(parent: Path) -> None:
     """Remove what servers that are gone have left."""
-    for directory in parent.iterdir():
+    for directory in parent.iterdir() if parent.exists() else ():
         match = re.fullmatch(r"(\d+)-\d+", directory.name)
         if match is None or not directory.is_dir() or _alive(directory.name, int(match[1])):
             continue
@@ -327,12 +335,14 @@ def _remove_if_empty(directory: Path) -> None:
         return
 
 
-def _problem(reasons: list[str]) -> Problem:
+def _problem(reasons: list[str], *, version_1: bool) -> Problem:
+    """With version 1 nobody delegates groups to an ordinary user, so only root helps."""
+    delegated = "run as root, or with delegated groups: systemd-run --user --scope -p Delegate=yes holdfast serve"
     return Problem(
         layer="cgroup",
         reason="; ".join(reasons) or "no hierarchy offers memory, pids and cpu",
         fix=(
-            "run as root, or with delegated groups: systemd-run --user --scope -p Delegate=yes holdfast serve;"
+            f"{'run as root, because this host has control groups version 1' if version_1 else delegated};"
             " or accept weaker limits with HOLDFAST_ACCEPT_RLIMITS=true"
         ),
     )

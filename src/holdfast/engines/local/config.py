@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
+
+from holdfast.types import Destination
 
 LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
 
@@ -17,7 +20,8 @@ class LocalConfig:
 
     `accept_rlimits` lets it start without control groups; every result then says so. `on_event` hears of
     `launcher_restart`. `profiles` are launchers with modules loaded in advance, by name; the empty name is the plain
-    interpreter, which always exists. `toolchains` is where Holdfast installed languages.
+    interpreter, which always exists. `network_allow` and `network_resolvers` say what programs with a network may reach
+    besides public addresses (see `network`). `toolchains` is where Holdfast installed languages.
     """
 
     state_dir: Path
@@ -26,6 +30,8 @@ class LocalConfig:
     floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
     accept_rlimits: bool = False
     allow_network: bool = False
+    network_allow: tuple[Destination, ...] = ()
+    network_resolvers: tuple[IPv4Address, ...] = ()
     cgroup_parent: str | None = None
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.guest.frames import LENGTHS, marshalled, pack
+from holdfast.guest.frames import LENGTHS, marshalled, pack, receive_with_fds
 
 _READ_BYTES = 1 << 18
 MAX_HEADER_BYTES = 1 << 20
@@ -20,15 +21,20 @@ class ConnectionLost(Exception):
 
 
 class Connection:
-    """Frames over a non-blocking socket. One task receives at a time."""
+    """Frames over a non-blocking socket. One task receives at a time.
 
-    def __init__(self, end: socket.socket) -> None:
+    `take_descriptors`: the peer may send some, which wait in `descriptors`; otherwise the kernel drops them.
+    """
+
+    def __init__(self, end: socket.socket, *, take_descriptors: bool = False) -> None:
         end.setblocking(False)
         self._socket = end
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._messages: list[Message] = []
         self._waiter: asyncio.Future[None] | None = None
+        self._receive_some = self._receive_with_descriptors if take_descriptors else self._receive_bytes
+        self.descriptors: list[int] = []
         self.lost = False
         self._loop.add_reader(end, self._on_readable)
 
@@ -71,11 +77,13 @@ class Connection:
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
+        while self.descriptors:
+            os.close(self.descriptors.pop())
         self._end()
 
     def _on_readable(self) -> None:
         try:
-            data = self._socket.recv(_READ_BYTES)
+            data = self._receive_some()
         except BlockingIOError:
             return
         except OSError:
@@ -87,6 +95,14 @@ class Connection:
         self._buffer += data
         while self._take_frame():
             self._wake()
+
+    def _receive_bytes(self) -> bytes:
+        return self._socket.recv(_READ_BYTES)
+
+    def _receive_with_descriptors(self) -> bytes:
+        data, fds = receive_with_fds(self._socket, _READ_BYTES)
+        self.descriptors += fds
+        return data
 
     def _take_frame(self) -> bool:
         if len(self._buffer) < LENGTHS.size:

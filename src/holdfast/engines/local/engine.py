@@ -18,6 +18,7 @@ from holdfast.engines.local import cgroup, probe, tree
 from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
+from holdfast.engines.local.gateway import Gateways
 from holdfast.engines.local.launcher import Launcher, LauncherFailed, LauncherKeeper
 from holdfast.engines.local.process import Pipes
 from holdfast.engines.local.runtimes import versions
@@ -80,7 +81,9 @@ class LocalEngine:
             name: LauncherKeeper(partial(self._launcher_description, modules), self._restarted)
             for name, modules in {PLAIN: (), **config.profiles}.items()
         }
+        self._gateways = Gateways(config, _FIRST_UID_AS_ROOT + _UID_BLOCKS * MAX_CELLS * 2 + self._block())
         self._cells: set[LocalSandbox] = set()
+        self._holdings: dict[Limits, Holding] = {}
         self._closing = False
         self.capabilities = Capabilities(
             engine="local", limits=frozenset(), networks=frozenset(), layers=frozenset(), problems=problems
@@ -90,8 +93,6 @@ class LocalEngine:
     @asynccontextmanager
     async def open(cls, config: LocalConfig) -> AsyncIterator["LocalEngine"]:
         """Start an engine and try it out. Raises HostError when the host is below the operator's floor."""
-        if config.allow_network:
-            raise HostError("The local engine cannot give programs a network yet; unset HOLDFAST_ALLOW_NETWORK.")
         groups, problems = _prepare_cgroups(config)
         engine = cls(config, groups, problems)
         keeping: list[asyncio.Task[None]] = []
@@ -112,15 +113,21 @@ class LocalEngine:
             async with cls.open(replace(config, floor=frozenset(), accept_rlimits=True, profiles={})) as engine:
                 return engine.capabilities
         except HostError as error:
+            if config.allow_network:
+                rest = await cls.probe(replace(config, allow_network=False))
+                problem = Problem(layer="network", reason=error.detail, fix="see the reason")
+                return rest.model_copy(update={"problems": (*rest.problems, problem)})
             problem = Problem(layer="namespaces", reason=error.detail, fix="see the reason")
             empty: frozenset[str] = frozenset()
             return Capabilities(engine="local", limits=empty, networks=frozenset(), layers=empty, problems=(problem,))
 
     def _first_uid(self) -> int | None:
         if os.geteuid() == 0:
-            block = zlib.crc32(str(self._config.state_dir).encode()) % _UID_BLOCKS
-            return _FIRST_UID_AS_ROOT + block * MAX_CELLS * 2
+            return _FIRST_UID_AS_ROOT + self._block() * MAX_CELLS * 2
         return None if self._uid_range is None else 1
+
+    def _block(self) -> int:
+        return zlib.crc32(str(self._config.state_dir).encode()) % _UID_BLOCKS
 
     def _launcher_description(self, modules: tuple[str, ...]) -> dict[str, Any]:
         if not (self._config.guest_env / "bin" / "python").exists():
@@ -134,6 +141,7 @@ class LocalEngine:
             "binds": tree.binds(self._config.guest_env, self._config.toolchains),
             "copies": tree.copies(),
             "links": tree.links(self._config.toolchains),
+            "files": self._gateways.files(),
             "interpreter": f"{tree.ENVIRONMENT_AT}/bin/python",
             "argv": ["python", "main.py"],
             "environment": tree.BASE_ENVIRONMENT | {"PYTHONPATH": tree.HOOK_AT},
@@ -159,7 +167,10 @@ class LocalEngine:
         """Start the plain launcher, make one cell, and see what holds it; all our promises follow from that."""
         try:
             await self._keepers[PLAIN].start()
-            sandbox = await self._make(SandboxSpec("python", STOCK_LIMITS))
+            network = Network.FULL if self._config.allow_network else Network.NONE
+            if network is Network.FULL:
+                await self._gateways.of(await self._keepers[PLAIN].up())
+            sandbox = await self._make(SandboxSpec("python", STOCK_LIMITS, network))
         except LauncherFailed as failure:
             raise HostError(probe.explain(failure.step, failure.reason)) from failure
         except EngineError as error:
@@ -185,11 +196,11 @@ class LocalEngine:
         return Capabilities(
             engine="local",
             limits=frozenset(limits),
-            networks=frozenset({Network.NONE}),
+            networks=frozenset({Network.NONE, isolation.network}),
             layers=frozenset(layers),
             landlock=isolation.landlock,
             cgroup=self._groups.version,
-            problems=(*self.capabilities.problems, *probe.advice(layers)),
+            problems=(*self.capabilities.problems, *probe.advice(layers), *self._gateways.problems()),
         )
 
     def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
@@ -219,13 +230,15 @@ class LocalEngine:
         try:
             async with asyncio.timeout(CREATE_SECONDS):
                 reading = await sandbox.ready()
+                if spec.network is Network.FULL:
+                    reading["network"] = await self._gateways.join(sandbox, launcher)
         except TimeoutError:
             await sandbox.aclose()
             raise EngineError("A sandbox was not ready in time; try again.") from None
         except BaseException:
             await sandbox.aclose()
             raise
-        sandbox.isolation = self._isolation(spec, reading)
+        sandbox.isolation = self._isolation(reading)
         return sandbox
 
     def _ask(self, launcher: Launcher, spec: SandboxSpec) -> LocalSandbox:
@@ -238,6 +251,7 @@ class LocalEngine:
             "cgroup": self._groups.cell(spec.limits),
             "disk": _disk_options(spec.limits),
             "warm": program.argv if program else None,
+            "network": spec.network is Network.FULL,
         }
         streams = started.pipes.program_ends() if started else ()
         try:
@@ -251,7 +265,8 @@ class LocalEngine:
             if started:
                 started.pipes.given_away()
         end = partial(launcher.kill, cell_id)
-        lines = Lines(Connection(ours), handle.gone, end)
+        connection = Connection(ours, take_descriptors=spec.network is Network.FULL)
+        lines = Lines(connection, handle.gone, end)
         sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, self._hold, lines, started)
         self._cells.add(sandbox)
         handle.gone.add_done_callback(lambda _: self._release(sandbox, slot))
@@ -262,6 +277,14 @@ class LocalEngine:
         self._free_slots.append(slot)
 
     def _hold(self, limits: Limits) -> Holding:
+        held = self._holdings.get(limits)
+        if held is None:
+            if len(self._holdings) >= MAX_CELLS:
+                self._holdings.clear()
+            held = self._holdings[limits] = self._work_out(limits)
+        return held
+
+    def _work_out(self, limits: Limits) -> Holding:
         writes = {name: value for _, name, value in self._groups.writes(limits)}
         return Holding(limits, writes, _disk_options(limits), self._rlimits(limits))
 
@@ -282,20 +305,23 @@ class LocalEngine:
             rlimits["RLIMIT_DATA"] = limits.memory_bytes
         return rlimits
 
-    def _isolation(self, spec: SandboxSpec, reading: dict[str, Any]) -> Isolation:
+    def _isolation(self, reading: dict[str, Any]) -> Isolation:
         """What pid 1 read back from the kernel, as a result says it."""
         notes = []
         if not reading["separate_users"]:
             notes.append("pid 1 and the program share one uid, because newuidmap or a subuid range is missing")
         if not reading["cgroup"]:
             notes.append("no control groups: memory is limited per process, cpu is not limited")
+        network = Network.FULL if "net" not in reading["namespaces"] or reading.get("network") else Network.NONE
+        if network is Network.FULL:
+            notes += [problem.reason for problem in self._gateways.problems()]
         return Isolation(
             engine="local",
             namespaces=tuple(reading["namespaces"]),
             seccomp="filter" if reading["seccomp"] else "none",
             cgroup=self._groups.version if reading["cgroup"] else "none",
             landlock=self._landlock if reading["landlock"] else None,
-            network=spec.network,
+            network=network,
             no_new_privileges=reading["no_new_privileges"],
             capabilities_dropped=reading["capabilities_dropped"],
             separate_users=reading["separate_users"],
@@ -316,6 +342,7 @@ class LocalEngine:
             await asyncio.wait([sandbox.gone for sandbox in cells], timeout=5)
         for keeper in self._keepers.values():
             await keeper.aclose()
+        await self._gateways.aclose()
         self._groups.close()
         for _ in range(REMOVAL_TRIES):
             if self._groups.remove():

@@ -21,7 +21,7 @@ from holdfast.errors import EngineError
 from holdfast.languages import LANGUAGES
 from holdfast.testing.attacks import canaries, inside
 from holdfast.testing.attacks.model import Options, Ran
-from holdfast.types import Limits
+from holdfast.types import Limits, Network
 
 NO_CHANGE: Mapping[str, float] = MappingProxyType({})
 KEPT_OUTPUT_BYTES = 1 << 20
@@ -71,9 +71,11 @@ class Arena:
         self._clear()
 
     @asynccontextmanager
-    async def sandbox(self, limits: Mapping[str, float] = NO_CHANGE) -> AsyncIterator["Cage"]:
+    async def sandbox(
+        self, limits: Mapping[str, float] = NO_CHANGE, network: Network = Network.NONE
+    ) -> AsyncIterator["Cage"]:
         """A fresh sandbox with the arena's limits, but for those given."""
-        spec = SandboxSpec("python", LIMITS.model_copy(update=limits))
+        spec = SandboxSpec("python", LIMITS.model_copy(update=limits), network)
         sandbox = await self.engine.create(spec)
         try:
             yield Cage(self, sandbox, spec.limits)
@@ -110,6 +112,9 @@ class Arena:
             "tcp_port": self.tcp.port if self.tcp else 0,
             "tcp6_port": self.tcp6.port if self.tcp6 else 0,
             "udp_port": self.udp.port if self.udp else 0,
+            "own_address": self.own_address,
+            "own_tcp_port": self.own_tcp.port if self.own_tcp else 0,
+            "own_udp_port": self.own_udp.port if self.own_udp else 0,
             "free_port": self.free_port,
             "key": self.key,
             "queue": self.token,
@@ -157,6 +162,9 @@ class Arena:
         self.tcp = canaries.listen(stack, socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0), secret)
         self.udp = canaries.listen(stack, socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0), secret)
         self.tcp6 = canaries.listen(stack, socket.AF_INET6, socket.SOCK_STREAM, ("::1", 0), secret)
+        self.own_address = canaries.own_address()
+        self.own_tcp = canaries.listen(stack, socket.AF_INET, socket.SOCK_STREAM, (self.own_address, 0), secret)
+        self.own_udp = canaries.listen(stack, socket.AF_INET, socket.SOCK_DGRAM, (self.own_address, 0), secret)
         self.unix = canaries.listen(stack, socket.AF_UNIX, socket.SOCK_STREAM, self.unix_path, secret)
         self.unix_fd = canaries.listen(
             stack, socket.AF_UNIX, socket.SOCK_STREAM, self.unix_path + ".fd", secret, self.leaked_file

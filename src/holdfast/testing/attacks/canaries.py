@@ -78,6 +78,17 @@ def listen(
     return listener
 
 
+def own_address() -> str:
+    """The address this host would call others from; its loopback when it has no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket sends nothing.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
 @contextmanager
 def bystander(secret: str, secret_file: Path, marker: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process of the host with secrets in its environment, memory and descriptor 0, which an attack may kill."""

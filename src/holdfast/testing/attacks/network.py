@@ -17,6 +17,7 @@ from holdfast.testing.attacks.model import (
     judge,
     program,
 )
+from holdfast.types import Network
 
 LOOPBACK = {
     "connects_to_a_service_of_the_host": "127.0.0.1",
@@ -41,6 +42,11 @@ ROUTES = {
     "has_a_route_to_the_internet_by_ipv6": ("AF_INET6", "2001:db8::1"),
     "has_a_route_to_multicast_addresses": ("AF_INET", "224.0.0.251"),
 }
+
+CONNECTS = """
+with attempt():
+    reveal(socket.create_connection(({address}, {port}), 2).recv(200))
+"""
 
 CALLS_UNIX = """
 with attempt():
@@ -124,7 +130,7 @@ def _network(name: str, code: str, which: str, may_refuse: frozenset[str] = froz
 
 
 def _connects(name: str, address: str, port: str = "A.tcp_port", which: str = "tcp") -> Attack:
-    code = f"with attempt():\n    reveal(socket.create_connection(({address!r}, {port}), 2).recv(200))"
+    code = CONNECTS.format(address=repr(address), port=port)
     return _network(name, code, which, LACKING | {"E-2", "E-9"} if ":" in address else frozenset())
 
 
@@ -166,6 +172,16 @@ async def _is_reached_from_the_host(arena: Arena) -> Outcome:
     return contained("nobody could call in") if outcome.refusal == "ETIMEDOUT" else outcome
 
 
+def _with_a_network(name: str, code: str, which: str) -> Attack:
+    """By a program that has a network, from which the host must be as far away; refused where there is none."""
+
+    async def deed(arena: Arena) -> Outcome:
+        async with arena.sandbox(network=Network.FULL) as cage:
+            return judge(arena, await cage.run(code), _reached(which))
+
+    return Attack(name, Aim.NETWORK, deed)
+
+
 def _calls_another_run(name: str, family: str, address: str) -> Attack:
     async def deed(arena: Arena) -> Outcome:
         secret = new_secret()
@@ -185,7 +201,27 @@ def _calls_another_run(name: str, family: str, address: str) -> Attack:
     return Attack(name, Aim.NETWORK, deed)
 
 
+WITH_A_NETWORK = (
+    _with_a_network(
+        "with_a_network_connects_to_the_loopback_of_the_host",
+        CONNECTS.format(address="'127.0.0.1'", port="A.tcp_port"),
+        "tcp",
+    ),
+    _with_a_network(
+        "with_a_network_connects_to_an_address_of_the_host",
+        CONNECTS.format(address="A.own_address", port="A.own_tcp_port"),
+        "own_tcp",
+    ),
+    _with_a_network(
+        "with_a_network_sends_a_datagram_to_an_address_of_the_host",
+        SENDS.format(payload="b'x'", address="(A.own_address, A.own_udp_port)", family="AF_INET"),
+        "own_udp",
+    ),
+)
+"""What an engine that gives programs a network must withstand besides."""
+
 ATTACKS = (
+    *WITH_A_NETWORK,
     *(_connects(name, address) for name, address in LOOPBACK.items()),
     _connects("connects_to_a_service_of_the_host_by_ipv6", "::1", "A.tcp6_port", "tcp6"),
     *(_routes(name, family, address) for name, (family, address) in ROUTES.items()),

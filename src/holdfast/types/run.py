@@ -1,11 +1,9 @@
-"""The nouns of Holdfast. These classes are the wire format: HTTP bodies, `--json` output and client results.
-
-Units are in the names; sizes are bytes, times are seconds unless a name says `_ms`.
-"""
+"""The nouns of one run."""
 
 import base64
 import re
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
@@ -32,7 +30,7 @@ class Status(StrEnum):
 
 
 class Network(StrEnum):
-    """What a sandbox can reach. `none` still has a loopback interface of its own."""
+    """What a sandbox can reach. `none` still has a loopback interface of its own, `full` is every public address."""
 
     NONE = "none"
     ALLOW_LIST = "allow_list"
@@ -154,6 +152,42 @@ def parse_size(text: str) -> int:
     if match is None or int(match[1]) == 0:
         raise ValueError(f"'{text[:40]}' is not a size; write a positive number with k, m or g, such as 256m")
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+_LOOPBACK = IPv4Network("127.0.0.0/8")
+
+
+class Destination(Frozen):
+    """Addresses, and the one port (None: every port) that may be reached there over TCP and UDP."""
+
+    network: IPv4Network
+    port: int | None
+
+
+def parse_destination(text: str) -> Destination:
+    """`10.1.2.3:443`, `10.1.0.0/16:443` or without a port. Raises ValueError that says what is wrong."""
+    address, colon, port = text.partition(":")
+    try:
+        network = IPv4Network(address)
+        number = int(port) if colon else None
+    except ValueError:
+        raise ValueError(f"'{text[:60]}' is not an IPv4 address or network with a port, such as 10.1.2.3:443") from None
+    if number is not None and not 0 < number < 1 << 16:
+        raise ValueError(f"'{text[:60]}' has no port between 1 and 65535")
+    if network.overlaps(_LOOPBACK):
+        raise ValueError(f"'{text[:60]}' is the loopback of the host, which programs never reach")
+    return Destination(network=network, port=number)
+
+
+def parse_name_server(text: str) -> IPv4Address:
+    """The address of a name server. Raises ValueError that says what is wrong."""
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        raise ValueError(f"'{text[:60]}' is not the IPv4 address of a name server") from None
+    if address in _LOOPBACK:
+        raise ValueError(f"'{text[:60]}' is the loopback of the host, which programs never reach")
+    return address
 
 
 class RunRequest(BaseModel):

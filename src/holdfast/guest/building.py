@@ -1,0 +1,44 @@
+"""What a cell is made of: built once, by the first guest of a cell while it still is ours and owns the namespaces.
+
+Not by pid 1: whatever an interpreter touches is copied for it, so what the guest touches anyway should be done there.
+"""
+
+from __future__ import annotations
+
+import os
+
+from holdfast.guest import syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+GUEST_UID = 1000
+WORKSPACE = "/workspace"
+_PLACES = (("tmp", 0o1777, "/tmp"), ("shm", 0o1777, "/dev/shm"), ("work", 0o755, WORKSPACE))
+_PROC_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+
+
+def build(config: dict[str, Any]) -> None:
+    """Network interface, scratch files and /proc. Raises OSError."""
+    syscalls.loopback_up()
+    _mount_scratch(config)
+    syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
+    if config["network"]:
+        syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
+
+
+def _mount_scratch(config: dict[str, Any]) -> None:
+    """One capped tmpfs behind every writable place, so that the disk limit is one number.
+
+    It is mounted where its own part for the workspace then covers it: to unmount it would make every processor wait.
+    """
+    owner = 0 if config["uid_base"] is not None else GUEST_UID
+    options = f"{config['disk']},mode=755,uid={owner},gid={owner}"
+    syscalls.mount("scratch", WORKSPACE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
+    for name, mode, target in _PLACES:
+        source = f"{WORKSPACE}/{name}"
+        os.mkdir(source)
+        os.chmod(source, mode)
+        syscalls.mount(source, target, None, syscalls.MS_BIND)
+    os.chown(WORKSPACE, GUEST_UID, GUEST_UID)

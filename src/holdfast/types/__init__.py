@@ -1,0 +1,7 @@
+"""The nouns of Holdfast. These classes are the wire format: HTTP bodies, `--json` output and client results.
+
+Units are in the names; sizes are bytes, times are seconds unless a name says `_ms`.
+"""
+
+from holdfast.types.grading import *  # noqa: F403 - every public name of both
+from holdfast.types.run import *  # noqa: F403
