@@ -11,9 +11,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from holdfast.app import App, open_app
 from holdfast.client.answers import Transcript
-from holdfast.client.calls import Tests
-from holdfast.client.requests import Program, run_request
-from holdfast.errors import MalformedRequestError
+from holdfast.client.requests import Program, Tests, grade_request, run_request
 from holdfast.languages import LANGUAGES
 from holdfast.settings import Settings, load_settings
 from holdfast.types import Event, GradeRequest, GradeResult, RunRequest, RunResult
@@ -41,12 +39,9 @@ class Holdfast:
             return await self._app.grader.grade(request)
         return await self._app.executor.run(request)
 
-    async def grade(self, program: Program = None, /, *, tests: Tests, **fields: Any) -> GradeResult:
-        """Run a submission and judge it by its tests; `fields` are those of RunRequest."""
-        request = run_request(program, {**fields, "tests": list(tests)})
-        if not isinstance(request, GradeRequest):
-            raise MalformedRequestError("There is nothing to grade.")
-        return await self._app.grader.grade(request)
+    async def grade(self, program: Program = None, /, *, tests: Tests | None = None, **fields: Any) -> GradeResult:
+        """Run a submission and judge it by `tests`, or those of the request; `fields` are those of RunRequest."""
+        return await self._app.grader.grade(grade_request(program, tests, fields))
 
     def stream(self, program: Program = None, /, **fields: Any) -> "Events":
         """Run a program and see what it does as it does it: `async with holdfast.stream(code) as events: …`."""
@@ -111,8 +106,8 @@ class BlockingHoldfast:
         """Run a program to its end; `fields` are those of RunRequest. With `tests`, the result is a GradeResult."""
         return self._portal.call(partial(self._holdfast.run, program, **fields))
 
-    def grade(self, program: Program = None, /, *, tests: Tests, **fields: Any) -> GradeResult:
-        """Run a submission and judge it by its tests; `fields` are those of RunRequest."""
+    def grade(self, program: Program = None, /, *, tests: Tests | None = None, **fields: Any) -> GradeResult:
+        """Run a submission and judge it by `tests`, or those of the request; `fields` are those of RunRequest."""
         return self._portal.call(partial(self._holdfast.grade, program, tests=tests, **fields))
 
     def stream(self, program: Program = None, /, **fields: Any) -> "BlockingEvents":
@@ -127,6 +122,7 @@ class BlockingEvents(Transcript[Event, RunResult]):
         super().__init__()
         self._portal = portal
         self._events = events
+
     def __enter__(self) -> Self:
         # One task has the run from its beginning to its end, whoever asks for the next event.
         self._run, self._received = self._portal.start_task(_pass_on, self._events)

@@ -143,6 +143,11 @@ class Settings(BaseModel):
     compile_memory: Size = _described("1g", "Memory a compiler may use.")
     compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
+    server: str | None = _described(
+        None, "The server that `holdfast run`, `grade` and `session` call, instead of an engine of their own."
+    )
+    api_key: SecretStr | None = _described(None, "The key that these commands send to it.")
+
     @property
     def guest_environment(self) -> Path:
         """Where the packages of programs live."""

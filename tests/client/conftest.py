@@ -83,8 +83,20 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real server around the engine without isolation."""
-    folder = tmp_path_factory.mktemp("server")
-    command = [sys.executable, str(SERVER), str(folder), "concurrency=1"]
+    with serving(tmp_path_factory.mktemp("server"), "concurrency=1") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one that wants the key 'sesame'."""
+    with serving(tmp_path_factory.mktemp("guarded"), "api_keys=sesame") as url:
+        yield url
+
+
+@contextmanager
+def serving(folder: Path, *settings: str) -> Iterator[str]:
+    command = [sys.executable, str(SERVER), str(folder), *settings]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={"TMPDIR": str(folder)}) as process:
         try:
             yield Live(process).url

@@ -9,6 +9,7 @@ import pytest
 from holdfast import (
     CodeExecutionRequest,
     ExecutionError,
+    ForbiddenError,
     GradeResult,
     InvalidFieldError,
     InvalidFileNameError,
@@ -18,6 +19,7 @@ from holdfast import (
     RuntimeNotAvailableError,
     Status,
     TestCase,
+    UnauthenticatedError,
     UnreachableError,
     UnsupportedError,
 )
@@ -146,6 +148,14 @@ def test_the_server_says_what_it_is_and_has(client: Any) -> None:
     runtimes = client.runtimes()
     assert runtimes.default == "code-runner-python"
     assert {runtime.name for runtime in runtimes.images if runtime.ready} == {"Python", "Bash"}
+
+
+def test_a_key_opens_a_server_that_wants_one(connect: Connect, guarded: str) -> None:
+    assert connect(guarded, "sesame").run("print(1)").stdout == "1\n"
+    with pytest.raises(ForbiddenError):
+        connect(guarded, "wrong").run("1")
+    with pytest.raises(UnauthenticatedError), connect(guarded).stream("1"):
+        pass
 
 
 def test_no_server_is_one_sentence(connect: Connect) -> None:

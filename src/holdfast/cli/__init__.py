@@ -32,6 +32,8 @@ app.add_typer(languages, name="languages")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Server = Annotated[str | None, typer.Option(help="Use this server instead of this machine.", metavar="URL")]
+Key = Annotated[str | None, typer.Option("--api-key", help="A key that server accepts.", metavar="KEY")]
 
 
 def main() -> None:
@@ -95,13 +97,16 @@ def run(  # noqa: PLR0913 - every parameter is an option of the command
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where files that come back are written.")] = None,
     network: Annotated[bool, typer.Option("--network", help="Allow outbound network, if enabled here.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON at the end.")] = False,
+    server: Server = None,
+    api_key: Key = None,
     config: Config = None,
 ) -> None:
-    """Run a program in a sandbox on this machine; the exit code is the program's own.
+    """Run a program in a sandbox on this machine, or on a server; the exit code is the program's own.
 
     Arguments of the program that begin with '-' go after '--'. Exit code 125 is a failure of Holdfast itself.
     """
     from holdfast.cli import running
+    from holdfast.cli.calling import where
 
     request = running.build(
         file,
@@ -121,7 +126,8 @@ def run(  # noqa: PLR0913 - every parameter is an option of the command
         },
     )
     folder = out or (None if as_json else Path())
-    raise typer.Exit(in_loop(running.run(request, config, as_json=as_json, out=folder)))
+    settings = where(server, api_key, config)
+    raise typer.Exit(in_loop(running.run(request, settings, as_json=as_json, out=folder)))
 
 
 @app.command()
@@ -136,18 +142,22 @@ def grade(  # noqa: PLR0913 - every parameter is an option of the command
         list[str] | None, typer.Option("--file", metavar="PATH[:NAME]", help="File to place beside it.")
     ] = None,
     as_json: Json = False,
+    server: Server = None,
+    api_key: Key = None,
     config: Config = None,
 ) -> None:
-    """Grade a submission on this machine; the exit code is 0 when every test passed, else 1.
+    """Grade a submission on this machine, or on a server; the exit code is 0 when every test passed, else 1.
 
     Exit code 2 is wrong usage, 125 a failure of Holdfast itself.
     """
     from holdfast.cli import grading, running
+    from holdfast.cli.calling import where
 
     options = {"timeout": timeout, "mem_limit": memory}
     given = {name: value for name, value in options.items() if value is not None}
     request = running.build(file, language, stdin=stdin, env=[], files=input_file or [], options=given)
-    raise typer.Exit(in_loop(grading.grade(grading.build(request, tests), config, as_json=as_json)))
+    settings = where(server, api_key, config)
+    raise typer.Exit(in_loop(grading.grade(grading.build(request, tests), settings, as_json=as_json)))
 
 
 @app.command()

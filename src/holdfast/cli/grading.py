@@ -1,4 +1,4 @@
-"""`holdfast grade`: a submission against its tests, in an engine of this process."""
+"""`holdfast grade`: a submission against its tests, in an engine of this process or on a server."""
 
 import json
 from collections.abc import Mapping
@@ -14,8 +14,9 @@ from rich.text import Text
 
 from holdfast.app import open_app
 from holdfast.cli import running
+from holdfast.cli.calling import client_of
 from holdfast.languages import find_language
-from holdfast.settings import load_settings
+from holdfast.settings import Settings
 from holdfast.telemetry import configure_logging
 from holdfast.types import GradeRequest, GradeResult, RunRequest, Status, Verdict
 
@@ -56,18 +57,26 @@ def _load(path: Path) -> Any:
         raise typer.BadParameter(f"'{path}' is not {kind}: {first}", param_hint="--tests") from None
 
 
-async def grade(request: GradeRequest, config: Path | None, *, as_json: bool) -> int:
+async def grade(request: GradeRequest, settings: Settings, *, as_json: bool) -> int:
     """Grade it, show the verdicts, and return the exit code: 0 when all passed."""
-    settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    images = {request.image, *(test.checker.image for test in request.tests or () if test.checker)}
-    async with open_app(settings, {find_language(image).name for image in images}) as app:
-        result = await app.grader.grade(request)
+    result = await (_here(request, settings) if settings.server is None else _there(request, settings))
     if as_json:
         print(result.model_dump_json(indent=2))
     else:
         _show(result)
     return 0 if result.all_passed else NOT_PASSED
+
+
+async def _here(request: GradeRequest, settings: Settings) -> GradeResult:
+    images = {request.image, *(test.checker.image for test in request.tests or () if test.checker)}
+    async with open_app(settings, {find_language(image).name for image in images}) as app:
+        return await app.grader.grade(request)
+
+
+async def _there(request: GradeRequest, settings: Settings) -> GradeResult:
+    async with client_of(settings) as client:
+        return await client.grade(request)
 
 
 def _show(result: GradeResult) -> None:

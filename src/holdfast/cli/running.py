@@ -1,9 +1,9 @@
-"""`holdfast run`: one program in an engine of this process."""
+"""`holdfast run`: one program in an engine of this process, or on a server."""
 
 import base64
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import typer
 from pydantic import ValidationError
 
 from holdfast.app import open_app
+from holdfast.cli.calling import client_of
 from holdfast.errors import EngineError
 from holdfast.execution.names import check_path
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, find_language
-from holdfast.settings import load_settings
+from holdfast.settings import Settings
 from holdfast.telemetry import configure_logging
-from holdfast.types import Artifact, CompiledEvent, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
+from holdfast.types import Artifact, CompiledEvent, Event, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
 
 _ENDINGS = {language.file_extension: name for name, language in reversed(LANGUAGES.items())} | {
     ".mjs": "node",
@@ -62,13 +63,10 @@ def build(
         raise typer.BadParameter(f"{option}: {fault['msg'].removeprefix('Value error, ')}") from None
 
 
-async def run(request: RunRequest, config: Path | None, *, as_json: bool, out: Path | None) -> int:
+async def run(request: RunRequest, settings: Settings, *, as_json: bool, out: Path | None) -> int:
     """Run it, show what it writes as it is written, and return its exit code."""
-    # One run has no use for a stock.
-    settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    wanted = {find_language(request.image).name}
-    async with open_app(settings, wanted) as app, aclosing(app.executor.stream(request)) as events:
+    async with _started(request, settings) as events:
         async for event in events:
             if isinstance(event, CompiledEvent) and not as_json:
                 print(event.compile.stdout + event.compile.stderr, end="", file=sys.stderr, flush=True)
@@ -77,6 +75,17 @@ async def run(request: RunRequest, config: Path | None, *, as_json: bool, out: P
             if isinstance(event, ExitedEvent):
                 return _finish(event.result, as_json=as_json, out=out)
     raise EngineError("The sandbox ended without a verdict.")
+
+
+@asynccontextmanager
+async def _started(request: RunRequest, settings: Settings) -> AsyncIterator[AsyncIterator[Event]]:
+    if settings.server is not None:
+        async with client_of(settings) as client, client.stream(request) as events:
+            yield aiter(events)
+        return
+    wanted = {find_language(request.image).name}
+    async with open_app(settings, wanted) as app, aclosing(app.executor.stream(request)) as events:
+        yield events
 
 
 def _finish(result: RunResult, *, as_json: bool, out: Path | None) -> int:

@@ -1,6 +1,6 @@
 """The client for asynchronous code: the methods of `blocking`, to await."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -104,7 +104,12 @@ class AsyncEventStream(Messages[E, R]):
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def __aiter__(self) -> AsyncIterator[E]:
+    def __aiter__(self) -> AsyncIterator[E]:
+        events = self._read()
+        self._stack.push_async_callback(events.aclose)
+        return events
+
+    async def _read(self) -> AsyncGenerator[E, None]:
         assert self._source is not None, "events are read within 'async with'"
         with reached(self._client.url):
             async for message in self._source.aiter_sse():

@@ -1,18 +1,17 @@
 """Every exchange with a server: what is sent, and what the answer means. Nothing here talks to anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from holdfast.client.requests import Program, body_of, run_request
-from holdfast.types import Event, GradeResult, Health, RunResult, Runtimes, TestCase
+from holdfast.client.requests import Program, Tests, body_of, grade_request, run_request
+from holdfast.types import Event, GradeResult, Health, RunResult, Runtimes
 
 T = TypeVar("T", covariant=True)
 M = TypeVar("M", bound=BaseModel)
 
-Tests = Sequence[TestCase | dict[str, Any]]
 JSON = "application/json"
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 
@@ -38,10 +37,9 @@ def run(program: Program = None, /, **fields: Any) -> Call[RunResult]:
     return Call("POST", "/run", _as(kind), body_of(request))
 
 
-def grade(program: Program = None, /, *, tests: Tests, **fields: Any) -> Call[GradeResult]:
-    """Run a submission and judge it by its tests; `fields` are those of RunRequest. Raises HoldfastError."""
-    request = run_request(program, {**fields, "tests": list(tests)})
-    return Call("POST", "/run", _as(GradeResult), body_of(request))
+def grade(program: Program = None, /, *, tests: Tests | None = None, **fields: Any) -> Call[GradeResult]:
+    """Run a submission and judge it by `tests`, or those of the request; `fields` are those of RunRequest."""
+    return Call("POST", "/run", _as(GradeResult), body_of(grade_request(program, tests, fields)))
 
 
 def stream(program: Program = None, /, **fields: Any) -> Call[Event]:

@@ -2,18 +2,20 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from holdfast.errors import InvalidFieldError
-from holdfast.types import File, GradeRequest, RunRequest
+from holdfast.types import File, GradeRequest, RunRequest, TestCase
 from holdfast.types.invalid import from_validation
 
 M = TypeVar("M", bound=BaseModel)
 Program = str | RunRequest | None
 """The code, or a whole request; nothing when `files` or `entrypoint` say what to run."""
+
+Tests = Sequence[TestCase | dict[str, Any]]
 
 
 def run_request(program: Program, fields: Mapping[str, Any]) -> RunRequest:
@@ -21,6 +23,16 @@ def run_request(program: Program, fields: Mapping[str, Any]) -> RunRequest:
     given = {**_fields_of(program), **fields}
     graded = isinstance(program, GradeRequest) or "tests" in given
     return valid(GradeRequest if graded else RunRequest, given)
+
+
+def grade_request(program: Program, tests: Tests | None, fields: Mapping[str, Any]) -> GradeRequest:
+    """A submission with its tests, which may be those of a request. Raises InvalidFieldError."""
+    request = valid(
+        GradeRequest, {**_fields_of(program), **fields, **({} if tests is None else {"tests": list(tests)})}
+    )
+    if request.tests is None:
+        raise InvalidFieldError("tests: there is nothing to grade.", field="tests")
+    return request
 
 
 def valid(kind: type[M], fields: Mapping[str, Any]) -> M:
