@@ -45,6 +45,8 @@ class Run:
     def take(self, event: ProcessEvent) -> Iterator[OutputEvent]:
         """The events one report of the engine becomes; none when the output is beyond the cap."""
         if isinstance(event, Output):
+            if event.stream == "frames":
+                return
             yield from self._said(event.stream, self._captures[event.stream].feed(event.data))
             return
         self.exited = event

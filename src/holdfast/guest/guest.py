@@ -72,6 +72,8 @@ def enter(
         job = channel.receive()
         if job is None:
             os._exit(0)
+        # Its number may become one of the program's own.
+        channel.close()
         _start(job, clean)
     except BaseException as error:
         _give_up(channel, error)
@@ -151,7 +153,7 @@ def _landlock_holds() -> bool:
 def _start(job: Frame, clean: CleanStart) -> None:
     for target, fd in enumerate(job.fds):
         os.dup2(fd, target)
-    syscalls.close_fds_from(3)
+    syscalls.close_fds_from(len(job.fds))
     header = job.header
     try:
         for name, data in split_files(header["files"], job.payload).items():

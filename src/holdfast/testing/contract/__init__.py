@@ -1,8 +1,10 @@
 """The promises of the engine seam, as plain async code: `run_case` runs one of `CASES` against any engine."""
 
-from holdfast.testing.contract import programs, sandboxes
+from holdfast.testing.contract import interactive, programs, sandboxes
 from holdfast.testing.contract.case import CANNOT, BrokenPromiseError, Case, run_case
 
-CASES: tuple[Case, ...] = tuple(Case(check.__name__, check) for check in (*programs.PROMISES, *sandboxes.PROMISES))
+CASES: tuple[Case, ...] = tuple(
+    Case(check.__name__, check) for check in (*programs.PROMISES, *sandboxes.PROMISES, *interactive.PROMISES)
+)
 
 __all__ = ["CANNOT", "CASES", "BrokenPromiseError", "Case", "run_case"]
