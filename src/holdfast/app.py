@@ -14,7 +14,8 @@ from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor
 from holdfast.keys import KeyStore
-from holdfast.languages import DATA_PROFILE
+from holdfast.languages import DATA_PROFILE, SESSION_MODULES, SESSION_PROFILE
+from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits
@@ -30,6 +31,7 @@ class App:
     executor: Executor
     keys: KeyStore
     metrics: Metrics
+    sessions: SessionManager
 
     @property
     def degraded(self) -> bool:
@@ -43,7 +45,8 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes)
-    return App(settings=settings, executor=executor, keys=open_keys(settings), metrics=metrics)
+    sessions = SessionManager(executor, session_store(settings), session_ceilings(settings))
+    return App(settings=settings, executor=executor, keys=open_keys(settings), metrics=metrics, sessions=sessions)
 
 
 @asynccontextmanager
@@ -63,7 +66,9 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     async with open_engine(settings, metrics) as engine:
         runtimes = await engine.runtimes()
         async with pooled(engine, settings, runtimes, metrics) as stocked:
-            yield assemble(settings, stocked, runtimes, metrics)
+            app = assemble(settings, stocked, runtimes, metrics)
+            async with app.sessions.open():
+                yield app
 
 
 @asynccontextmanager
@@ -101,6 +106,24 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     with _only_server(settings.state_dir):
         async with open_app(settings) as app:
             yield app
+
+
+def session_store(settings: Settings) -> SessionStore:
+    """Where sessions are remembered."""
+    return SessionStore(settings.state_dir / "sessions", settings.session_store)
+
+
+def session_ceilings(settings: Settings) -> Ceilings:
+    """How long sessions may live, and how many there may be."""
+    return Ceilings(
+        idle_seconds=settings.session_idle,
+        max_idle_seconds=settings.max_session_idle,
+        lifetime_seconds=settings.session_lifetime,
+        max_lifetime_seconds=settings.max_session_lifetime,
+        sessions=settings.max_sessions,
+        sessions_per_key=settings.max_sessions_per_key,
+        files_bytes=settings.session_files,
+    )
 
 
 def open_keys(settings: Settings) -> KeyStore:
@@ -190,6 +213,15 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         accept_rlimits=settings.accept_rlimits,
         allow_network=settings.allow_network,
         cgroup_parent=settings.cgroup_parent,
-        profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
+        profiles=_profiles(settings),
         on_event=metrics.engine_event,
     )
+
+
+def _profiles(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What launchers load in advance; one for a module that is not there would never come up."""
+    if not settings.pool_size:
+        return {}
+    chosen = {DATA_PROFILE: settings.warm_modules} if settings.warm_modules else {}
+    has_shell = any(settings.guest_environment.glob("lib/python*/site-packages/IPython"))
+    return chosen | ({SESSION_PROFILE: SESSION_MODULES} if has_shell and settings.max_sessions else {})

@@ -76,10 +76,10 @@ class Executor:
         with full_disk_is_ours():
             async with self.admission.place():
                 run.mark()
-                async with self._sandbox(spec) as sandbox:
+                async with self.sandbox(spec) as sandbox:
                     run.mark()
                     async with sandbox.exec(command) as process:
-                        with self._killable(process):
+                        with self.killable(process):
                             yield run.started(sandbox.isolation)
                             reports = aiter(process)
                             while run.exited is None:
@@ -89,7 +89,7 @@ class Executor:
                                     killed = True
                                     await process.kill()
         last = run.finished()
-        self._count(spec.language, last.result)
+        self.count(spec.language, last.result)
         yield last
 
     async def drain(self, grace_seconds: float) -> None:
@@ -103,7 +103,8 @@ class Executor:
             await self.admission.wait_until_idle()
 
     @asynccontextmanager
-    async def _sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+    async def sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+        """A sandbox for the length of the block. Raises UnsupportedError, EngineError."""
         try:
             sandbox = await self.engine.create(spec)
         except EngineError:
@@ -117,14 +118,16 @@ class Executor:
                 await sandbox.aclose()
 
     @contextmanager
-    def _killable(self, process: Process) -> Iterator[None]:
+    def killable(self, process: Process) -> Iterator[None]:
+        """For the length of the block, this process is ended when the drain has no more patience."""
         self._processes.add(process)
         try:
             yield
         finally:
             self._processes.discard(process)
 
-    def _count(self, language: str, result: RunResult) -> None:
+    def count(self, language: str, result: RunResult) -> None:
+        """Put a run that has ended into the metrics."""
         self.metrics.runs.labels(language, result.status.value).inc()
         self.metrics.run_seconds.labels(language).observe(result.usage.wall_seconds)
         self.metrics.queue_seconds.observe(result.timings.queue_ms / 1000)

@@ -29,6 +29,11 @@ class Run:
         self._marks = [time.perf_counter()]
 
     @property
+    def wall_seconds(self) -> float:
+        """How long it may take."""
+        return self._spec.limits.wall_seconds
+
+    @property
     def flooded(self) -> bool:
         """Whether it wrote so much that it must be ended."""
         return self._stdout.flooded or self._stderr.flooded

@@ -1,0 +1,173 @@
+"""A conversation with the interpreter of a session (`guest/session.py`), whose every word is untrusted.
+
+The pump reads what it says for as long as it lives; a run listens meanwhile. What is said while nobody listens, by
+threads and processes that code left behind, is dropped and counted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from holdfast.engines import Exited, Output, Process
+from holdfast.errors import EngineError, RuntimeNotAvailableError
+from holdfast.types import Display, ProgramError
+
+MAX_FRAME_BYTES = 40 << 20
+_HEARD_AT_ONCE = 16
+
+
+def program() -> bytes:
+    """The program that is the other side of the conversation."""
+    return resources.files("holdfast.guest").joinpath("session.py").read_bytes()
+
+
+class Ready(BaseModel):
+    """It waits for commands."""
+
+    op: Literal["ready"]
+
+
+class Failed(BaseModel):
+    """It could not start."""
+
+    op: Literal["failed"]
+    error: str
+
+
+class Shown(Display):
+    """Something to show."""
+
+    op: Literal["display"]
+    id: int
+
+
+class Done(BaseModel):
+    """A run has ended."""
+
+    op: Literal["done"]
+    id: int
+    exit_code: int = Field(ge=0, le=255)
+    count: int
+    error: ProgramError | None = None
+
+
+Frame = Ready | Failed | Shown | Done
+_FRAME: TypeAdapter[Frame] = TypeAdapter(Frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The interpreter is gone; `exited` is the verdict, if there is one."""
+
+    exited: Exited | None
+    reason: str
+
+
+Said = Output | Shown | Done | Ended
+
+
+class BrokenProtocol(Exception):
+    """The interpreter said something that means nothing."""
+
+
+class Kernel:
+    """One interpreter."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.ended: Ended | None = None
+        self.dropped_bytes = 0
+        self._buffer = bytearray()
+        self._listener: MemoryObjectSendStream[Said] | None = None
+        self._on_ready: Callable[[], None] = lambda: None
+
+    async def pump(self, on_ready: Callable[[], None]) -> Ended:
+        """Read until it ends. Raises RuntimeNotAvailableError when it cannot start."""
+        self._on_ready = on_ready
+        try:
+            async for event in self.process:
+                await self._take(event)
+        except BrokenProtocol:
+            await self.process.kill()
+            self.ended = Ended(None, "Its interpreter was ended, because what it said made no sense.")
+        except EngineError as error:
+            self.ended = Ended(None, error.detail)
+        finally:
+            # Whoever still listens when this is cancelled has to hear of an end.
+            self.ended = self.ended or Ended(None, "It was ended.")
+            if self._listener is not None:
+                self._listener.close()
+        return self.ended
+
+    def listen(self) -> MemoryObjectReceiveStream[Said]:
+        """From now on, hear what it says; the stream ends with the interpreter."""
+        said, heard = anyio.create_memory_object_stream[Said](_HEARD_AT_ONCE)
+        self._listener = said
+        if self.ended is not None:
+            said.close()
+        return heard
+
+    async def run(self, number: int, code: str) -> None:
+        """Tell it to run something."""
+        await self.process.send(to_json({"op": "run", "id": number, "code": code}) + b"\n")
+
+    async def _take(self, event: Output | Exited) -> None:
+        if isinstance(event, Exited):
+            self.ended = Ended(event, _why(event))
+            return await self._say(self.ended)
+        if event.stream != "frames":
+            return await self._say(event)
+        self._buffer += event.data
+        while b"\n" in event.data and (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            await self._heard(_parsed(line))
+        if len(self._buffer) > MAX_FRAME_BYTES:
+            raise BrokenProtocol
+
+    async def _heard(self, frame: Frame) -> None:
+        if isinstance(frame, Ready):
+            self._on_ready()
+        elif isinstance(frame, Failed):
+            raise RuntimeNotAvailableError(
+                f"The interpreter of sessions could not start ({frame.error[:200]}); run: holdfast setup", field="image"
+            )
+        else:
+            await self._say(frame)
+            if isinstance(frame, Shown):
+                await self.process.send(to_json({"op": "shown", "id": frame.id}) + b"\n")
+
+    async def _say(self, said: Said) -> None:
+        try:
+            if self._listener is not None:
+                return await self._listener.send(said)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._listener = None
+        if isinstance(said, Output):
+            self.dropped_bytes += len(said.data)
+
+
+def _parsed(line: bytes) -> Frame:
+    try:
+        value: Any = from_json(line)
+        return _FRAME.validate_python(value)
+    except (ValidationError, ValueError):
+        raise BrokenProtocol from None
+
+
+def _why(exited: Exited) -> str:
+    if exited.usage.out_of_memory:
+        return "Its interpreter needed more memory than the session's limit."
+    if exited.reason == "wall":
+        return "Its lifetime was over."
+    if exited.reason is not None:
+        return "Its interpreter was ended."
+    if exited.signal is not None:
+        return f"Its interpreter was ended by signal {exited.signal}."
+    return f"Its interpreter ended with exit code {exited.exit_code}."
