@@ -25,7 +25,8 @@ KIND = {"unisolated": "unisolated", "local": "local", "stocked": "local"}
 LAST = "test_nothing_is_left_behind"
 
 
-def _absent(kind: str, error: Exception) -> NoReturn:
+def absent(kind: str, error: Exception) -> NoReturn:
+    """Skip, unless this machine is expected to have it."""
     reason = f"the engine '{kind}' is absent: {error}"
     if kind in EXPECTED:
         pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")
@@ -44,7 +45,7 @@ async def engine(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIte
     try:
         opened = await opening.__aenter__()
     except ABSENT as error:
-        _absent(KIND[request.param], error)
+        absent(KIND[request.param], error)
     try:
         yield opened
     finally:
@@ -60,7 +61,7 @@ async def config(anyio_backend: str) -> LocalConfig:
         async with LocalEngine.open(wanted):
             return wanted
     except ABSENT as error:
-        _absent("local", error)
+        absent("local", error)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 from holdfast.api import problems
 from holdfast.app import App
 from holdfast.errors import HoldfastError
-from holdfast.types import Event, RunRequest
+from holdfast.types import Event, RunRequest, SessionEvent
 
+AnyEvent = Event | SessionEvent
 T = TypeVar("T")
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
 """Something that runs beside the work and may cancel it."""
@@ -80,6 +81,11 @@ async def _unless(work: Callable[[], Awaitable[T]], *endings: Ending) -> T | Non
     return outcome
 
 
+async def unless_the_client_leaves(request: Request, work: Callable[[], Awaitable[T]]) -> T | None:
+    """The outcome of `work`, or `None` when the client left first, which cancels it."""
+    return await _unless(work, _client_leaves(request.receive))
+
+
 def _client_leaves(receive: Receive) -> Ending:
     async def wait(scope: anyio.CancelScope) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -92,7 +98,7 @@ def _client_leaves(receive: Receive) -> Ending:
 class EventStream(Response):
     """Events as they happen. Nothing is sent before the first, so that a refusal is still an ordinary answer."""
 
-    def __init__(self, app: App, events: AsyncGenerator[Event, None]) -> None:
+    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None]) -> None:
         super().__init__(media_type="text/event-stream", headers=_UNBUFFERED)
         del self.headers["content-length"]
         self._app = app
@@ -112,7 +118,7 @@ class EventStream(Response):
                 await self._forward(events, writer, scope["state"]["request_id"])
         await send({"type": "http.response.body", "body": b""})
 
-    async def _forward(self, events: AsyncGenerator[Event, None], writer: "_Writer", request_id: str) -> None:
+    async def _forward(self, events: AsyncGenerator[AnyEvent, None], writer: "_Writer", request_id: str) -> None:
         try:
             async for event in events:
                 await writer.event(event)
@@ -130,7 +136,7 @@ class _Writer:
         self._lock = anyio.Lock()
         self._last = time.monotonic()
 
-    async def event(self, event: Event) -> None:
+    async def event(self, event: AnyEvent) -> None:
         """Send one event. Raises TimeoutError for a reader that does not read."""
         await self.write(f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n")
 

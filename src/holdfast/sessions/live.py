@@ -176,6 +176,7 @@ class Turn:
             await self._kernel.process.interrupt()
         elif stage == "kill":
             self._deadline = time.monotonic() + KILL_GRACE_SECONDS
+            self._live.reason = "Its code went on when it was interrupted, so its interpreter was ended."
             await self._kernel.process.kill()
         else:
             self._live.end("Its sandbox did not answer.")
@@ -203,7 +204,7 @@ class Turn:
         return self._exited(after, done.exit_code, None)
 
     def _verdict_of_end(self, ended: Ended) -> Exited:
-        self._run.notes.append(f"The session has ended: {ended.reason}")
+        self._run.notes.append(f"The session has ended: {self._live.reason or ended.reason}")
         found = ended.exited
         if found is None:
             return self._exited(self._before, None, 9)
