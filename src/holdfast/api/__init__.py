@@ -43,7 +43,7 @@ def create_api(holdfast: App) -> FastAPI:
 
 
 def _add_routes(api: FastAPI) -> None:
-    for path, endpoint, method, documented in (
+    rows: tuple[session_routes.Row, ...] = (
         ("/run", runs.run, "POST", _takes_a_run("application/json", "RunResult")),
         ("/run/stream", runs.run_stream, "POST", _takes_a_run("text/event-stream", "Event")),
         *session_routes.ROUTES,
@@ -53,7 +53,8 @@ def _add_routes(api: FastAPI) -> None:
         ("/healthz", info.healthz, "GET", _answers("application/json", None)),
         ("/metrics", info.metrics, "GET", _answers("text/plain", None)),
         ("/", info.root, "GET", None),
-    ):
+    )
+    for path, endpoint, method, documented in rows:
         api.add_api_route(
             path,
             endpoint,

@@ -61,6 +61,9 @@ def _with_names(path: str, documented: dict[str, Any]) -> dict[str, Any]:
     return {**documented, "parameters": parameters} if parameters else documented
 
 
+Row = tuple[str, Callable[..., Any], str, dict[str, Any] | None]
+"""Path, function, method, and what the documentation says."""
+
 _ROWS: tuple[tuple[str, Callable[..., Any], str, dict[str, Any]], ...] = (
     ("/sessions", sessions.create, "POST", _documented("Session", body="SessionRequest", status=201)),
     ("/sessions", sessions.show_all, "GET", _documented("Sessions")),
@@ -79,4 +82,6 @@ _ROWS: tuple[tuple[str, Callable[..., Any], str, dict[str, Any]], ...] = (
     (_FILE, sessions.put_file, "PUT", _documented(body="bytes", status=204)),
     (_FILE, sessions.delete_file, "DELETE", _documented(status=204)),
 )
-ROUTES = tuple((path, endpoint, method, _with_names(path, row)) for path, endpoint, method, row in _ROWS)
+ROUTES: tuple[Row, ...] = tuple(
+    (path, endpoint, method, _with_names(path, row)) for path, endpoint, method, row in _ROWS
+)

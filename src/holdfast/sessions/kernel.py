@@ -4,7 +4,7 @@ The pump reads what it says for as long as it lives; a run listens meanwhile. Wh
 threads and processes that code left behind, is dropped and counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from holdfast.errors import EngineError, RuntimeNotAvailableError
 from holdfast.types import Display, ProgramError
 
 MAX_FRAME_BYTES = 40 << 20
+_SENSELESS = "Its interpreter was ended, because what it said made no sense."
 _HEARD_AT_ONCE = 16
 
 
@@ -84,6 +85,7 @@ class Kernel:
         self.ended: Ended | None = None
         self.dropped_bytes = 0
         self._buffer = bytearray()
+        self._broken = False
         self._listener: MemoryObjectSendStream[Said] | None = None
         self._on_ready: Callable[[], None] = lambda: None
 
@@ -93,9 +95,6 @@ class Kernel:
         try:
             async for event in self.process:
                 await self._take(event)
-        except BrokenProtocol:
-            await self.process.kill()
-            self.ended = Ended(None, "Its interpreter was ended, because what it said made no sense.")
         except EngineError as error:
             self.ended = Ended(None, error.detail)
         finally:
@@ -119,17 +118,28 @@ class Kernel:
 
     async def _take(self, event: Output | Exited) -> None:
         if isinstance(event, Exited):
-            self.ended = Ended(event, _why(event))
+            self.ended = Ended(event, _SENSELESS if self._broken else _why(event))
             return await self._say(self.ended)
         if event.stream != "frames":
             return await self._say(event)
-        self._buffer += event.data
-        while b"\n" in event.data and (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
-            await self._heard(_parsed(line))
+        try:
+            for line in self._lines(event.data):
+                await self._heard(_parsed(line))
+        except BrokenProtocol:
+            self._broken = True
+            await self.process.kill()
+
+    def _lines(self, data: bytes) -> Iterator[bytes]:
+        """The whole lines there are by now. Raises BrokenProtocol."""
+        if self._broken:
+            return
+        self._buffer += data
         if len(self._buffer) > MAX_FRAME_BYTES:
             raise BrokenProtocol
+        if b"\n" in data:
+            *lines, rest = bytes(self._buffer).split(b"\n")
+            self._buffer = bytearray(rest)
+            yield from lines
 
     async def _heard(self, frame: Frame) -> None:
         if isinstance(frame, Ready):

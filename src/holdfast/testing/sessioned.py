@@ -5,20 +5,21 @@ that the sandbox gives its account of what was used and its artifacts; how the c
 it is in a session.
 """
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import anyio
+from anyio.abc import ObjectReceiveStream
 
-from holdfast.engines import Command, Engine, Exited, Listing, Process, ProcessEvent, Sandbox, SandboxSpec
+from holdfast.engines import Command, Engine, Exited, Listing, Output, Process, ProcessEvent, Sandbox, SandboxSpec
 from holdfast.errors import EngineError
 from holdfast.languages import LANGUAGES, SESSION_PROFILE
 from holdfast.sessions.kernel import Done, Ended, Kernel, Said, program
-from holdfast.types import Capabilities, Isolation, Usage
+from holdfast.types import Capabilities, Usage
 
-INTERRUPTED = 130
 _ROW = LANGUAGES["python"]
 _PRELUDE = "import io as _io, sys; sys.stdin = _io.TextIOWrapper(_io.BytesIO(__import__('base64').b64decode({!r})))\n"
 
@@ -50,10 +51,7 @@ class SessionedSandbox:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self.id = sandbox.id
-
-    @property
-    def isolation(self) -> Isolation:
-        return self._sandbox.isolation
+        self.isolation = sandbox.isolation
 
     @property
     def charged_bytes(self) -> int:
@@ -71,14 +69,23 @@ class SessionedSandbox:
         """Start an interpreter, and in it the main file of the command."""
         if command.argv != _ROW.run:
             raise EngineError("Only 'python main.py' runs in a session.")
+        for name, data in command.files.items():
+            if name != _ROW.main_file:
+                await self._sandbox.write(name, data)
         start = replace(command, files={_ROW.main_file: program()}, stdin=b"", interactive=True)
-        async with self._sandbox.exec(start) as process, anyio.create_task_group() as group:
-            kernel = Kernel(process)
-            heard, ready = kernel.listen(), anyio.Event()
-            group.start_soon(kernel.pump, ready.set)
-            with heard:
-                yield SessionedProcess(self._sandbox, kernel, command, ready, heard)
-            group.cancel_scope.cancel()
+        async with self._sandbox.exec(start) as process:
+            kernel, ready = Kernel(process), anyio.Event()
+            heard = kernel.listen()
+            pumping = asyncio.create_task(kernel.pump(ready.set))
+            pumping.add_done_callback(lambda _: ready.set())
+            try:
+                await ready.wait()
+                prelude = _PRELUDE.format(base64.b64encode(command.stdin).decode())
+                await kernel.run(1, prelude + command.files[_ROW.main_file].decode())
+                with heard:
+                    yield SessionedProcess(kernel, heard)
+            finally:
+                pumping.cancel()
 
     async def write(self, path: str, data: bytes) -> None:
         await self._sandbox.write(path, data)
@@ -99,27 +106,11 @@ class SessionedSandbox:
 class SessionedProcess:
     """A `Process` that is one run in an interpreter."""
 
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        kernel: Kernel,
-        command: Command,
-        ready: anyio.Event,
-        heard: "anyio.abc.ObjectReceiveStream[Said]",
-    ) -> None:
-        self._sandbox = sandbox
+    def __init__(self, kernel: Kernel, heard: ObjectReceiveStream[Said]) -> None:
         self._kernel = kernel
-        self._command = command
-        self._ready = ready
         self._heard = heard
 
     async def __aiter__(self) -> AsyncIterator[ProcessEvent]:
-        await self._ready.wait()
-        for name, data in self._command.files.items():
-            if name != _ROW.main_file:
-                await self._sandbox.write(name, data)
-        prelude = _PRELUDE.format(base64.b64encode(self._command.stdin).decode())
-        await self._kernel.run(1, prelude + self._command.files[_ROW.main_file].decode())
         done: Done | None = None
         async for said in self._heard:
             if isinstance(said, Done) and done is None:
@@ -130,7 +121,7 @@ class SessionedProcess:
                     raise EngineError(said.reason)
                 yield _verdict(said.exited, done)
                 return
-            elif not isinstance(said, Done) and hasattr(said, "stream"):
+            elif isinstance(said, Output):
                 yield said
         raise EngineError("The session ended without a verdict.")
 
