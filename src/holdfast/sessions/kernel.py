@@ -5,6 +5,7 @@ threads and processes that code left behind, is dropped and counted.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
@@ -104,13 +105,18 @@ class Kernel:
                 self._listener.close()
         return self.ended
 
-    def listen(self) -> MemoryObjectReceiveStream[Said]:
-        """From now on, hear what it says; the stream ends with the interpreter."""
+    @contextmanager
+    def listen(self) -> Iterator[MemoryObjectReceiveStream[Said]]:
+        """For the length of the block, hear what it says; the stream ends with the interpreter."""
         said, heard = anyio.create_memory_object_stream[Said](_HEARD_AT_ONCE)
-        self._listener = said
-        if self.ended is not None:
-            said.close()
-        return heard
+        with said, heard:
+            self._listener = said
+            if self.ended is not None:
+                said.close()
+            try:
+                yield heard
+            finally:
+                self._listener = None
 
     async def run(self, number: int, code: str) -> None:
         """Tell it to run something."""

@@ -33,9 +33,11 @@ async def _stocked() -> AsyncIterator[Engine]:
     from holdfast.telemetry import Metrics
 
     settings, metrics = load_settings(), Metrics()
-    async with open_engine(settings, metrics) as engine:
-        async with pooled(engine, settings, await engine.runtimes(), metrics) as stocked:
-            yield stocked
+    async with (
+        open_engine(settings, metrics) as engine,
+        pooled(engine, settings, await engine.runtimes(), metrics) as stocked,
+    ):
+        yield stocked
 
 
 @asynccontextmanager

@@ -75,17 +75,16 @@ class SessionedSandbox:
         start = replace(command, files={_ROW.main_file: program()}, stdin=b"", interactive=True)
         async with self._sandbox.exec(start) as process:
             kernel, ready = Kernel(process), anyio.Event()
-            heard = kernel.listen()
-            pumping = asyncio.create_task(kernel.pump(ready.set))
-            pumping.add_done_callback(lambda _: ready.set())
-            try:
-                await ready.wait()
-                prelude = _PRELUDE.format(base64.b64encode(command.stdin).decode())
-                await kernel.run(1, prelude + command.files[_ROW.main_file].decode())
-                with heard:
+            with kernel.listen() as heard:
+                pumping = asyncio.create_task(kernel.pump(ready.set))
+                pumping.add_done_callback(lambda _: ready.set())
+                try:
+                    await ready.wait()
+                    prelude = _PRELUDE.format(base64.b64encode(command.stdin).decode())
+                    await kernel.run(1, prelude + command.files[_ROW.main_file].decode())
                     yield SessionedProcess(kernel, heard)
-            finally:
-                pumping.cancel()
+                finally:
+                    pumping.cancel()
 
     async def write(self, path: str, data: bytes) -> None:
         await self._sandbox.write(path, data)
