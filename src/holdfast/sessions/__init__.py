@@ -74,19 +74,28 @@ class SessionManager:
         """Find what an earlier server has lost, and keep sessions until the end of the block."""
         for record in await run_sync(self._store.load):
             self._lost[record.session.session_id] = await self._as_lost(record, KILLED)
+        failure: Exception | None = None
         async with anyio.create_task_group() as group:
             self._group = group
             group.start_soon(self._reap)
             try:
                 yield
+            except Exception as error:
+                # Raised outside of the group, which would wrap it.
+                failure = error
             finally:
-                self._group = None
-                for live in self._live.values():
-                    live.end(STOPPED)
-                with anyio.move_on_after(CLOSE_SECONDS * 2, shield=True):
-                    for live in [*self._live.values()]:
-                        await live.gone.wait()
+                await self._end_all()
                 group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _end_all(self) -> None:
+        self._group = None
+        for live in self._live.values():
+            live.end(STOPPED)
+        with anyio.move_on_after(2 * CLOSE_SECONDS, shield=True):
+            for live in [*self._live.values()]:
+                await live.gone.wait()
 
     async def create(self, request: SessionRequest, caller: Caller) -> Session:
         """Make a session. Raises RequestError, QuotaError, QueueFullError, EngineError, StorageFullError."""
