@@ -248,3 +248,8 @@ async def test_odd_text_is_no_failure_of_ours(client: Client) -> None:
     assert (await client.run(session, "raise ValueError('\\ud800')"))["error"]["value"] == "?"
     shown = await client.run(session, "display({'application/json': [float('nan')], 'text/plain': 'x'}, raw=True)")
     assert shown["displays"][0]["data"] == {"text/plain": "x"}
+    deep = "deep = []\nfor _ in range(300): deep = [deep]\n"
+    shown = await client.run(session, deep + "display({'application/json': deep, 'text/plain': 'x'}, raw=True)")
+    assert shown["displays"][0]["data"] == {"text/plain": "x"}
+    bad = "display({'text/plain': 'x'}, raw=True, metadata={'text/plain': {1: object()}})"
+    assert (await client.run(session, bad))["displays"][0]["metadata"] == {}

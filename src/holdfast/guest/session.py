@@ -35,6 +35,7 @@ MAX_DISPLAY_BYTES = 8 << 20
 FRAME_BUFFER_BYTES = 4 * MAX_DISPLAY_BYTES
 """A frame is written from a buffer that holds it all, so that an interrupt cannot cut one."""
 
+MAX_DEPTH = 100
 MIME_TYPES = (
     "text/plain",
     "text/html",
@@ -89,7 +90,8 @@ class Wire:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             number = self._shown
-            self.send({"op": "display", "id": number, "kind": kind, "data": data, "metadata": metadata})
+            known = metadata if is_plain(metadata) else {}
+            self.send({"op": "display", "id": number, "kind": kind, "data": data, "metadata": known})
             while line := self._in.readline():
                 if json.loads(line) == {"op": "shown", "id": number}:
                     return
@@ -102,14 +104,28 @@ def bundle(data: dict[str, Any]) -> dict[str, Any]:
         for name, value in data.items()
         if name in MIME_TYPES or name.startswith(VEGA)
     }
-    try:
-        size = len(json.dumps(found, allow_nan=False))
-    except (TypeError, ValueError, RecursionError):
+    if not is_plain(found):
         found = {name: value for name, value in found.items() if isinstance(value, str)}
-        size = len(json.dumps(found))
+    size = len(json.dumps(found))
     if size <= MAX_DISPLAY_BYTES:
         return found
     return {"text/plain": f"(a display of {size:,} bytes was left out: at most {MAX_DISPLAY_BYTES:,} can be shown)"}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is JSON that everybody can read: no NaN, nothing nested without end."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return _is_shallow(value, MAX_DEPTH)
+
+
+def _is_shallow(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list | tuple):
+        return True
+    below = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_shallow(each, depth - 1) for each in below)
 
 
 WIRE = Wire()
@@ -147,9 +163,9 @@ class Shell(InteractiveShell):
     last_failure: Any = None
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        lines = [str(line).rstrip("\n") for line in stb]
-        self.last_failure = (etype.__name__, _text(evalue), lines)
-        print("\n".join(lines), file=sys.stderr)
+        told = "\n".join(map(str, stb)).rstrip("\n")
+        self.last_failure = (etype.__name__, _text(evalue), told)
+        print(told, file=sys.stderr)
 
     def showtraceback(self, *args: Any, **options: Any) -> None:
         """To leave is no failure; what it was left with is printed, as CPython does."""
@@ -202,7 +218,7 @@ class Runner:
             _be_deaf()
         except KeyboardInterrupt:
             _be_deaf()
-            exit_code, error = INTERRUPTED, _described("KeyboardInterrupt", "", ["KeyboardInterrupt"])
+            exit_code, error = INTERRUPTED, _described("KeyboardInterrupt", "", "KeyboardInterrupt")
         if not WIRE.is_ours:
             os._exit(min(exit_code, 255))
         _flush()
@@ -216,12 +232,16 @@ class Runner:
             return 0, None
         if isinstance(raised, SystemExit):
             return _exit_code(raised.code), None
-        failure = self._shell.last_failure or (type(raised).__name__, _text(raised), traceback.format_exception(raised))
+        failure = self._shell.last_failure or (
+            type(raised).__name__,
+            _text(raised),
+            "".join(traceback.format_exception(raised)),
+        )
         return INTERRUPTED if isinstance(raised, KeyboardInterrupt) else 1, _described(*failure)
 
 
-def _described(name: str, value: str, lines: list[str]) -> dict[str, Any]:
-    return {"name": name[:200], "value": value[:100_000], "traceback": "\n".join(lines)[-200_000:]}
+def _described(name: str, value: str, told: str) -> dict[str, Any]:
+    return {"name": name[:200], "value": value[:100_000], "traceback": told[-200_000:]}
 
 
 def _exit_code(code: object) -> int:
