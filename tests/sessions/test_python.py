@@ -206,6 +206,16 @@ async def test_what_is_written_between_runs_is_dropped_and_said_so(client: Clien
     assert result["notes"] == ["6 bytes that were written between runs were dropped."]
 
 
+async def test_a_flood_between_runs_loses_the_session(client: Client) -> None:
+    session = await client.new(max_output_bytes=1000)
+    floods = "import threading, time\ndef flood():\n    time.sleep(0.3)\n    while True: print('x' * 100)\n"
+    await client.run(session, floods + "threading.Thread(target=flood, daemon=True).start()")
+    with anyio.fail_after(10):
+        while (await client.http.get(f"/sessions/{session}")).json()["status"] != "lost":  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+    assert "flooded" in (await client.refused(session))[2]
+
+
 async def test_output_is_capped_and_a_flood_is_interrupted(client: Client) -> None:
     session = await client.new(max_output_bytes=1000)
     result = await client.run(session, "print('x' * 5000)")

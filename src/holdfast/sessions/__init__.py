@@ -23,6 +23,7 @@ from anyio.to_thread import run_sync
 from holdfast.engines import Command
 from holdfast.errors import EngineError, HoldfastError, NotFoundError, QuotaError, SessionLostError, ShuttingDownError
 from holdfast.execution import Executor
+from holdfast.execution.output import FLOOD_FACTOR
 from holdfast.sessions import files
 from holdfast.sessions.kernel import Kernel
 from holdfast.sessions.live import Live, SessionRun, Turn, fresh_events
@@ -120,11 +121,12 @@ class SessionManager:
         try:
             for name, data in plan.files.items():
                 await files.write(live, name, data)
-        except HoldfastError:
+            await files.keep(live, self._store, self._ceilings.files_bytes)
+        except BaseException:
+            # Also when its client has left, who does not know its name.
             live.removed = True
             live.end("Its files could not be placed.")
             raise
-        await files.keep(live, self._store, self._ceilings.files_bytes)
 
     def list(self, caller: Caller) -> tuple[Session, ...]:
         """The sessions a caller may see, also the lost ones, oldest first."""
@@ -374,6 +376,6 @@ async def _live_in(live: Live, plan: Plan, on_ready: Callable[[], None]) -> None
             return
         async with live.sandbox.exec(plan.command) as process:
             live.process = process
-            live.kernel = Kernel(process)
+            live.kernel = Kernel(process, FLOOD_FACTOR * plan.spec.limits.output_bytes)
             ended = await live.kernel.pump(on_ready)
             live.reason = live.reason or ended.reason

@@ -6,6 +6,7 @@ Every question to a cell is shielded: an answer that nobody waits for would be t
 from functools import partial
 
 import anyio
+import structlog
 from anyio.to_thread import run_sync
 
 from holdfast.errors import HoldfastError, NotFoundError, TooLargeError
@@ -66,8 +67,12 @@ async def keep(live: Live, store: SessionStore, most_bytes: int) -> None:
                 live.record = await _kept(live, store, most_bytes)
             except HoldfastError as error:
                 live.record = live.record.model_copy(update={"notes": (f"Not all was kept: {error.detail}",)})
-            if not live.removed:
+            if live.removed:
+                return
+            try:
                 await run_sync(store.save, live.record)
+            except HoldfastError as error:
+                structlog.get_logger().error("a session could not be recorded", reason=error.detail)
 
 
 async def _kept(live: Live, store: SessionStore, most_bytes: int) -> Record:

@@ -21,7 +21,10 @@ from holdfast.types import Display, ProgramError
 
 MAX_FRAME_BYTES = 40 << 20
 _SENSELESS = "Its interpreter was ended, because what it said made no sense."
+_FLOOD = "Its interpreter was ended, because code it had left behind flooded its output."
 _HEARD_AT_ONCE = 16
+_UNHEARD_FRAME_BYTES = 1024
+"""What a frame that nobody listens for counts as."""
 
 
 def program() -> bytes:
@@ -81,12 +84,13 @@ class BrokenProtocol(Exception):
 class Kernel:
     """One interpreter."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, most_unheard_bytes: int) -> None:
         self.process = process
+        self._most_unheard_bytes = most_unheard_bytes
         self.ended: Ended | None = None
         self.dropped_bytes = 0
         self._buffer = bytearray()
-        self._broken = False
+        self._killed_for: str | None = None
         self._listener: MemoryObjectSendStream[Said] | None = None
         self._on_ready: Callable[[], None] = lambda: None
 
@@ -124,7 +128,7 @@ class Kernel:
 
     async def _take(self, event: Output | Exited) -> None:
         if isinstance(event, Exited):
-            self.ended = Ended(event, _SENSELESS if self._broken else _why(event))
+            self.ended = Ended(event, self._killed_for or _why(event))
             return await self._say(self.ended)
         if event.stream != "frames":
             return await self._say(event)
@@ -132,12 +136,12 @@ class Kernel:
             for line in self._lines(event.data):
                 await self._heard(_parsed(line))
         except BrokenProtocol:
-            self._broken = True
+            self._killed_for = self._killed_for or _SENSELESS
             await self.process.kill()
 
     def _lines(self, data: bytes) -> Iterator[bytes]:
         """The whole lines there are by now. Raises BrokenProtocol."""
-        if self._broken:
+        if self._killed_for is not None:
             return
         self._buffer += data
         if len(self._buffer) > MAX_FRAME_BYTES:
@@ -165,8 +169,10 @@ class Kernel:
                 return await self._listener.send(said)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             self._listener = None
-        if isinstance(said, Output):
-            self.dropped_bytes += len(said.data)
+        self.dropped_bytes += len(said.data) if isinstance(said, Output) else _UNHEARD_FRAME_BYTES
+        if self.dropped_bytes > self._most_unheard_bytes and self._killed_for is None:
+            self._killed_for = _FLOOD
+            await self.process.kill()
 
 
 def _line(command: dict[str, Any]) -> bytes:

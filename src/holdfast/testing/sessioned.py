@@ -20,6 +20,7 @@ from holdfast.languages import LANGUAGES, SESSION_PROFILE
 from holdfast.sessions.kernel import Done, Ended, Kernel, Said, program
 from holdfast.types import Capabilities, Usage
 
+UNHEARD_BYTES = 1 << 30
 _ROW = LANGUAGES["python"]
 _PRELUDE = "import io as _io, sys; sys.stdin = _io.TextIOWrapper(_io.BytesIO(__import__('base64').b64decode({!r})))\n"
 
@@ -74,7 +75,7 @@ class SessionedSandbox:
                 await self._sandbox.write(name, data)
         start = replace(command, files={_ROW.main_file: program()}, stdin=b"", interactive=True)
         async with self._sandbox.exec(start) as process:
-            kernel, ready = Kernel(process), anyio.Event()
+            kernel, ready = Kernel(process, UNHEARD_BYTES), anyio.Event()
             with kernel.listen() as heard:
                 pumping = asyncio.create_task(kernel.pump(ready.set))
                 pumping.add_done_callback(lambda _: ready.set())
