@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 from typing import Any
 
 import anyio
@@ -263,3 +264,25 @@ async def test_odd_text_is_no_failure_of_ours(client: Client) -> None:
     assert shown["displays"][0]["data"] == {"text/plain": "x"}
     bad = "display({'text/plain': 'x'}, raw=True, metadata={'text/plain': {1: object()}})"
     assert (await client.run(session, bad))["displays"][0]["metadata"] == {}
+
+
+async def test_interrupts_at_any_moment_do_no_harm(client: Client) -> None:
+    session = await client.new()
+    await client.run(session, "x = 1")
+    statuses = []
+
+    async def bother(scope: anyio.CancelScope) -> None:
+        with scope:
+            while True:
+                await anyio.sleep(random.random() * 0.006)
+                await client.http.post(f"/sessions/{session}/interrupt")
+
+    codes = ("display(1)\nprint(2)", "sum([i * i for i in range(20000)])", "1/0", "import time; time.sleep(0.003)")
+    async with anyio.create_task_group() as group:
+        scope = anyio.CancelScope()
+        group.start_soon(bother, scope)
+        for number in range(120):
+            statuses.append((await client.run(session, codes[number % len(codes)]))["status"])
+        scope.cancel()
+    assert set(statuses) <= {"succeeded", "failed", "cancelled"} and "cancelled" in statuses
+    assert await client.value(session, "x") == "1"

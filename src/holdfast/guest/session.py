@@ -18,6 +18,7 @@ import sys
 import threading
 import traceback
 import warnings
+from types import FrameType
 from typing import Any
 
 FRAMES = int(os.environ.pop("HOLDFAST_FRAMES"))
@@ -204,7 +205,7 @@ def _text(value: object) -> str:
 
 
 class Runner:
-    """Runs one command after the other; outside of a run an interrupt means nothing."""
+    """Runs one command after the other."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -213,12 +214,10 @@ class Runner:
         """Run the code of one command and say how it went."""
         self._shell.last_failure = None
         try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             exit_code, error = self._outcome(command["code"])
-            _be_deaf()
-        except KeyboardInterrupt:
-            _be_deaf()
-            exit_code, error = INTERRUPTED, _described("KeyboardInterrupt", "", "KeyboardInterrupt")
+        except BaseException as raised:
+            exit_code, error = _astray(raised)
+        heed_interrupts()
         if not WIRE.is_ours:
             os._exit(min(exit_code, 255))
         _flush()
@@ -244,17 +243,33 @@ def _described(name: str, value: str, told: str) -> dict[str, Any]:
     return {"name": name[:200], "value": value[:100_000], "traceback": told[-200_000:]}
 
 
+def _astray(raised: BaseException) -> tuple[int, dict[str, Any]]:
+    """What came out of the shell itself: an interrupt in its midst, maybe as the error that it has led to there."""
+    if isinstance(raised, KeyboardInterrupt) or isinstance(raised.__context__, KeyboardInterrupt):
+        return INTERRUPTED, _described("KeyboardInterrupt", "", "KeyboardInterrupt")
+    told = "".join(traceback.format_exception(raised))
+    return 1, _described(type(raised).__name__, _text(raised), told)
+
+
 def _exit_code(code: object) -> int:
     if code is None:
         return 0
     return code & 255 if isinstance(code, int) else 1
 
 
-def _be_deaf() -> None:
-    """From here on an interrupt is too late; one that is under way may still come while this is done."""
+def on_interrupt(number: int, frame: FrameType | None) -> None:
+    """An interrupt is for code that runs, and never for us."""
+    while frame is not None:
+        if frame.f_code is Runner._outcome.__code__:
+            raise KeyboardInterrupt
+        frame = frame.f_back
+
+
+def heed_interrupts() -> None:
+    """Also after code that has made other arrangements, which may come into play while this is done."""
     while True:
         try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, on_interrupt)
         except KeyboardInterrupt:
             continue
         return
@@ -282,6 +297,6 @@ def main() -> None:
         runner.run(command)
 
 
-_be_deaf()
+heed_interrupts()
 os.unlink("main.py")
 main()
