@@ -280,6 +280,27 @@ async def test_after_its_lifetime_nothing_is_left_of_a_session(client: Client) -
     assert not list((client.app.settings.state_dir / "sessions").iterdir())
 
 
+async def test_what_is_kept_of_the_files_is_bounded_and_notes_say_so(serving: Serving) -> None:
+    client = await serving(session_files="1k")
+    session = await client.new(files={"small": "x" * 100, "large": "x" * 2000})
+    await client.run(session, "import os; os._exit(0)")
+    left = (await client.http.get(f"/sessions/{session}/files")).json()
+    assert left["files"] == [{"path": "small", "size_bytes": 100}]
+    assert left["notes"] == ["large is not kept: the files together are larger than what is kept of a session."]
+
+
+async def test_a_full_store_forgets_the_session_that_was_lost_first(serving: Serving) -> None:
+    client = await serving(session_store="10k", session_files="6k")
+    sessions = []
+    for _ in range(2):
+        sessions.append(await client.new(image="bash", files={"f": "x" * 5000}, idle_seconds=1))
+        await until(client, sessions[-1], "lost")
+    with anyio.fail_after(10):
+        while (await client.http.get(f"/sessions/{sessions[0]}")).status_code != 404:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+    assert (await client.http.get(f"/sessions/{sessions[1]}")).status_code == 200
+
+
 async def test_sessions_are_counted(client: Client) -> None:
     await client.new(image="bash")
     lost = await client.new(image="bash", idle_seconds=1)
