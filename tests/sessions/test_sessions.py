@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -10,6 +12,8 @@ from typing import Any
 import anyio
 import pytest
 
+from holdfast.engines.local import LocalEngine
+from holdfast.engines.local.engine import PLAIN
 from holdfast.sessions import Caller
 from holdfast.types import SessionRunRequest, StartedEvent
 from tests.sessions.conftest import Client
@@ -93,6 +97,29 @@ async def test_a_client_that_leaves_interrupts_its_run_and_keeps_its_session(cli
     assert client.app.executor.admission.running == 0
     after = await client.run(session, {"python": "print(1)", "bash": "echo 1"}[image])
     assert after["stdout"] == "1\n"
+
+
+async def test_a_cancelled_run_is_interrupted_and_gives_its_place_back(client: Client) -> None:
+    session = await client.new()
+    with anyio.move_on_after(0.5):
+        await client.app.sessions.run(session, SessionRunRequest(code="x = 1\nwhile True: pass"), Caller())
+    assert client.app.executor.admission.running == 0
+    assert await client.value(session, "x") == "1"
+
+
+@pytest.mark.parametrize("image", ["python", "bash"])
+async def test_the_death_of_the_launcher_loses_sessions_and_not_the_server(client: Client, image: str) -> None:
+    session = await client.new(image=image, files={"f": "x"})
+    engine = client.app.executor.engine
+    assert isinstance(engine, LocalEngine)
+    launcher = engine._keepers[PLAIN].current
+    assert launcher is not None
+    os.kill(launcher.pid, signal.SIGKILL)
+    await until(client, session, "lost")
+    assert (await client.refused(session))[:2] == (410, "session_lost")
+    assert (await client.http.get(f"/sessions/{session}/files/f")).content == b"x"
+    again = await client.new(image="bash")
+    assert (await client.run(again, "echo 1"))["stdout"] == "1\n"
 
 
 async def test_a_session_holds_a_place_only_while_it_runs(serving: Serving) -> None:
