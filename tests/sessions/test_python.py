@@ -233,12 +233,21 @@ async def test_displays_beyond_the_cap_are_dropped_and_said_so(client: Client) -
     assert result["notes"] == ["Displays beyond 8 MiB or 1,000 were dropped."]
 
 
-async def test_an_interpreter_that_makes_no_sense_is_ended(client: Client) -> None:
+async def test_a_flood_of_displays_is_interrupted(client: Client) -> None:
     session = await client.new()
-    garbage = (
-        'import os\nfor fd in range(3, 20):\n    try: os.write(fd, b\'{"op": "done"}\\n\')\n    except OSError: pass'
-    )
-    result = await client.run(session, f"{garbage}\nimport time; time.sleep(20)")
+    result = await client.run(session, "while True: display({'text/plain': 'x' * 1_000_000}, raw=True)")
+    assert (result["status"], len(result["displays"])) == ("output_limit", 8)
+    assert await client.value(session, "1") == "1"
+
+
+@pytest.mark.parametrize(
+    "frame", ['{"op": "done"}', '{"op": "ready"}', '{"op": "failed", "error": ""}', "[" * 5000, "\\xff", "null"]
+)
+async def test_an_interpreter_that_makes_no_sense_is_ended(client: Client, frame: str) -> None:
+    session = await client.new()
+    line = f"b'{frame}\\n'"
+    forged = f"import os\nfor fd in range(3, 20):\n    try: os.write(fd, {line})\n    except OSError: pass"
+    result = await client.run(session, f"{forged}\nimport time; time.sleep(20)")
     assert result["status"] == "cancelled"
     assert "made no sense" in (await client.refused(session))[2]
 

@@ -36,6 +36,7 @@ MAX_DISPLAY_BYTES = 8 << 20
 FRAME_BUFFER_BYTES = 4 * MAX_DISPLAY_BYTES
 """A frame is written from a buffer that holds it all, so that an interrupt cannot cut one."""
 
+MAX_METADATA_BYTES = 1 << 20
 MAX_DEPTH = 100
 MIME_TYPES = (
     "text/plain",
@@ -91,7 +92,8 @@ class Wire:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             number = self._shown
-            known = metadata if is_plain(metadata) else {}
+            small = is_plain(metadata) and len(json.dumps(metadata)) <= MAX_METADATA_BYTES
+            known = metadata if small else {}
             self.send({"op": "display", "id": number, "kind": kind, "data": data, "metadata": known})
             while line := self._in.readline():
                 if json.loads(line) == {"op": "shown", "id": number}:

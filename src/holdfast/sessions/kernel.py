@@ -19,7 +19,7 @@ from holdfast.engines import Exited, Output, Process
 from holdfast.errors import EngineError, RuntimeNotAvailableError
 from holdfast.types import Display, ProgramError
 
-MAX_FRAME_BYTES = 40 << 20
+MAX_FRAME_BYTES = 20 << 20
 _SENSELESS = "Its interpreter was ended, because what it said made no sense."
 _FLOOD = "Its interpreter was ended, because code it had left behind flooded its output."
 _HEARD_AT_ONCE = 16
@@ -50,6 +50,7 @@ class Shown(Display):
 
     op: Literal["display"]
     id: int
+    size_bytes: int = 0
 
 
 class Done(BaseModel):
@@ -89,6 +90,7 @@ class Kernel:
         self._most_unheard_bytes = most_unheard_bytes
         self.ended: Ended | None = None
         self.dropped_bytes = 0
+        self._is_ready = False
         self._buffer = bytearray()
         self._killed_for: str | None = None
         self._listener: MemoryObjectSendStream[Said] | None = None
@@ -100,6 +102,8 @@ class Kernel:
         try:
             async for event in self.process:
                 await self._take(event)
+        except RuntimeNotAvailableError:
+            raise
         except EngineError as error:
             self.ended = Ended(None, error.detail)
         finally:
@@ -152,7 +156,10 @@ class Kernel:
             yield from lines
 
     async def _heard(self, frame: Frame) -> None:
+        if isinstance(frame, Ready | Failed) and self._is_ready:
+            raise BrokenProtocol
         if isinstance(frame, Ready):
+            self._is_ready = True
             self._on_ready()
         elif isinstance(frame, Failed):
             raise RuntimeNotAvailableError(
@@ -169,10 +176,16 @@ class Kernel:
                 return await self._listener.send(said)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             self._listener = None
-        self.dropped_bytes += len(said.data) if isinstance(said, Output) else _UNHEARD_FRAME_BYTES
+        self.dropped_bytes += _weight(said)
         if self.dropped_bytes > self._most_unheard_bytes and self._killed_for is None:
             self._killed_for = _FLOOD
             await self.process.kill()
+
+
+def _weight(said: Said) -> int:
+    if isinstance(said, Output):
+        return len(said.data)
+    return _UNHEARD_FRAME_BYTES + (said.size_bytes if isinstance(said, Shown) else 0)
 
 
 def _line(command: dict[str, Any]) -> bytes:
@@ -181,9 +194,10 @@ def _line(command: dict[str, Any]) -> bytes:
 
 def _parsed(line: bytes) -> Frame:
     try:
-        return _FRAME.validate_json(line)
+        frame = _FRAME.validate_json(line)
     except ValidationError:
         raise BrokenProtocol from None
+    return frame.model_copy(update={"size_bytes": len(line)}) if isinstance(frame, Shown) else frame
 
 
 def _why(exited: Exited) -> str:

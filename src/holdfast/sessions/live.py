@@ -31,6 +31,9 @@ LEFT_GRACE_SECONDS = 1.0
 KILL_GRACE_SECONDS = 10.0
 MAX_DISPLAY_BYTES = 8 << 20
 MAX_DISPLAYS = 1_000
+DISPLAY_FLOOD = 16
+"""Code that displays this many times what may be displayed is ended."""
+
 INTERRUPTED = 130
 
 
@@ -81,15 +84,22 @@ class SessionRun(Run):
         super().__init__(spec)
         self._session_id = session_id
         self._displays: list[Display] = []
-        self._display_bytes = 0
+        self._display_bytes = self._shown = 0
         self.notes: list[str] = []
         self.error: ProgramError | None = None
         self.count: int | None = None
 
+    @property
+    def flooded(self) -> bool:
+        """Whether it wrote, or displayed, so much that it must be ended."""
+        displays = self._display_bytes > DISPLAY_FLOOD * MAX_DISPLAY_BYTES or self._shown > DISPLAY_FLOOD * MAX_DISPLAYS
+        return super().flooded or displays
+
     def show(self, shown: Shown) -> list[DisplayEvent]:
         """The event for something shown; none beyond what a run may show."""
         display = Display(kind=shown.kind, data=shown.data, metadata=shown.metadata)
-        self._display_bytes += len(display.model_dump_json())
+        self._display_bytes += shown.size_bytes
+        self._shown += 1
         if self._display_bytes > MAX_DISPLAY_BYTES or len(self._displays) >= MAX_DISPLAYS:
             note = f"Displays beyond {MAX_DISPLAY_BYTES >> 20} MiB or {MAX_DISPLAYS:,} were dropped."
             self.notes += [] if note in self.notes else [note]
@@ -156,17 +166,21 @@ class Turn:
         return []
 
     async def _take(self, said: Said) -> list[OutputEvent | DisplayEvent]:
-        if isinstance(said, Output):
-            events: list[OutputEvent | DisplayEvent] = [*self._run.take(said)]
+        if isinstance(said, Output | Shown):
+            events: list[OutputEvent | DisplayEvent] = (
+                [*self._run.show(said)] if isinstance(said, Shown) else [*self._run.take(said)]
+            )
             if self._run.flooded and self._reason is None:
                 self._reason = "killed"
                 await self._escalate()
             return events
-        if isinstance(said, Shown):
-            return [*self._run.show(said)]
         if isinstance(said, Ended):
             return [*self._run.take(self._verdict_of_end(said))]
-        return [*self._run.take(await self._verdict(said))] if said.id == self._number else []
+        if said.id == self._number:
+            return [*self._run.take(await self._verdict(said))]
+        # An interpreter says this once per run; one that says it more often is lying.
+        await self._kernel.process.kill()
+        return []
 
     async def _escalate(self) -> None:
         """First ask nicely, then do not ask."""
