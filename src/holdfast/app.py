@@ -60,15 +60,13 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Loc
 async def open_app(settings: Settings) -> AsyncIterator[App]:
     """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
 
-    With `pool_size` above 0, sandboxes are kept in stock.
+    With `pool_size` above 0, sandboxes are kept in stock. There are no sessions: those belong to the one server.
     """
     metrics = Metrics()
     async with open_engine(settings, metrics) as engine:
         runtimes = await engine.runtimes()
         async with pooled(engine, settings, runtimes, metrics) as stocked:
-            app = assemble(settings, stocked, runtimes, metrics)
-            async with app.sessions.open():
-                yield app
+            yield assemble(settings, stocked, runtimes, metrics)
 
 
 @asynccontextmanager
@@ -104,7 +102,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     """
     refuse_an_open_door(settings, open_keys(settings))
     with _only_server(settings.state_dir):
-        async with open_app(settings) as app:
+        async with open_app(settings) as app, app.sessions.open():
             yield app
 
 

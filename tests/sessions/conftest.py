@@ -69,6 +69,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
                 app = await stack.enter_async_context(open_app(load_settings({**chosen, **overrides})))
             except ABSENT as error:
                 absent("local", error)
+            await stack.enter_async_context(app.sessions.open())
             client = Client(app)
             stack.push_async_callback(client.http.aclose)
             return client

@@ -173,6 +173,7 @@ class SessionManager:
         spec, command = plan_run(request, live.spec, self._executor)
         run = SessionRun(spec, live.id)
         async with live.turn(), self._executor.admission.place():
+            self._there(session_id, caller)
             run.mark()
             run.mark()
             live.record = _with(live.record, runs=live.record.session.runs + 1)
@@ -314,9 +315,9 @@ class SessionManager:
                     live.end(f"It was idle for {session.idle_seconds:g} s.")
             over = [name for name, record in self._lost.items() if record.session.expires_at <= datetime.now(UTC)]
             over += [*self._lost][: max(int(self._store.crowded), len(self._lost) - MAX_RECORDS)]
+            await run_sync(self._store.remove, over)
             for name in over:
                 self._lost.pop(name, None)
-            await run_sync(self._store.remove, over)
 
     def _check_quota(self, caller: Caller) -> None:
         owners = [live.record.owner for live in self._live.values()] + self._starting
