@@ -64,7 +64,13 @@ async def serving(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def make(**overrides: Any) -> Client:
-            chosen = {"state_dir": tmp_path, "pool_size": 0, "guest_env": load_settings().guest_environment}
+            usual = load_settings()
+            chosen = {
+                "state_dir": tmp_path,
+                "pool_size": 0,
+                "guest_env": usual.guest_environment,
+                "languages_dir": usual.toolchains,
+            }
             try:
                 app = await stack.enter_async_context(open_app(load_settings({**chosen, **overrides})))
             except ABSENT as error:

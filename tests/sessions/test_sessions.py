@@ -16,6 +16,7 @@ from holdfast.engines.local import LocalEngine
 from holdfast.engines.local.engine import PLAIN
 from holdfast.sessions import Caller
 from holdfast.types import SessionRunRequest, StartedEvent
+from tests.conftest import needs_language
 from tests.sessions.conftest import Client
 from tests.sessions.test_python import until_busy
 
@@ -27,10 +28,31 @@ HUNDRED = 100
 
 
 async def test_a_session_of_bash_keeps_its_files_and_each_run_is_fresh(client: Client) -> None:
-    session = await client.new(image="bash", files={"given": "here"})
+    session = await client.new(image="bash", files={"given": "here"}, environment={"SET": "yes"})
     first = await client.run(session, "X=1; cat given; echo kept > file")
-    second = await client.run(session, 'echo "[$X]"; cat file; exit 3')
-    assert (first["stdout"], second["stdout"], second["exit_code"]) == ("here", "[]\nkept\n", 3)
+    second = await client.run(session, 'echo "[$X] $SET"; cat file; exit 3')
+    assert (first["stdout"], second["stdout"], second["exit_code"]) == ("here", "[] yes\nkept\n", 3)
+
+
+async def test_a_session_of_a_compiled_language_compiles_each_run_and_keeps_its_files(client: Client) -> None:
+    needs_language(client.app.executor.runtimes, "go")
+    session = await client.new(image="go", files={"given": "here"})
+    code = """package main
+import ("fmt"; "os")
+func main() { b, _ := os.ReadFile("given"); fmt.Print(string(b)); os.WriteFile("given", []byte("changed"), 0644) }
+"""
+    first, second = await client.run(session, code), await client.run(session, code)
+    assert (first["stdout"], second["stdout"], second["compile"]["cached"]) == ("here", "changed", True)
+    broken = await client.run(session, "package main\nfunc main() { undeclared() }")
+    assert (broken["status"], broken["phase"], broken["session_id"]) == ("compile_failed", "compile", session)
+    assert "undeclared" in broken["compile"]["stderr"]
+    assert (await client.run(session, code))["stdout"] == "changed"
+
+
+async def test_the_metadata_of_a_run_is_not_that_of_the_run_before(client: Client) -> None:
+    session = await client.new(image="bash")
+    assert (await client.run(session, "mkdir .holdfast; echo 1 > .holdfast/metadata.json"))["metadata"] == 1
+    assert (await client.run(session, "true"))["metadata"] is None
 
 
 async def test_a_timeout_spares_a_session_without_an_interpreter(client: Client) -> None:

@@ -26,7 +26,7 @@ MODELS = (
     DisplayEvent,
     SessionExitedEvent,
 )
-EVENTS = ("StartedEvent", "OutputEvent", "DisplayEvent", "SessionExitedEvent")
+EVENTS = ("CompiledEvent", "StartedEvent", "OutputEvent", "DisplayEvent", "SessionExitedEvent")
 _REFUSALS = (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503, 507)
 _JSON, _EVENTS, _BYTES = "application/json", "text/event-stream", "application/octet-stream"
 _ONE, _FILE = "/sessions/{session_id}", "/sessions/{session_id}/files/{path:path}"

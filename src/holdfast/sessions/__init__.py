@@ -1,9 +1,9 @@
 """Sessions: sandboxes that someone keeps, to run code in again and again.
 
 A Python session is one interpreter in one cell, so its state stays; in other languages the files stay and each run is
-a process of its own. A session has one owner (the key that made it), runs one thing at a time, and ends when it is
-deleted, idle or old. What ends otherwise, or with the server, is lost: it answers with its reason, and the files that
-were there after its last run can be had until its lifetime ends.
+a process of its own, compiled before in a cell that is not the session's. A session has one owner (the key that made
+it), runs one thing at a time, and ends when it is deleted, idle or old. What ends otherwise, or with the server, is
+lost: it answers with its reason, and the files that were there after its last run can be had until its lifetime ends.
 """
 
 import secrets
@@ -23,7 +23,10 @@ from anyio.to_thread import run_sync
 from holdfast.engines import Command
 from holdfast.errors import EngineError, HoldfastError, NotFoundError, QuotaError, SessionLostError, ShuttingDownError
 from holdfast.execution import Executor
+from holdfast.execution.building import with_program
+from holdfast.execution.metadata import METADATA_FILE
 from holdfast.execution.output import FLOOD_FACTOR
+from holdfast.languages import LANGUAGES
 from holdfast.sessions import files
 from holdfast.sessions.kernel import Kernel
 from holdfast.sessions.live import Live, SessionRun, Turn, fresh_events
@@ -170,7 +173,7 @@ class SessionManager:
         Raises NotFoundError, SessionLostError, SessionBusyError, RequestError, QueueFullError, EngineError.
         """
         live = self._there(session_id, caller)
-        spec, command = plan_run(request, live.spec, self._executor)
+        spec, command = plan_run(request, live.spec, live.environment, self._executor)
         run = SessionRun(spec, live.id)
         async with live.turn(), self._executor.admission.place():
             self._there(session_id, caller)
@@ -240,7 +243,14 @@ class SessionManager:
 
     async def _fresh(self, live: Live, run: SessionRun, command: Command) -> AsyncGenerator[SessionEvent, None]:
         """A run that is a process of its own."""
+        if LANGUAGES[run.spec.language].compile:
+            built = await self._executor.build(run.spec.language, command.files)
+            yield run.compiled(built.compile)
+            run.failure, command = built.failure, with_program(command, built.program)
+        if run.failure is not None:
+            return
         try:
+            await files.forget(live, METADATA_FILE)
             async with live.sandbox.exec(command) as process:
                 live.process = process
                 with self._executor.killable(process):
@@ -266,7 +276,7 @@ class SessionManager:
 
         try:
             async with self._executor.sandbox(plan.spec) as sandbox:
-                live = Live(_new_record(plan, caller, sandbox.isolation), plan.spec, sandbox)
+                live = Live(_new_record(plan, caller, sandbox.isolation), plan.spec, plan.environment, sandbox)
                 try:
                     await _live_in(live, plan, partial(on_ready, live))
                 finally:

@@ -3,13 +3,14 @@
 Every question to a cell is shielded: an answer that nobody waits for would be taken for that to the next question.
 """
 
+from contextlib import suppress
 from functools import partial
 
 import anyio
 import structlog
 from anyio.to_thread import run_sync
 
-from holdfast.errors import HoldfastError, NotFoundError, TooLargeError
+from holdfast.errors import HoldfastError, InvalidFileNameError, NotFoundError, TooLargeError
 from holdfast.execution.names import check_path
 from holdfast.execution.requests import MAX_FILES_BYTES
 from holdfast.sessions.live import Live
@@ -56,6 +57,12 @@ async def remove(live: Live, path: str) -> None:
     """Remove one file. Raises InvalidFileNameError, NotFoundError, EngineError."""
     check_path(path, field="path")
     with anyio.CancelScope(shield=True):
+        await live.sandbox.remove(path)
+
+
+async def forget(live: Live, path: str) -> None:
+    """Remove a file of ours, if there is one. Raises EngineError."""
+    with anyio.CancelScope(shield=True), suppress(NotFoundError, InvalidFileNameError):
         await live.sandbox.remove(path)
 
 

@@ -18,6 +18,7 @@ from holdfast.types import (
     DisplayEvent,
     OutputEvent,
     ProgramError,
+    RunResult,
     SessionEvent,
     SessionExitedEvent,
     SessionRunResult,
@@ -40,9 +41,10 @@ INTERRUPTED = 130
 class Live:
     """A cell that someone keeps. `kernel` is its interpreter, unless every run is a process of its own."""
 
-    def __init__(self, record: Record, spec: SandboxSpec, sandbox: Sandbox) -> None:
+    def __init__(self, record: Record, spec: SandboxSpec, environment: dict[str, str], sandbox: Sandbox) -> None:
         self.record = record
         self.spec = spec
+        self.environment = environment
         self.sandbox = sandbox
         self.kernel: Kernel | None = None
         self.process: Process | None = None
@@ -88,6 +90,7 @@ class SessionRun(Run):
         self.notes: list[str] = []
         self.error: ProgramError | None = None
         self.count: int | None = None
+        self.failure: RunResult | None = None
 
     @property
     def flooded(self) -> bool:
@@ -108,8 +111,8 @@ class SessionRun(Run):
         return [DisplayEvent(seq=self._next_seq(), display=display)]
 
     def finished_in_session(self) -> SessionExitedEvent:
-        """The last event. Needs `started` and an `Exited` before it."""
-        last = self.finished()
+        """The last event. Needs `started` and an `Exited` before it, or the `failure` of its compiler."""
+        last = self.finished() if self.failure is None else self.never_ran(self.failure)
         fields = dict(last.result) | {"notes": (*last.result.notes, *self.notes)}
         result = SessionRunResult(
             **fields,

@@ -35,11 +35,15 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a session is made of. `command` starts its interpreter, if it has one; `files` are placed in any case."""
+    """What a session is made of. `command` starts its interpreter, if it has one; `files` are placed in any case.
+
+    `environment` is that of the runs which are processes of their own.
+    """
 
     spec: SandboxSpec
     command: Command | None
     files: dict[str, bytes]
+    environment: dict[str, str]
     idle_seconds: float
     lifetime_seconds: float
 
@@ -59,21 +63,23 @@ def plan_session(request: SessionRequest, executor: Executor, ceilings: Ceilings
     )
     spec, command = executor.validate(probe)
     if language.name not in KERNELS:
-        return Plan(replace(spec, profile=""), None, dict(command.files), idle, life)
+        return Plan(replace(spec, profile=""), None, dict(command.files), request.environment, idle, life)
     files = {language.main_file: program()}
     start = replace(
         command, argv=language.run, files=files, interactive=True, wall_seconds=life + LIFETIME_GRACE_SECONDS
     )
-    return Plan(replace(spec, profile=SESSION_PROFILE), start, dict(command.files), idle, life)
+    return Plan(replace(spec, profile=SESSION_PROFILE), start, dict(command.files), {}, idle, life)
 
 
-def plan_run(request: SessionRunRequest, spec: SandboxSpec, executor: Executor) -> tuple[SandboxSpec, Command]:
+def plan_run(
+    request: SessionRunRequest, spec: SandboxSpec, environment: dict[str, str], executor: Executor
+) -> tuple[SandboxSpec, Command]:
     """What one run in a session of that kind means. Raises RequestError."""
     if not request.code:
         raise InvalidFieldError("'code' is empty.", field="code")
     default = spec.limits.wall_seconds
     timeout = default if request.timeout is None else request.timeout
-    run = RunRequest(code=request.code, image=spec.language, timeout=timeout)
+    run = RunRequest(code=request.code, image=spec.language, timeout=timeout, environment=environment)
     planned, command = executor.validate(run)
     limits = spec.limits.model_copy(update={"wall_seconds": planned.limits.wall_seconds})
     return replace(spec, limits=limits), command

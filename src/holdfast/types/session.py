@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from holdfast.types.run import (
+    CompiledEvent,
     File,
     Frozen,
     Isolation,
@@ -122,4 +123,6 @@ class SessionExitedEvent(Frozen):
     result: SessionRunResult
 
 
-SessionEvent = Annotated[StartedEvent | OutputEvent | DisplayEvent | SessionExitedEvent, Field(discriminator="type")]
+SessionEvent = Annotated[
+    CompiledEvent | StartedEvent | OutputEvent | DisplayEvent | SessionExitedEvent, Field(discriminator="type")
+]
