@@ -1,5 +1,7 @@
 """An engine whose Python programs run inside a session's interpreter, so that every attack can be tried from there.
 
+In the other languages a program is a process of its own, as it is in a session.
+
 A program is one piece of code in a fresh session of its own sandbox. When it has ended the interpreter is killed, so
 that the sandbox gives its account of what was used and its artifacts; how the code ended is the interpreter's word, as
 it is in a session.
@@ -68,8 +70,12 @@ class SessionedSandbox:
     @asynccontextmanager
     async def exec(self, command: Command) -> AsyncIterator[Process]:
         """Start an interpreter, and in it the main file of the command."""
+        if command.argv[0] != _ROW.run[0]:
+            async with self._sandbox.exec(command) as process:
+                yield process
+            return
         if command.argv != _ROW.run:
-            raise EngineError("Only 'python main.py' runs in a session.")
+            raise EngineError("Of Python only 'python main.py' runs in a session.")
         for name, data in command.files.items():
             if name != _ROW.main_file:
                 await self._sandbox.write(name, data)
