@@ -1,9 +1,10 @@
 """A real server, a server that says what it is told to, and both clients in front of them."""
 
+import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,49 +22,40 @@ Connect = Callable[..., Any]
 
 
 class Driven:
-    """An AsyncClient in ordinary code, so that one test is about both clients."""
+    """An AsyncClient, or a session or stream of one, in ordinary code, so that one test is about both clients."""
 
-    def __init__(self, portal: BlockingPortal, client: AsyncClient) -> None:
-        self.portal = portal
-        self.client = client
+    def __init__(self, portal: BlockingPortal, thing: Any) -> None:
+        self._portal = portal
+        self._thing = thing
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self.client, name)
-        return lambda *args, **fields: self.portal.call(partial(method, *args, **fields))
+        found = getattr(self._thing, name)
+        return partial(self._call, found) if callable(found) else found
 
-    @contextmanager
-    def stream(self, *args: Any, **fields: Any) -> Iterator[Any]:
-        with driven_events(self.portal, self.client.stream(*args, **fields)) as events:
-            yield events
+    def _call(self, method: Any, *args: Any, **fields: Any) -> Any:
+        answer = method(*args, **fields)
+        if inspect.isawaitable(answer):
+            answer = self._portal.call(_awaited, answer)
+        return Driven(self._portal, answer) if hasattr(answer, "__aenter__") else answer
 
+    def __enter__(self) -> "Driven":
+        self._portal.call(self._thing.__aenter__)
+        return self
 
-@contextmanager
-def driven_events(portal: BlockingPortal, stream: Any) -> Iterator["DrivenEvents"]:
-    with portal.wrap_async_context_manager(stream) as opened:
-        events = DrivenEvents(portal, opened)
-        yield events
-        events.close()
-
-
-class DrivenEvents:
-    def __init__(self, portal: BlockingPortal, stream: Any) -> None:
-        self._portal = portal
-        self._stream = stream
-        self._events = stream.__aiter__()
+    def __exit__(self, *problem: Any) -> None:
+        self._portal.call(self._thing.__aexit__, *problem)
 
     def __iter__(self) -> Iterator[Any]:
+        events = aiter(self._thing)
         try:
             while True:
-                yield self._portal.call(self._events.__anext__)
+                yield self._portal.call(events.__anext__)
         except StopAsyncIteration:
             return
 
-    def close(self) -> None:
-        self._portal.call(self._events.aclose)
 
-    @property
-    def result(self) -> Any:
-        return self._stream.result
+async def _awaited(something: Awaitable[Any]) -> Any:
+    return await something
 
 
 @pytest.fixture(params=["blocking", "awaiting"])

@@ -60,3 +60,23 @@ def test_a_server_that_is_not_there_is_one_sentence(command: tuple[str, ...], tm
 def test_a_refusal_of_the_server_is_wrong_usage(tmp_path: Path, live: str) -> None:
     done = holdfast("run", "-", "--timeout", "301", "--server", live, here=tmp_path, stdin="print(1)")
     assert (done.returncode, done.stderr) == (2, "holdfast: 'timeout' is above this server's ceiling of 300 s.\n")
+
+
+def test_a_session_is_made_used_listed_and_ended(tmp_path: Path, guarded: str) -> None:
+    environ = {"HOLDFAST_SERVER": guarded, "HOLDFAST_API_KEY": "sesame"}
+
+    def session(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return holdfast("session", *arguments, here=tmp_path, stdin=stdin, environ=environ)
+
+    made = session("new", "--language", "bash", "--idle", "60")
+    name = made.stdout.strip()
+    assert (made.returncode, made.stderr, name[:4]) == (0, "", "ses-")
+    done = session("run", name, "-", stdin="echo out; echo err >&2; printf hi > made.txt; exit 3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert session("list").stdout == f"{name}\tbash\tidle\t\n"
+    assert "2\tmade.txt\n" in session("files", name).stdout
+    assert session("files", name, "made.txt").stdout == "hi"
+    assert session("rm", name).returncode == 0
+    gone = session("run", name, "-", stdin="true")
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert gone.stderr.count("\n") == 1

@@ -15,6 +15,7 @@ from rich.text import Text
 from holdfast.app import open_app
 from holdfast.cli import running
 from holdfast.cli.calling import client_of
+from holdfast.client import AsyncClient
 from holdfast.languages import find_language
 from holdfast.settings import Settings
 from holdfast.telemetry import configure_logging
@@ -75,7 +76,7 @@ async def _here(request: GradeRequest, settings: Settings) -> GradeResult:
 
 
 async def _there(request: GradeRequest, settings: Settings) -> GradeResult:
-    async with client_of(settings) as client:
+    async with client_of(settings, AsyncClient) as client:
         return await client.grade(request)
 
 

@@ -12,12 +12,24 @@ from pydantic import ValidationError
 
 from holdfast.app import open_app
 from holdfast.cli.calling import client_of
+from holdfast.client import AsyncClient
 from holdfast.errors import EngineError
 from holdfast.execution.names import check_path
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, find_language
 from holdfast.settings import Settings
 from holdfast.telemetry import configure_logging
-from holdfast.types import Artifact, CompiledEvent, Event, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
+from holdfast.types import (
+    Artifact,
+    CompiledEvent,
+    DisplayEvent,
+    Event,
+    ExitedEvent,
+    File,
+    OutputEvent,
+    RunRequest,
+    RunResult,
+    Status,
+)
 
 _ENDINGS = {language.file_extension: name for name, language in reversed(LANGUAGES.items())} | {
     ".mjs": "node",
@@ -77,10 +89,25 @@ async def run(request: RunRequest, settings: Settings, *, as_json: bool, out: Pa
     raise EngineError("The sandbox ended without a verdict.")
 
 
+async def run_in_session(session_id: str, code: str, seconds: float | None, settings: Settings) -> int:
+    """Run code in a session of a server, show what it writes and displays, and return its exit code."""
+    async with client_of(settings, AsyncClient) as client:
+        async with client.attach(session_id).stream(code, timeout=seconds) as events:
+            async for event in events:
+                if isinstance(event, OutputEvent):
+                    _show(event)
+                if isinstance(event, DisplayEvent):
+                    data = event.display.data
+                    print(data.get("text/plain") or f"({', '.join(data)})", flush=True)
+        for note in events.result.notes:
+            print(f"holdfast: {note}", file=sys.stderr)
+        return events.result.exit_code
+
+
 @asynccontextmanager
 async def _started(request: RunRequest, settings: Settings) -> AsyncIterator[AsyncIterator[Event]]:
     if settings.server is not None:
-        async with client_of(settings) as client, client.stream(request) as events:
+        async with client_of(settings, AsyncClient) as client, client.stream(request) as events:
             yield aiter(events)
         return
     wanted = {find_language(request.image).name}

@@ -6,10 +6,9 @@ import typer
 
 commands = typer.Typer(help="Sandboxes that someone keeps, on a running server.", no_args_is_help=True)
 
-Server = Annotated[str, typer.Option(help="Where the server is.", metavar="URL")]
+Server = Annotated[str | None, typer.Option(help="Where the server is.", metavar="URL", show_default="this machine")]
 Key = Annotated[str | None, typer.Option("--api-key", help="A key the server accepts.", metavar="KEY")]
 Name = Annotated[str, typer.Argument(metavar="SESSION", help="What 'session new' printed.")]
-HERE = "http://127.0.0.1:8000"
 
 
 @commands.command()
@@ -19,16 +18,16 @@ def new(  # noqa: PLR0913 - every parameter is an option of the command
     memory: Annotated[str | None, typer.Option(help="Memory it may use, such as 256m.")] = None,
     idle: Annotated[float | None, typer.Option(help="Seconds of idleness after which it ends.")] = None,
     lifetime: Annotated[float | None, typer.Option(help="Seconds after which it ends.")] = None,
-    server: Server = HERE,
+    server: Server = None,
     api_key: Key = None,
 ) -> None:
     """Make a session and print its name."""
-    from holdfast.cli import remote
+    from holdfast.cli.calling import client_of, where
+    from holdfast.client import Client
 
     wanted = {"timeout": timeout, "mem_limit": memory, "idle_seconds": idle, "lifetime_seconds": lifetime}
-    given = {name: value for name, value in wanted.items() if value is not None}
-    with remote.connected(server, api_key) as client:
-        print(remote.answer(client, "POST", "/sessions", json={"image": language, **given})["session_id"])
+    with client_of(where(server, api_key), Client) as client:
+        print(client.open_session(image=language, **wanted).id)
 
 
 @commands.command()
@@ -36,49 +35,54 @@ def run(
     session: Name,
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="The code, or '-' to read it from stdin.")],
     timeout: Annotated[float | None, typer.Option(help="Seconds it may take.")] = None,
-    server: Server = HERE,
+    server: Server = None,
     api_key: Key = None,
 ) -> None:
     """Run code in a session; the exit code is that of the code. Ctrl-C interrupts the code, not the session."""
-    from holdfast.cli import remote, running
+    from holdfast.cli import in_loop, running
+    from holdfast.cli.calling import where
 
-    body = {"code": running.text(file, "FILE"), **({} if timeout is None else {"timeout": timeout})}
-    with remote.connected(server, api_key) as client:
-        raise typer.Exit(remote.show_run(client, f"/sessions/{session}/run/stream", body))
+    code = running.text(file, "FILE")
+    raise typer.Exit(in_loop(running.run_in_session(session, code, timeout, where(server, api_key))))
 
 
 @commands.command("list")
-def show_all(server: Server = HERE, api_key: Key = None) -> None:
+def show_all(server: Server = None, api_key: Key = None) -> None:
     """Print the sessions there are, also lost ones."""
-    from holdfast.cli import remote
+    from holdfast.cli.calling import client_of, where
+    from holdfast.client import Client
 
-    with remote.connected(server, api_key) as client:
-        for found in remote.answer(client, "GET", "/sessions")["sessions"]:
-            print(found["session_id"], found["image"], found["status"], found["reason"] or "", sep="\t")
+    with client_of(where(server, api_key), Client) as client:
+        for found in client.sessions().sessions:
+            print(found.session_id, found.image, found.status, found.reason or "", sep="\t")
 
 
 @commands.command()
 def files(
     session: Name,
     path: Annotated[str | None, typer.Argument(help="Print the bytes of this file instead.")] = None,
-    server: Server = HERE,
+    server: Server = None,
     api_key: Key = None,
 ) -> None:
     """Print the files of a session, or one of them; also those of a lost one."""
-    from holdfast.cli import remote
+    import sys
 
-    with remote.connected(server, api_key) as client:
+    from holdfast.cli.calling import client_of, where
+    from holdfast.client import Client
+
+    with client_of(where(server, api_key), Client) as client:
         if path is not None:
-            remote.print_file(client, f"/sessions/{session}/files/{path}")
+            sys.stdout.buffer.write(client.attach(session).read(path))
             return
-        for found in remote.answer(client, "GET", f"/sessions/{session}/files")["files"]:
-            print(found["size_bytes"], found["path"], sep="\t")
+        for found in client.attach(session).files().files:
+            print(found.size_bytes, found.path, sep="\t")
 
 
 @commands.command()
-def rm(session: Name, server: Server = HERE, api_key: Key = None) -> None:
+def rm(session: Name, server: Server = None, api_key: Key = None) -> None:
     """End a session and forget it."""
-    from holdfast.cli import remote
+    from holdfast.cli.calling import client_of, where
+    from holdfast.client import Client
 
-    with remote.connected(server, api_key) as client:
-        remote.answer(client, "DELETE", f"/sessions/{session}")
+    with client_of(where(server, api_key), Client) as client:
+        client.attach(session).close()

@@ -1,7 +1,7 @@
 """The client for asynchronous code: the methods of `blocking`, to await."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -9,15 +9,18 @@ import anyio
 import httpx
 from httpx_sse import EventSource
 
-from holdfast.client import calls
+from holdfast.client import calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
-from holdfast.types import Event, RunResult
+from holdfast.errors import NotFoundError
+from holdfast.types import Event, RunResult, SessionEvent, SessionRunResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+CLOSE_SECONDS = 10.0
 
 
 def _awaited(build: Callable[P, Call[T]]) -> "Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]":
@@ -25,6 +28,15 @@ def _awaited(build: Callable[P, Call[T]]) -> "Callable[Concatenate[AsyncClient, 
         return await self.send(build(*args, **fields))
 
     return as_method(method, build)
+
+
+def _in_session(
+    build: Callable[Concatenate[str, P], Call[T]],
+) -> "Callable[Concatenate[AsyncRemoteSession, P], Coroutine[Any, Any, T]]":
+    async def method(self: "AsyncRemoteSession", /, *args: P.args, **fields: P.kwargs) -> T:
+        return await self._client.send(build(self.id, *args, **fields))
+
+    return as_method(method, build, "session_id")
 
 
 class AsyncClient:
@@ -55,6 +67,19 @@ class AsyncClient:
     def stream(self, program: Program = None, /, **fields: Any) -> "AsyncEventStream[Event, RunResult]":
         """Run a program and see what it does as it does it: `async with client.stream(code) as events: …`."""
         return AsyncEventStream(self, calls.stream(program, **fields))
+
+    sessions = _awaited(session_calls.sessions)
+
+    async def open_session(self, **fields: Any) -> "AsyncRemoteSession":
+        """Make a session, which ends with its `async with` block or by `close()`; `fields` are those of SessionRequest.
+
+        `async with await client.open_session() as session: …`
+        """
+        return AsyncRemoteSession(self, (await self.send(session_calls.create(**fields))).session_id)
+
+    def attach(self, session_id: str) -> "AsyncRemoteSession":
+        """A session that somebody made before."""
+        return AsyncRemoteSession(self, session_id)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -117,3 +142,32 @@ class AsyncEventStream(Messages[E, R]):
                 if event is not None:
                     yield event
         self._must_be_over()
+
+
+class AsyncRemoteSession:
+    """A session of a server. Leaving its `async with` block ends it; else it goes on until `close()` or its time."""
+
+    def __init__(self, client: AsyncClient, session_id: str) -> None:
+        self.id = session_id
+        self._client = client
+
+    info = _in_session(session_calls.info)
+    run = _in_session(session_calls.run)
+    interrupt = _in_session(session_calls.interrupt)
+    files = _in_session(session_calls.files)
+    read = _in_session(session_calls.read)
+    write = _in_session(session_calls.write)
+    remove = _in_session(session_calls.remove)
+    close = _in_session(session_calls.delete)
+
+    def stream(self, code: str, *, timeout: float | None = None) -> "AsyncEventStream[SessionEvent, SessionRunResult]":
+        """Run code and see what it does as it does it. Leaving the `async with` block interrupts it."""
+        return AsyncEventStream(self._client, session_calls.stream(self.id, code, timeout=timeout))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # Also when we are being cancelled.
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True), suppress(NotFoundError):
+            await self.close()

@@ -2,19 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
-from holdfast.client import calls
+from holdfast.client import calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
-from holdfast.types import Event, RunResult
+from holdfast.errors import NotFoundError
+from holdfast.types import Event, RunResult, SessionEvent, SessionRunResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +26,13 @@ def _blocking(build: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], 
         return self.send(build(*args, **fields))
 
     return as_method(method, build)
+
+
+def _in_session(build: Callable[Concatenate[str, P], Call[T]]) -> "Callable[Concatenate[RemoteSession, P], T]":
+    def method(self: "RemoteSession", /, *args: P.args, **fields: P.kwargs) -> T:
+        return self._client.send(build(self.id, *args, **fields))
+
+    return as_method(method, build, "session_id")
 
 
 class Client:
@@ -54,6 +62,16 @@ class Client:
     def stream(self, program: Program = None, /, **fields: Any) -> "EventStream[Event, RunResult]":
         """Run a program and see what it does as it does it: `with client.stream(code) as events: for event in …`."""
         return EventStream(self, calls.stream(program, **fields))
+
+    sessions = _blocking(session_calls.sessions)
+
+    def open_session(self, **fields: Any) -> "RemoteSession":
+        """Make a session, which ends with its `with` block or by `close()`; `fields` are those of SessionRequest."""
+        return RemoteSession(self, self.send(session_calls.create(**fields)).session_id)
+
+    def attach(self, session_id: str) -> "RemoteSession":
+        """A session that somebody made before."""
+        return RemoteSession(self, session_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -110,3 +128,31 @@ class EventStream(Messages[E, R]):
                 if event is not None:
                     yield event
         self._must_be_over()
+
+
+class RemoteSession:
+    """A session of a server. Leaving its `with` block ends it; without one it goes on until `close()` or its time."""
+
+    def __init__(self, client: Client, session_id: str) -> None:
+        self.id = session_id
+        self._client = client
+
+    info = _in_session(session_calls.info)
+    run = _in_session(session_calls.run)
+    interrupt = _in_session(session_calls.interrupt)
+    files = _in_session(session_calls.files)
+    read = _in_session(session_calls.read)
+    write = _in_session(session_calls.write)
+    remove = _in_session(session_calls.remove)
+    close = _in_session(session_calls.delete)
+
+    def stream(self, code: str, *, timeout: float | None = None) -> "EventStream[SessionEvent, SessionRunResult]":
+        """Run code and see what it does as it does it. Leaving the `with` block interrupts it."""
+        return EventStream(self._client, session_calls.stream(self.id, code, timeout=timeout))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(NotFoundError):
+            self.close()

@@ -34,12 +34,12 @@ def run(program: Program = None, /, **fields: Any) -> Call[RunResult]:
     """
     request = run_request(program, fields)
     kind = GradeResult if getattr(request, "tests", None) is not None else RunResult
-    return Call("POST", "/run", _as(kind), body_of(request))
+    return Call("POST", "/run", read_as(kind), body_of(request))
 
 
 def grade(program: Program = None, /, *, tests: Tests | None = None, **fields: Any) -> Call[GradeResult]:
     """Run a submission and judge it by `tests`, or those of the request; `fields` are those of RunRequest."""
-    return Call("POST", "/run", _as(GradeResult), body_of(grade_request(program, tests, fields)))
+    return Call("POST", "/run", read_as(GradeResult), body_of(grade_request(program, tests, fields)))
 
 
 def stream(program: Program = None, /, **fields: Any) -> Call[Event]:
@@ -49,15 +49,15 @@ def stream(program: Program = None, /, **fields: Any) -> Call[Event]:
 
 def health() -> Call[Health]:
     """What the server is, how it is, and what it enforces."""
-    return Call("GET", "/health", _as(Health))
+    return Call("GET", "/health", read_as(Health))
 
 
 def runtimes() -> Call[Runtimes]:
     """The languages a run can name, and which of them the server has."""
-    return Call("GET", "/runtimes", _as(Runtimes))
+    return Call("GET", "/runtimes", read_as(Runtimes))
 
 
-def _as(kind: type[M]) -> Callable[[bytes], M]:
+def read_as(kind: type[M]) -> Callable[[bytes], M]:
     # What a newer server says beyond this is no fault of it.
     return lambda content: kind.model_validate_json(content, extra="ignore")
 
