@@ -17,7 +17,7 @@ _HOMES = {
         *("Artifact", "Checker", "Event", "File", "GradeRequest", "GradeResult", "Health", "RunRequest", "RunResult"),
         *("Runtime", "Runtimes", "Status", "TestCase", "Verdict"),
         *("Display", "Session", "SessionEvent", "SessionFiles", "SessionRequest", "SessionRunRequest"),
-        *("SessionRunResult", "Sessions"),
+        *("SessionRunResult", "Sessions", "Prebuild", "PrebuildEvent", "PrebuildRequest", "PrebuildSpec", "Prebuilds"),
     ),
     "holdfast.errors": (
         *("CodeRunnerError", "DockerError", "InvalidLanguageError", "HoldfastError", "EngineError", "ExecutionError"),

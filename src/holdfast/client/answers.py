@@ -25,6 +25,10 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 """A server that asks for more patience than this is not waited for."""
 
+_OUTCOMES = {"exited": "result", "built": "prebuild"}
+"""The last events, and where they have what it all came to."""
+
+_TOLD = ("field", "request_id", "log")
 _KINDS_WITHOUT_CODE: Mapping[int, type[HoldfastError]] = {404: NotFoundError, 429: QueueFullError}
 
 
@@ -91,8 +95,9 @@ class Transcript(Generic[E, R]):
         return self._result
 
     def _keep(self, event: E) -> E:
-        if getattr(event, "type", None) == "exited":
-            self._result = cast(R, getattr(event, "result", None))
+        outcome = _OUTCOMES.get(getattr(event, "type", ""))
+        if outcome is not None:
+            self._result = cast(R, getattr(event, outcome))
         return event
 
 
@@ -132,8 +137,7 @@ def _rebuilt(problem: Mapping[str, Any], status: int, retry_after: int | None) -
     if kind is None:
         kind = RequestError if 400 <= status < 500 else UnreachableError
     error = kind(str(problem.get("detail") or f"The server answered {status}."))
-    error.field = problem.get("field")
-    error.request_id = problem.get("request_id")
+    vars(error).update({name: problem[name] for name in _TOLD if name in problem and name in vars(error)})
     error.retry_after_seconds = retry_after
     return error
 

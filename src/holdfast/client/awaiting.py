@@ -9,13 +9,13 @@ import anyio
 import httpx
 from httpx_sse import EventSource
 
-from holdfast.client import calls, session_calls
+from holdfast.client import calls, prebuild_calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
 from holdfast.errors import NotFoundError
-from holdfast.types import Event, RunResult, SessionEvent, SessionRunResult
+from holdfast.types import Event, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,6 +67,18 @@ class AsyncClient:
     def stream(self, program: Program = None, /, **fields: Any) -> "AsyncEventStream[Event, RunResult]":
         """Run a program and see what it does as it does it: `async with client.stream(code) as events: …`."""
         return AsyncEventStream(self, calls.stream(program, **fields))
+
+    prebuild = _awaited(prebuild_calls.build)
+    prebuilds = _awaited(prebuild_calls.prebuilds)
+    prebuild_info = _awaited(prebuild_calls.info)
+    delete_prebuild = _awaited(prebuild_calls.delete)
+    clean_up_prebuilds = _awaited(prebuild_calls.clean_up)
+
+    def stream_prebuild(
+        self, tag: str, setup_script: str, **fields: Any
+    ) -> "AsyncEventStream[PrebuildEvent, Prebuild]":
+        """Make a prebuilt environment and see what its script writes; leaving the block ends the build."""
+        return AsyncEventStream(self, prebuild_calls.stream(tag, setup_script, **fields))
 
     sessions = _awaited(session_calls.sessions)
 

@@ -9,13 +9,13 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
-from holdfast.client import calls, session_calls
+from holdfast.client import calls, prebuild_calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
 from holdfast.errors import NotFoundError
-from holdfast.types import Event, RunResult, SessionEvent, SessionRunResult
+from holdfast.types import Event, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,6 +62,16 @@ class Client:
     def stream(self, program: Program = None, /, **fields: Any) -> "EventStream[Event, RunResult]":
         """Run a program and see what it does as it does it: `with client.stream(code) as events: for event in …`."""
         return EventStream(self, calls.stream(program, **fields))
+
+    prebuild = _blocking(prebuild_calls.build)
+    prebuilds = _blocking(prebuild_calls.prebuilds)
+    prebuild_info = _blocking(prebuild_calls.info)
+    delete_prebuild = _blocking(prebuild_calls.delete)
+    clean_up_prebuilds = _blocking(prebuild_calls.clean_up)
+
+    def stream_prebuild(self, tag: str, setup_script: str, **fields: Any) -> "EventStream[PrebuildEvent, Prebuild]":
+        """Make a prebuilt environment and see what its script writes; leaving the block ends the build."""
+        return EventStream(self, prebuild_calls.stream(tag, setup_script, **fields))
 
     sessions = _blocking(session_calls.sessions)
 

@@ -192,6 +192,15 @@ def parse_name_server(text: str) -> IPv4Address:
     return address
 
 
+class PrebuildSpec(BaseModel):
+    """What a prebuilt environment is made of: a language, and a shell script that installs what it needs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_image: str = "python"
+    setup_script: str
+
+
 class RunRequest(BaseModel):
     """One program to run. Absent limits take the server's defaults; limits above its ceilings are refused."""
 
