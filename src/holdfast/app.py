@@ -15,7 +15,8 @@ from holdfast.errors import ConfigurationError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
-from holdfast.languages import DATA_PROFILE, LANGUAGES
+from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
+from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits
@@ -32,6 +33,7 @@ class App:
     grader: Grader
     keys: KeyStore
     metrics: Metrics
+    sessions: SessionManager
 
     @property
     def degraded(self) -> bool:
@@ -45,7 +47,14 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
-    return App(settings=settings, executor=executor, grader=Grader(executor), keys=open_keys(settings), metrics=metrics)
+    return App(
+        settings=settings,
+        executor=executor,
+        grader=Grader(executor),
+        keys=open_keys(settings),
+        metrics=metrics,
+        sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
+    )
 
 
 @asynccontextmanager
@@ -59,7 +68,8 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Loc
 async def open_app(settings: Settings, languages: Collection[str] = LANGUAGES) -> AsyncIterator[App]:
     """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
 
-    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known.
+    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known. There are no
+    sessions: those belong to the one server.
     """
     metrics = Metrics()
     async with open_engine(settings, metrics) as engine:
@@ -102,13 +112,31 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     refuse_an_open_door(settings, open_keys(settings))
     with _only_server(settings.state_dir):
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app:
+        async with open_app(settings) as app, app.sessions.open():
             yield app
 
 
 def open_programs(settings: Settings) -> ProgramStore:
     """The compiled programs of the state directory."""
     return ProgramStore(settings.state_dir / "programs", settings.compile_cache)
+
+
+def session_store(settings: Settings) -> SessionStore:
+    """Where sessions are remembered."""
+    return SessionStore(settings.state_dir / "sessions", settings.session_store)
+
+
+def session_ceilings(settings: Settings) -> Ceilings:
+    """How long sessions may live, and how many there may be."""
+    return Ceilings(
+        idle_seconds=settings.session_idle,
+        max_idle_seconds=settings.max_session_idle,
+        lifetime_seconds=settings.session_lifetime,
+        max_lifetime_seconds=settings.max_session_lifetime,
+        sessions=settings.max_sessions,
+        sessions_per_key=settings.max_sessions_per_key,
+        files_bytes=settings.session_files,
+    )
 
 
 def open_keys(settings: Settings) -> KeyStore:
@@ -211,7 +239,16 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         network_allow=settings.network_allow,
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
-        profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
+        profiles=_profiles(settings),
         toolchains=settings.toolchains,
         on_event=metrics.engine_event,
     )
+
+
+def _profiles(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What launchers load in advance; one for a module that is not there would never come up."""
+    if not settings.pool_size:
+        return {}
+    chosen = {DATA_PROFILE: settings.warm_modules} if settings.warm_modules else {}
+    has_shell = any(settings.guest_environment.glob("lib/python*/site-packages/IPython"))
+    return chosen | ({SESSION_PROFILE: SESSION_MODULES} if has_shell and settings.max_sessions else {})
