@@ -34,6 +34,7 @@ def a_shelf(stock: int, standing: int, last_arrival: float) -> Shelf:
     return shelf
 
 
+@pytest.mark.anyio
 async def test_the_standing_stock_is_made_in_advance_and_made_again() -> None:
     async with a_pool(standing=3, most=8) as pooled:
         await until_there_are(3, pooled)
@@ -42,6 +43,7 @@ async def test_the_standing_stock_is_made_in_advance_and_made_again() -> None:
         await taken.aclose()
 
 
+@pytest.mark.anyio
 async def test_a_sandbox_is_given_to_one_owner_only() -> None:
     async with a_pool(standing=4, most=8) as pooled:
         await until_there_are(4, pooled)
@@ -51,12 +53,14 @@ async def test_a_sandbox_is_given_to_one_owner_only() -> None:
             await sandbox.aclose()
 
 
+@pytest.mark.anyio
 async def test_what_is_closed_leaves_no_stock_behind() -> None:
     async with a_pool(standing=2, most=4) as pooled:
         await until_there_are(2, pooled)
     assert pooled.in_stock == 0
 
 
+@pytest.mark.anyio
 async def test_the_stock_is_bounded_in_number_whatever_is_wanted() -> None:
     async with a_pool(standing=9, most=2) as pooled:
         await until_there_are(2, pooled)
