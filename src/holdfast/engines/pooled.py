@@ -18,6 +18,9 @@ from holdfast.types import Capabilities
 IDLE_SECONDS = 60.0
 """A shelf nobody asked for in this time shrinks to its standing stock."""
 
+LOOK_SECONDS = 2.0
+"""How often to look whether the engine can make more than before, such as when a launcher has come up."""
+
 RETRY_SECONDS = 1.0
 RATE_MEMORY_SECONDS = 2.0
 CALM_SECONDS = 0.01
@@ -142,7 +145,7 @@ class PooledEngine:
             await self._discard()
             shelf = self._neediest()
             if shelf is None:
-                await _wait(self._changed, IDLE_SECONDS / 4)
+                await _wait(self._changed, LOOK_SECONDS)
             elif pause := shelf.calm_in(_now(), self._stocking.most):
                 await _wait(self._changed, pause)
             elif not await self._add(shelf):

@@ -73,6 +73,8 @@ def enter(
         channel.send({"landlock": _landlock_holds()})
         if streams:
             _wait_as_program(config, channel, streams)
+        if config["warm_up"] and stash.modules:
+            preload.warm_up(stash)
         job = channel.receive()
         if job is None:
             os._exit(0)

@@ -60,6 +60,7 @@ def _prepare(started_with: set[str]) -> Launcher:
     guest.look_fresh(stash, started_with)
     gc.collect()
     gc.freeze()
+    syscalls.forget_library_pages()
     return launcher
 
 

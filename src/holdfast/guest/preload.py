@@ -14,6 +14,7 @@ import builtins
 import os
 import sys
 from _contextvars import copy_context
+from gc import freeze
 
 from holdfast.guest import ending
 from holdfast.guest.footprint import Footprints
@@ -326,6 +327,24 @@ def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
     if stash.modules:
         bootstrap._load_unlocked = StashLoader(stash).load  # type: ignore[attr-defined]
     return taken
+
+
+def warm_up(stash: Stash) -> None:
+    """Use what is loaded once more, while nobody waits: this process then has its own copies of what it will write to.
+
+    It sees all modules meanwhile, and afterwards again only what a fresh interpreter has.
+    """
+    visible = set(sys.modules)
+    sys.modules.update(stash.loaded)
+    try:
+        for name in stash.plans:
+            exec(REHEARSALS.get(name, ""), {})  # noqa: S102  # our own text, above
+    except Exception:  # noqa: S110  # what does not work here will not work for the program either, and it can be told
+        pass
+    finally:
+        for name in sys.modules.keys() - visible:
+            del sys.modules[name]
+        freeze()
 
 
 def give_main(stash: Stash) -> None:

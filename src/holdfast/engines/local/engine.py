@@ -254,6 +254,8 @@ class LocalEngine:
             "cgroup": self._groups.cell(spec.limits),
             "disk": _disk_options(spec.limits),
             "warm": program.argv if program else None,
+            # A cell for the stock has the time, and the memory.
+            "warm_up": spec.limits == STOCK_LIMITS,
             "network": spec.network is Network.FULL,
         }
         streams = started.pipes.program_ends() if started else ()
