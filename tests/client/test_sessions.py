@@ -1,11 +1,5 @@
 """Sessions through both clients: on any engine, and with an interpreter on the local one."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +13,6 @@ from holdfast import (
     SessionLostError,
     Status,
 )
-from holdfast.settings import load_settings
 from holdfast.types import SessionRequest
 from tests.client.conftest import Connect
 
@@ -141,37 +134,3 @@ def test_an_interpreter_keeps_state_shows_values_and_survives_errors(connect: Co
         with pytest.raises(SessionLostError):
             session.run("1")
         assert session.info().status == "lost"
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the product on this host; skips where it has no local engine, unless it is expected."""
-    folder = tmp_path_factory.mktemp("local")
-    usual = load_settings()
-    environ = {
-        **os.environ,
-        "HOLDFAST_STATE_DIR": str(folder),
-        "HOLDFAST_GUEST_ENV": str(usual.guest_environment),
-        "HOLDFAST_LANGUAGES_DIR": str(usual.toolchains),
-        "HOLDFAST_POOL_SIZE": "0",
-        "HOLDFAST_LOG_LEVEL": "error",
-    }
-    command = [sys.executable, "-m", "holdfast.cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ, cwd=folder) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        found = re.search(r"http://[\d.]+:\d+", line)
-        try:
-            if found is None:
-                _absent(line)
-            yield found[0] if found else ""
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
-
-
-def _absent(line: str) -> None:
-    reason = f"the engine 'local' is absent: {line}"
-    if "local" in os.environ.get("HOLDFAST_EXPECT", "").split(","):
-        pytest.fail(reason)
-    pytest.skip(reason)
