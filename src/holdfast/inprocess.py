@@ -54,6 +54,7 @@ class Events(Transcript[Event, RunResult]):
     def __init__(self, app: App, request: RunRequest) -> None:
         super().__init__()
         self._events: AsyncGenerator[Event, None] = app.executor.stream(request)
+        self._first: Event | None = None
 
     async def __aenter__(self) -> Self:
         # A refusal comes before the first event: it is raised here, as it is over HTTP.
@@ -64,6 +65,11 @@ class Events(Transcript[Event, RunResult]):
         await self._events.aclose()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        if self._first is None:
+            async with self:
+                async for event in self:
+                    yield event
+            return
         yield self._keep(self._first)
         async for event in self._events:
             yield self._keep(event)
@@ -122,6 +128,7 @@ class BlockingEvents(Transcript[Event, RunResult]):
         super().__init__()
         self._portal = portal
         self._events = events
+        self._received: ObjectReceiveStream[Event] | None = None
 
     def __enter__(self) -> Self:
         # One task has the run from its beginning to its end, whoever asks for the next event.
@@ -129,10 +136,15 @@ class BlockingEvents(Transcript[Event, RunResult]):
         return self
 
     def __exit__(self, *_: object) -> None:
+        assert self._received is not None
         self._run.cancel()
         self._portal.call(_until_over, self._received)
 
     def __iter__(self) -> Iterator[Event]:
+        if self._received is None:
+            with self:
+                yield from self
+            return
         while True:
             try:
                 yield self._keep(self._portal.call(self._received.receive))

@@ -1,12 +1,15 @@
 """Both clients against a real server: the same cases, one by one."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from holdfast import (
+    AsyncClient,
     CodeExecutionRequest,
     ExecutionError,
     ForbiddenError,
@@ -23,7 +26,7 @@ from holdfast import (
     UnreachableError,
     UnsupportedError,
 )
-from tests.api.test_live import ENDLESS, runs
+from tests.api.test_live import ENDLESS, runs, wait_for
 from tests.client.conftest import Connect
 
 
@@ -111,6 +114,21 @@ def test_leaving_a_stream_ends_the_run(client: Any, proof: Path) -> None:
     while runs(pid):
         time.sleep(0.02)
     assert client.run("print('free again')").stdout == "free again\n", "the only place is free"
+
+
+def test_a_plain_loop_over_a_stream_is_enough(client: Any) -> None:
+    events = client.stream("print('one')")
+    assert [event.type for event in events] == ["started", "output", "exited"]
+    assert events.result.stdout == "one\n"
+
+
+@pytest.mark.anyio
+async def test_who_is_cancelled_ends_the_run(live: str, proof: Path) -> None:
+    async with AsyncClient(live) as client, anyio.create_task_group() as group:
+        group.start_soon(partial(client.run, ENDLESS.format(pid=str(proof)), timeout=60))
+        await wait_for(lambda: proof.exists() and proof.read_text() != "")
+        group.cancel_scope.cancel()
+    await wait_for(lambda: not runs(int(proof.read_text())))
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ async def test_a_stream_is_live_and_leaving_it_ends_the_run(holdfast: Holdfast) 
     async with holdfast.stream("print('hi')") as events:
         assert [event.type async for event in events] == ["started", "output", "exited"]
     assert events.result.stdout == "hi\n"
+    assert [event.type async for event in holdfast.stream("1")] == ["started", "exited"]
     async with holdfast.stream(SLOW) as events:
         async for event in events:
             if event.type == "output":
@@ -67,6 +68,7 @@ def test_ordinary_code_does_the_same(blocking: BlockingHoldfast) -> None:
     with blocking.stream("print('hi')") as events:
         assert [event.type for event in events] == ["started", "output", "exited"]
     assert events.result.stdout == "hi\n"
+    assert [event.type for event in blocking.stream("1")] == ["started", "exited"]
     with blocking.stream(SLOW) as events:
         for event in events:
             if event.type == "output":

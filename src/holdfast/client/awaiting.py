@@ -142,12 +142,19 @@ class AsyncEventStream(Messages[E, R]):
         await self._stack.aclose()
 
     def __aiter__(self) -> AsyncIterator[E]:
+        if self._source is None:
+            return self._alone()
         events = self._read()
         self._stack.push_async_callback(events.aclose)
         return events
 
+    async def _alone(self) -> AsyncGenerator[E, None]:
+        async with self:
+            async for event in self:
+                yield event
+
     async def _read(self) -> AsyncGenerator[E, None]:
-        assert self._source is not None, "events are read within 'async with'"
+        assert self._source is not None
         with reached(self._client.url):
             async for message in self._source.aiter_sse():
                 event = self._take(message)

@@ -114,13 +114,13 @@ class Client:
 
 
 class EventStream(Messages[E, R]):
-    """The events of a run while it runs. Leaving the `with` block ends a run that still goes on."""
+    """The events of a run while it runs. Leaving the `with` block, or the loop, ends a run that still goes on."""
 
     def __init__(self, client: Client, call: Call[E]) -> None:
         super().__init__(call)
         self._client = client
         self._stack = ExitStack()
-        self._messages: Iterator[ServerSentEvent] = iter(())
+        self._messages: Iterator[ServerSentEvent] | None = None
 
     def __enter__(self) -> Self:
         response = self._client._patiently(self._call, stream=True)
@@ -132,6 +132,10 @@ class EventStream(Messages[E, R]):
         self._stack.close()
 
     def __iter__(self) -> Iterator[E]:
+        if self._messages is None:
+            with self:
+                yield from self
+            return
         with reached(self._client.url):
             for message in self._messages:
                 event = self._take(message)
