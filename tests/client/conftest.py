@@ -76,14 +76,14 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
         yield make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real server around the engine without isolation."""
     with serving(tmp_path_factory.mktemp("server"), "concurrency=1") as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of one that wants the key 'sesame'."""
     with serving(tmp_path_factory.mktemp("guarded"), "api_keys=sesame") as url:
@@ -100,7 +100,7 @@ def serving(folder: Path, *settings: str) -> Iterator[str]:
             process.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the product on this host; skips where it has no local engine, unless it is expected."""
     folder = tmp_path_factory.mktemp("local")
