@@ -17,6 +17,7 @@ from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES
 from holdfast.settings import DEFAULT_FLOOR, Settings
+from holdfast.store import Retention, Store
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits
 
@@ -32,6 +33,7 @@ class App:
     grader: Grader
     keys: KeyStore
     metrics: Metrics
+    store: Store
 
     @property
     def degraded(self) -> bool:
@@ -44,8 +46,17 @@ class App:
 def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | None], metrics: Metrics) -> App:
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
+    store = store_of(settings, metrics)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
-    return App(settings=settings, executor=executor, grader=Grader(executor), keys=open_keys(settings), metrics=metrics)
+    executor.on_end = store.keep
+    return App(
+        settings=settings,
+        executor=executor,
+        grader=Grader(executor),
+        keys=open_keys(settings),
+        metrics=metrics,
+        store=store,
+    )
 
 
 @asynccontextmanager
@@ -59,7 +70,8 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Loc
 async def open_app(settings: Settings, languages: Collection[str] = LANGUAGES) -> AsyncIterator[App]:
     """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
 
-    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known.
+    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known. The store is
+    not open: rows belong to the one server.
     """
     metrics = Metrics()
     async with open_engine(settings, metrics) as engine:
@@ -102,8 +114,14 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     refuse_an_open_door(settings, open_keys(settings))
     with _only_server(settings.state_dir):
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app:
+        async with open_app(settings) as app, app.store.open():
             yield app
+
+
+def store_of(settings: Settings, metrics: Metrics) -> Store:
+    """The rows of the state directory, not opened yet."""
+    retention = Retention(settings.retention_days, settings.retention_runs, settings.cleanup_interval_hours)
+    return Store(settings.state_dir / "holdfast.db", retention, metrics.rows_dropped.inc)
 
 
 def open_programs(settings: Settings) -> ProgramStore:

@@ -16,6 +16,7 @@ A program that fails is a result (`types.Status`); only what is below is raised:
     │       ├── OverCeilingError       over_ceiling           422   no
     │       └── UnsupportedError       unsupported            422   no
     ├── QueueFullError                 queue_full             429   yes
+    ├── RateLimitedError               rate_limited           429   yes
     ├── EngineError                    engine_error           503   yes
     │   └── RuntimeNotAvailableError   runtime_not_available  503   no
     ├── ShuttingDownError              shutting_down          503   yes
@@ -134,6 +135,18 @@ class QueueFullError(HoldfastError):
     """All places and the whole queue are taken; try again after `retry_after_seconds`."""
 
     code = "queue_full"
+    http_status = 429
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimitedError(HoldfastError):
+    """The key has made more requests than it may, or has too many in progress; see `retry_after_seconds`."""
+
+    code = "rate_limited"
     http_status = 429
     retryable = True
 

@@ -20,8 +20,8 @@ LOCKS = (
     *(f"src/holdfast/toolchains/{name}.lock" for name in ("deno", "go", "node")),
 )
 IMPORTED_AS = {"yaml": "pyyaml", "dotenv": "python-dotenv", "prometheus_client": "prometheus-client"}
-CHOSEN_BY_NAME = {"httptools"}
-"""Dependencies that are not imported but named to uvicorn."""
+CHOSEN_BY_NAME = {"httptools", "aiosqlite"}
+"""Dependencies that are not imported but named to uvicorn or SQLAlchemy."""
 
 ENTRY = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.-]*)==", re.M)
 

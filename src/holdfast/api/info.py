@@ -28,6 +28,12 @@ PAGE = f"""<!doctype html>
 """
 
 
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
 class Enforced(BaseModel):
     """What this host can hold programs with."""
 
@@ -80,7 +86,7 @@ async def root(request: Request) -> Response:
 
 async def healthz() -> Response:
     """Whether the process answers; nothing is looked at."""
-    return JSONResponse({"status": "ok"})
+    return _json(Alive())
 
 
 async def health(request: Request) -> Response:

@@ -15,6 +15,7 @@ from holdfast.errors import (
     InvalidFieldError,
     MalformedRequestError,
     QueueFullError,
+    RateLimitedError,
     UnauthenticatedError,
 )
 from holdfast.telemetry import Metrics
@@ -112,7 +113,7 @@ def _field(location: tuple[Any, ...]) -> str | None:
 
 
 def _headers(error: HoldfastError) -> dict[str, str]:
-    if isinstance(error, QueueFullError):
+    if isinstance(error, (QueueFullError, RateLimitedError)):
         return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": "Bearer"}

@@ -3,5 +3,6 @@
 Units are in the names; sizes are bytes, times are seconds unless a name says `_ms`.
 """
 
-from holdfast.types.grading import *  # noqa: F403 - every public name of both
+from holdfast.types.grading import *  # noqa: F403 - every public name of each
+from holdfast.types.records import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403
