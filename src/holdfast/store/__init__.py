@@ -161,8 +161,7 @@ class Store:
 
     async def _write(self, batch: list[tuple[RunRecord, str | None]]) -> None:
         try:
-            with anyio.CancelScope(shield=True):
-                await self._opened.add_runs([_row(record, owner) for record, owner in batch])
+            await self._opened.add_runs([_row(record, owner) for record, owner in batch])
         except Exception as error:
             # A full disk, a locked file: rows are worth less than the runs of others, which go on.
             structlog.get_logger().error("rows of runs were lost", rows=len(batch), reason=type(error).__name__)

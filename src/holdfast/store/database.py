@@ -5,12 +5,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
+import anyio
 from sqlalchemy import URL, Connection, RowMapping, delete, event, func, insert, inspect, select, text
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from holdfast.errors import ConfigurationError
 from holdfast.store.tables import runs
@@ -38,11 +36,19 @@ class Database:
             await _up_to_date(engine, path)
             yield cls(engine)
         finally:
-            await engine.dispose()
+            with anyio.CancelScope(shield=True):
+                await engine.dispose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction. Whoever is cancelled in it still waits for it: a driver left in the middle hangs."""
+        with anyio.CancelScope(shield=True):
+            async with self._engine.begin() as connection:
+                yield connection
 
     async def add_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep these runs."""
-        async with self._engine.begin() as connection:
+        async with self._connected() as connection:
             await connection.execute(insert(runs), rows)
 
     async def runs(self, owner: str | None, kind: str | None, before: int | None, limit: int) -> list[RowMapping]:
@@ -54,7 +60,7 @@ class Database:
             query = query.where(runs.c.kind == kind)
         if before is not None:
             query = query.where(runs.c.seq < before)
-        async with self._engine.connect() as connection:
+        async with self._connected() as connection:
             return [row._mapping for row in await connection.execute(query)]
 
     async def run(self, run_id: str, owner: str | None) -> RowMapping | None:
@@ -62,19 +68,19 @@ class Database:
         query = select(runs).where(runs.c.run_id == run_id)
         if owner is not None:
             query = query.where(runs.c.owner == owner)
-        async with self._engine.connect() as connection:
+        async with self._connected() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else row._mapping
 
     async def forget_run(self, seq: int) -> None:
         """Remove one run."""
-        async with self._engine.begin() as connection:
+        async with self._connected() as connection:
             await connection.execute(delete(runs).where(runs.c.seq == seq))
 
     async def prune_runs(self, ended_before: str, keep: int) -> int:
         """Remove runs that ended too long ago, and the oldest beyond `keep`; how many that were."""
         beyond = select(runs.c.seq).order_by(runs.c.seq.desc()).offset(keep).limit(1)
-        async with self._engine.begin() as connection:
+        async with self._connected() as connection:
             old = await connection.execute(delete(runs).where(runs.c.ended_at < ended_before))
             last = (await connection.execute(beyond)).scalar()
             if last is None:
@@ -84,7 +90,7 @@ class Database:
 
     async def count_runs(self) -> int:
         """How many runs are kept."""
-        async with self._engine.connect() as connection:
+        async with self._connected() as connection:
             return int((await connection.execute(select(func.count()).select_from(runs))).scalar_one())
 
 
@@ -99,11 +105,7 @@ async def _up_to_date(engine: AsyncEngine, path: Path) -> None:
     try:
         async with engine.begin() as connection:
             if await connection.run_sync(_version) != HEAD:
-                await connection.run_sync(migrate)
-    except CommandError:
-        raise ConfigurationError(
-            f"The store {path} was written by a newer Holdfast; upgrade this one, or move the file away."
-        ) from None
+                await connection.run_sync(_migrate, path)
     except DatabaseError as error:
         raise ConfigurationError(
             f"The store {path} cannot be used ({error.orig}); restore it, or move it away to begin a new one."
@@ -117,10 +119,19 @@ def _version(connection: Connection) -> str | None:
     return None if version is None else str(version)
 
 
-def migrate(connection: Connection) -> None:
-    """Bring a database to this version. Raises CommandError for one of a later version."""
+def _migrate(connection: Connection, path: Path) -> None:
+    # Loaded here, because a server that finds its database as it must be never needs it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise ConfigurationError(
+            f"The store {path} was written by a newer Holdfast; upgrade this one, or move the file away."
+        ) from None
