@@ -9,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import DrawFn, SearchStrategy, booleans, composite, sampled_from
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -21,11 +24,23 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from holdfast.api import described
 from tests.conftest import EXPECTED
+
+Operation = Any
+Case = schemathesis.Case[Any]
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 SEEDS = (1, 2, 3)
+OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(described()).get_all_operations()]
 KEY = "the-key-of-the-fuzzer"
+PROGRAMS = ("print(6 * 7)", "import sys\nsys.exit(3)", "x = [1, 2]\ndef f(*a, **k): return a", "(", "while True: pass")
+TESTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"tests": []},
+    {"tests": [{"type": "output", "expected": "42"}, {"type": "list_length", "variable": "x", "expected": 2}]},
+    {"tests": [{"type": "function_call", "function": "f", "args": [1.5, None]}, {"type": "stdin", "checker": {}}]},
+)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -65,31 +80,40 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.terminate()
 
 
-@pytest.fixture(scope="module")
-def description(server: str) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_url(f"{server}/openapi.json", headers={"X-API-Key": KEY})
-
-
-schema = schemathesis.pytest.from_fixture("description")
-
-
-def check(case: schemathesis.Case) -> None:
-    case.call_and_validate(headers={"X-API-Key": KEY}, checks=CHECKS, timeout=30)
-
-
-def looking() -> settings:
-    return settings(
+@pytest.mark.timeout(max(120, EXAMPLES))
+@pytest.mark.parametrize("number", SEEDS)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_whatever_is_sent_the_answer_is_as_described(operation: Operation, number: int, server: str) -> None:
+    @seed(number)
+    @settings(
         max_examples=EXAMPLES,
         deadline=None,
         database=None,
-        phases=[Phase.explicit, Phase.generate],
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
+    @given(case=cases(operation))
+    def look(case: Case) -> None:
+        case.call_and_validate(base_url=server, headers={"X-API-Key": KEY}, checks=CHECKS, timeout=30)
+
+    look()
 
 
-@pytest.mark.timeout(max(240, EXAMPLES * 2))
-@schema.parametrize()
-@seed(1)
-@looking()
-def test_first_seed(case: schemathesis.Case) -> None:
-    check(case)
+def cases(operation: Operation) -> SearchStrategy[Case]:
+    """Requests that follow the description, some that do not, and for programs also such as someone would send."""
+    right: SearchStrategy[Case] = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+    described_input = operation.definition.raw
+    if not described_input.keys() & {"requestBody", "parameters"}:
+        return right
+    wrong: SearchStrategy[Case] = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+    return right | wrong | plausible(right) | plausible(right) if "requestBody" in described_input else right | wrong
+
+
+@composite
+def plausible(draw: DrawFn, right: SearchStrategy[Case]) -> Case:
+    """A request for a program that runs, with what else was generated left out by chance."""
+    case = draw(right)
+    if isinstance(case.body, dict):
+        kept = {name: value for name, value in case.body.items() if draw(booleans()) and name not in ("image", "files")}
+        case.body = {**kept, "code": draw(sampled_from(PROGRAMS)), **draw(sampled_from(TESTS))}
+    return case

@@ -67,8 +67,9 @@ def documented(
     parameters: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """What a route takes, answers (one of several models, or no JSON at all) and may refuse."""
-    schemas = [_reference(model) for model in answers] or [{"type": "string"}]
-    content = {media_type: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+    schemas: list[dict[str, Any]] = [_reference(model) for model in answers] or [{"type": "string"}]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    content = {media_type: {"schema": _event(schemas) if media_type == EVENTS else schema}}
     done: dict[str, Any] = {"description": "Done", "headers": {"X-Request-ID": _REQUEST_ID}}
     if status != HTTPStatus.NO_CONTENT:
         done["content"] = content
@@ -124,6 +125,14 @@ async def openapi(request: Request) -> Response:
 async def page(request: Request) -> Response:
     """The documentation as a page; it loads nothing, so it works without the internet and tells nobody."""
     return HTMLResponse("\n".join(_page(request.app.openapi())), headers={"Content-Security-Policy": _POLICY})
+
+
+def _event(kinds: list[dict[str, Any]]) -> dict[str, Any]:
+    """One server-sent event whose data is one of these, or a problem: then the stream ends."""
+    content = {"anyOf": [*kinds, _reference("Problem")]}
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": content}
+    properties = {"id": {"type": "string"}, "event": {"type": "string"}, "data": data}
+    return {"type": "object", "properties": properties, "required": ["event", "data"]}
 
 
 def _reference(model: str) -> dict[str, str]:

@@ -74,8 +74,11 @@ class Store:
         self._arrived = anyio.Event()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator["Store"]:
-        """Open the database and write to it until the end of the block. Raises ConfigurationError, StorageFullError."""
+    async def open(self, *, tidy: bool = True) -> AsyncIterator["Store"]:
+        """Open the database and write to it until the end of the block. Raises ConfigurationError, StorageFullError.
+
+        While it is open, and `tidy`, what is kept long enough is removed.
+        """
         from holdfast.store.database import Database
 
         with full_disk_is_ours():
@@ -86,7 +89,8 @@ class Store:
             try:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._write_what_arrives)
-                    group.start_soon(self._prune_now_and_then)
+                    if tidy:
+                        group.start_soon(self._prune_now_and_then)
                     try:
                         yield self
                     except Exception as error:
@@ -139,6 +143,10 @@ class Store:
         await self.flush()
         oldest = datetime.now(UTC) - timedelta(days=self._retention.days)
         return await self._opened.prune_runs(_instant(oldest), self._retention.runs)
+
+    async def count(self) -> int:
+        """How many runs are kept."""
+        return await self._opened.count_runs()
 
     @property
     def _opened(self) -> "Database":
