@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ Case = schemathesis.Case[Any]
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 SEEDS = (1, 2, 3)
-OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(described()).get_all_operations()]
+OPERATIONS: list[Operation] = [
+    *map(methodcaller("ok"), schemathesis.openapi.from_dict(described()).get_all_operations())
+]
 KEY = "the-key-of-the-fuzzer"
 PROGRAMS = ("print(6 * 7)", "import sys\nsys.exit(3)", "x = [1, 2]\ndef f(*a, **k): return a", "(", "while True: pass")
 TESTS: tuple[dict[str, Any], ...] = (
