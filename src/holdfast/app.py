@@ -4,8 +4,10 @@ import fcntl
 import ipaddress
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from holdfast.engines import Engine, SandboxSpec
@@ -112,7 +114,9 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     Raises HostError, ConfigurationError, StorageFullError.
     """
     refuse_an_open_door(settings, open_keys(settings))
-    with _only_server(settings.state_dir):
+    with _only_server(settings.state_dir), ThreadPoolExecutor(1) as beside:
+        # The SQL of the store takes as long to load as an engine to start: at the same time.
+        beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
         async with open_app(settings) as app, app.store.open():
             yield app
