@@ -36,6 +36,7 @@ _REFERENCE = "#/components/schemas/{model}"
 _RETRY = frozenset({429, 503})
 _REQUEST_ID = {"description": "The id of this request, in the log as well.", "schema": {"type": "string"}}
 _RETRY_AFTER = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
+_LANGUAGE = {"type": "string", "description": "Another name of `image`; send one of the two."}
 _SECURITY = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -103,6 +104,9 @@ def describe(api: FastAPI, asked: Sequence[type[BaseModel]], answered: Sequence[
     _, takes = models_json_schema([(model, "validation") for model in asked], ref_template=_REFERENCE)
     given: list[type[BaseModel]] = [*answered, Problem]
     _, gives = models_json_schema([(model, "serialization") for model in given], ref_template=_REFERENCE)
+    for model in takes["$defs"].values():
+        if "image" in model.get("properties", {}):
+            model["properties"]["language"] = _LANGUAGE
     schema["components"] = {
         "schemas": {**takes["$defs"], **gives["$defs"]},
         "responses": {str(status): _refusal(status) for status in sorted(_refusals())},
