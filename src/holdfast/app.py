@@ -17,7 +17,8 @@ from holdfast.errors import ConfigurationError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
-from holdfast.languages import DATA_PROFILE, LANGUAGES
+from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
+from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.store import Retention, Store
 from holdfast.telemetry import Metrics
@@ -36,6 +37,7 @@ class App:
     keys: KeyStore
     metrics: Metrics
     store: Store
+    sessions: SessionManager
 
     @property
     def degraded(self) -> bool:
@@ -58,6 +60,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         keys=open_keys(settings),
         metrics=metrics,
         store=store,
+        sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
     )
 
 
@@ -72,8 +75,8 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Loc
 async def open_app(settings: Settings, languages: Collection[str] = LANGUAGES) -> AsyncIterator[App]:
     """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
 
-    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known. The store is
-    not open: rows belong to the one server.
+    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known. There are no
+    sessions, and the store is not open: those belong to the one server.
     """
     metrics = Metrics()
     async with open_engine(settings, metrics) as engine:
@@ -118,7 +121,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.store.open():
+        async with open_app(settings) as app, app.store.open(), app.sessions.open():
             yield app
 
 
@@ -131,6 +134,24 @@ def store_of(settings: Settings, metrics: Metrics) -> Store:
 def open_programs(settings: Settings) -> ProgramStore:
     """The compiled programs of the state directory."""
     return ProgramStore(settings.state_dir / "programs", settings.compile_cache)
+
+
+def session_store(settings: Settings) -> SessionStore:
+    """Where sessions are remembered."""
+    return SessionStore(settings.state_dir / "sessions", settings.session_store)
+
+
+def session_ceilings(settings: Settings) -> Ceilings:
+    """How long sessions may live, and how many there may be."""
+    return Ceilings(
+        idle_seconds=settings.session_idle,
+        max_idle_seconds=settings.max_session_idle,
+        lifetime_seconds=settings.session_lifetime,
+        max_lifetime_seconds=settings.max_session_lifetime,
+        sessions=settings.max_sessions,
+        sessions_per_key=settings.max_sessions_per_key,
+        files_bytes=settings.session_files,
+    )
 
 
 def open_keys(settings: Settings) -> KeyStore:
@@ -233,7 +254,16 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         network_allow=settings.network_allow,
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
-        profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
+        profiles=_profiles(settings),
         toolchains=settings.toolchains,
         on_event=metrics.engine_event,
     )
+
+
+def _profiles(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What launchers load in advance; one for a module that is not there would never come up."""
+    if not settings.pool_size:
+        return {}
+    chosen = {DATA_PROFILE: settings.warm_modules} if settings.warm_modules else {}
+    has_shell = any(settings.guest_environment.glob("lib/python*/site-packages/IPython"))
+    return chosen | ({SESSION_PROFILE: SESSION_MODULES} if has_shell and settings.max_sessions else {})

@@ -52,6 +52,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 SMALL = {"DEFAULT_TIMEOUT": "1", "MAX_TIMEOUT": "2", "COMPILE_TIMEOUT": "5", "OUTPUT_BYTES": "64k"}
+SMALL |= {"MAX_SESSIONS": "3", "SESSION_IDLE": "2", "MAX_SESSION_IDLE": "3"}
 """Generated programs are harmless, and here also short."""
 
 

@@ -1,6 +1,5 @@
 """The HTTP surface: which path is which function, and what the documentation says about it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from holdfast.api import documentation, info, pyquest, records, runs
+from holdfast.api import documentation, info, pyquest, records, runs, session_routes
 from holdfast.api.documentation import ANY_CALLER, EVENTS, HTML, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import from_routing
@@ -28,15 +27,12 @@ from holdfast.types import (
 
 __all__ = ["create_api", "described"]
 
-Row = tuple[str, Callable[..., Any], str, dict[str, Any]]
-"""Path, function, method, and what the documentation says."""
-
 _EVENTS = ("CompiledEvent", "StartedEvent", "OutputEvent", "ExitedEvent")
 _PROGRAM = {"code": "print(6 * 7)", "image": "python", "timeout": 1}
 _SUBMISSION = {"code": "x = 6 * 7", "tests": [{"type": "variable_value", "variable": "x", "expected": 42}]}
 _FINDING = (*WITH_KEY, 404, 422)
 _ONE_RUN = "/runs/{run_id}"
-_ROWS: tuple[Row, ...] = (
+_ROWS: tuple[session_routes.Row, ...] = (
     (
         "/run",
         runs.run,
@@ -49,6 +45,7 @@ _ROWS: tuple[Row, ...] = (
         "POST",
         documented(*_EVENTS, media_type=EVENTS, refusals=RUNNING, body="RunRequest", example=_PROGRAM),
     ),
+    *session_routes.ROUTES,
     ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
     (_ONE_RUN, records.run, "GET", documented("RunRecord", refusals=_FINDING, parameters=[in_path("run_id")])),
     (_ONE_RUN, records.forget, "DELETE", documented(status=204, refusals=_FINDING, parameters=[in_path("run_id")])),
@@ -68,10 +65,11 @@ _ROWS: tuple[Row, ...] = (
     ),
     ("/pyquest/health", pyquest.health, "GET", documented("PyQuestHealth", refusals=ANY_CALLER)),
 )
-_ASKED = (RunRequest, GradeRequest, pyquest.PyQuestRequest)
+_ASKED = (RunRequest, GradeRequest, pyquest.PyQuestRequest, *session_routes.ASKED)
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
     *(info.Health, info.Alive, info.Runtimes, documentation.Document, pyquest.PyQuestHealth),
+    *session_routes.ANSWERED,
 )
 
 
@@ -107,5 +105,5 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
 def _cors(origins: tuple[str, ...]) -> Middleware:
     sent = ["X-API-Key", "Authorization"]
     return Middleware(
-        CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=sent
+        CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "PUT", "DELETE"], allow_headers=sent
     )

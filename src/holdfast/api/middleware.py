@@ -118,7 +118,7 @@ class Guard:
         if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
         if scope["method"] in _WITH_BODY:
-            receive = self._checked_body(headers, receive)
+            receive = self._checked_body(scope["method"], headers, receive)
         with self.quotas.request(key):
             if key is None:
                 await self.app(scope, receive, send)
@@ -157,14 +157,20 @@ class Guard:
         scope["state"]["key"] = found[0]
         return found[0]
 
-    def _checked_body(self, headers: Headers, receive: Receive) -> Receive:
-        if _JSON.fullmatch(headers.get("content-type", "")) is None:
+    def _checked_body(self, method: str, headers: Headers, receive: Receive) -> Receive:
+        if not _may_be_anything(method, headers) and _JSON.fullmatch(headers.get("content-type", "")) is None:
             raise NotJsonError("The content type must be application/json.")
         limit = self.settings.max_body_bytes
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large(limit)
         return _limited(receive, limit)
+
+
+def _may_be_anything(method: str, headers: Headers) -> bool:
+    """A page elsewhere cannot send PUT without asking first; and no body at all has no type."""
+    empty = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    return method == "PUT" or (empty and "content-type" not in headers)
 
 
 def _parts(address: str) -> SplitResult:

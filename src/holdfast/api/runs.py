@@ -16,8 +16,16 @@ from holdfast.api import problems
 from holdfast.api.slices import SLICE_CHARACTERS, json_slices
 from holdfast.app import App
 from holdfast.errors import HoldfastError
-from holdfast.types import Event, ExitedEvent, GradeRequest, RunRequest, RunResult
+from holdfast.types import (
+    Event,
+    ExitedEvent,
+    GradeRequest,
+    RunRequest,
+    RunResult,
+    SessionEvent,
+)
 
+AnyEvent = Event | SessionEvent
 T = TypeVar("T")
 Body = TypeVar("Body", bound=BaseModel)
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
@@ -126,6 +134,11 @@ async def _unless(work: Callable[[], Awaitable[T]], *endings: Ending) -> T | Non
     return outcome
 
 
+async def unless_the_client_leaves(request: Request, work: Callable[[], Awaitable[T]]) -> T | None:
+    """The outcome of `work`, or `None` when the client left first, which cancels it."""
+    return await _unless(work, _client_leaves(request.receive))
+
+
 def _client_leaves(receive: Receive) -> Ending:
     async def wait(scope: anyio.CancelScope) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -138,7 +151,7 @@ def _client_leaves(receive: Receive) -> Ending:
 class EventStream(Response):
     """Events as they happen. Nothing is sent before the first, so that a refusal is still an ordinary answer."""
 
-    def __init__(self, app: App, events: AsyncGenerator[Event, None]) -> None:
+    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None]) -> None:
         super().__init__(media_type="text/event-stream", headers=_UNBUFFERED)
         del self.headers["content-length"]
         self._app = app
@@ -158,7 +171,7 @@ class EventStream(Response):
                 await self._forward(events, writer, scope["state"]["request_id"])
         await send({"type": "http.response.body", "body": b""})
 
-    async def _forward(self, events: AsyncGenerator[Event, None], writer: "_Writer", request_id: str) -> None:
+    async def _forward(self, events: AsyncGenerator[AnyEvent, None], writer: "_Writer", request_id: str) -> None:
         try:
             async for event in events:
                 await writer.event(event)
@@ -177,7 +190,7 @@ class _Writer:
         self._lock = anyio.Lock()
         self._last = time.monotonic()
 
-    async def event(self, event: Event) -> None:
+    async def event(self, event: AnyEvent) -> None:
         """Send one event. Raises TimeoutError for a reader that does not read."""
         head = f"id: {event.seq}\nevent: {event.type}\ndata: "
         if not isinstance(event, ExitedEvent):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from holdfast import __version__
+from holdfast.cli import session
 from holdfast.errors import HoldfastError, RequestError
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ keys = typer.Typer(help="API keys of the server.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 languages = typer.Typer(help="Languages that programs can be written in.", no_args_is_help=True)
 app.add_typer(languages, name="languages")
+app.add_typer(session.commands, name="session")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

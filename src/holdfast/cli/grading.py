@@ -14,6 +14,7 @@ from rich.text import Text
 
 from holdfast.app import open_app
 from holdfast.cli import running
+from holdfast.languages import find_language
 from holdfast.settings import load_settings
 from holdfast.telemetry import configure_logging
 from holdfast.types import GradeRequest, GradeResult, RunRequest, Status, Verdict
@@ -59,7 +60,8 @@ async def grade(request: GradeRequest, config: Path | None, *, as_json: bool) ->
     """Grade it, show the verdicts, and return the exit code: 0 when all passed."""
     settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    async with open_app(settings) as app:
+    images = {request.image, *(test.checker.image for test in request.tests or () if test.checker)}
+    async with open_app(settings, {find_language(image).name for image in images}) as app:
         result = await app.grader.grade(request)
     if as_json:
         print(result.model_dump_json(indent=2))

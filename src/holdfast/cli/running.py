@@ -47,9 +47,9 @@ def build(
     if file == "-" and stdin == "-":
         raise typer.BadParameter("the program and its input cannot both come from stdin", param_hint="--stdin")
     body = {
-        "code": _text(file, "FILE"),
+        "code": text(file, "FILE"),
         "image": language or _language_of(file),
-        "stdin": _text(stdin, "--stdin") if stdin else "",
+        "stdin": text(stdin, "--stdin") if stdin else "",
         "environment": dict(_assignment(pair) for pair in env),
         "files": dict(_input_file(given) for given in files),
         **options,
@@ -134,7 +134,8 @@ def _bytes(path: str, hint: str) -> bytes:
         raise typer.BadParameter(f"'{path}' cannot be read: {error.strerror}", param_hint=hint) from None
 
 
-def _text(path: str, hint: str) -> str:
+def text(path: str, hint: str) -> str:
+    """What a file, or stdin for '-', says. Raises typer.BadParameter."""
     try:
         return _bytes(path, hint).decode()
     except UnicodeDecodeError:

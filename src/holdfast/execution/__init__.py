@@ -17,7 +17,7 @@ from holdfast.languages import LANGUAGES
 from holdfast.telemetry import Metrics
 from holdfast.types import Event, ExitedEvent, RunRequest, RunResult
 
-__all__ = ["Admission", "Bounds", "Executor", "ProgramStore", "on_behalf_of", "runs_of"]
+__all__ = ["Admission", "Bounds", "Executor", "ProgramStore", "on_behalf_of", "recorded", "runs_of"]
 
 ENGINE_GRACE_SECONDS = 15.0
 """How long beyond the time limit an engine may stay silent before we call the sandbox lost."""
@@ -85,7 +85,7 @@ class Executor:
                 async with self.admission.place():
                     run.mark()
                     if must_compile(request):
-                        built = await self._build(spec.language, command.files)
+                        built = await self.build(spec.language, command.files)
                         yield run.compiled(built.compile)
                         run.mark()
                         failure, command = built.failure, with_program(command, built.program)
@@ -94,19 +94,20 @@ class Executor:
                             async for event in events:
                                 yield event
             last = run.finished() if failure is None else run.never_ran(failure)
-        self._count(spec.language, last.result)
+        self.count(spec.language, last.result)
         yield last
 
-    async def _build(self, name: str, files: Mapping[str, bytes]) -> Built:
+    async def build(self, name: str, files: Mapping[str, bytes]) -> Built:
+        """The program these files mean in a compiled language. Raises EngineError, StorageFullError."""
         return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files)
 
     async def _execute(self, run: Run, command: Command) -> AsyncGenerator[Event, None]:
         """A command in a sandbox of its own, up to its verdict, which `run` then has."""
         killed = False
-        async with self._sandbox(run.spec) as sandbox:
+        async with self.sandbox(run.spec) as sandbox:
             run.mark()
             async with sandbox.exec(command) as process:
-                with self._killable(process):
+                with self.killable(process):
                     yield run.started(sandbox.isolation)
                     reports = aiter(process)
                     while run.exited is None:
@@ -127,7 +128,8 @@ class Executor:
             await self.admission.wait_until_idle()
 
     @asynccontextmanager
-    async def _sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+    async def sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+        """A sandbox for the length of the block. Raises UnsupportedError, EngineError."""
         try:
             sandbox = await self.engine.create(spec)
         except EngineError:
@@ -141,14 +143,16 @@ class Executor:
                 await sandbox.aclose()
 
     @contextmanager
-    def _killable(self, process: Process) -> Iterator[None]:
+    def killable(self, process: Process) -> Iterator[None]:
+        """For the length of the block, this process is ended when the drain has no more patience."""
         self._processes.add(process)
         try:
             yield
         finally:
             self._processes.discard(process)
 
-    def _count(self, language: str, result: RunResult) -> None:
+    def count(self, language: str, result: RunResult) -> None:
+        """Put a run that has ended into the metrics."""
         self.metrics.runs.labels(language, result.status.value).inc()
         self.metrics.run_seconds.labels(language).observe(result.usage.wall_seconds)
         self.metrics.queue_seconds.observe(result.timings.queue_ms / 1000)

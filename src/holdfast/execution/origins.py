@@ -49,9 +49,10 @@ def runs_of(kind: RunKind) -> Iterator[None]:
 
 
 @contextmanager
-def recorded(run: Run, on_end: OnEnd) -> Iterator[None]:
+def recorded(run: Run, on_end: OnEnd, kind: RunKind | None = None) -> Iterator[None]:
     """Leave a record of a run that had a place, however the block ends."""
     origin, code = _ORIGIN.get(), None
+    origin = origin if kind is None else replace(origin, kind=kind)
     try:
         yield
     except HoldfastError as error:

@@ -13,6 +13,7 @@ class RunKind(StrEnum):
 
     RUN = "run"
     GRADE = "grade"
+    SESSION = "session"
 
 
 class RunRecord(Frozen):
