@@ -91,7 +91,8 @@ def described() -> dict[str, Any]:
 def _routed(**options: Any) -> FastAPI:
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, **options)
     for path, endpoint, method, row in _ROWS:
-        api.add_api_route(path, endpoint, methods=[method], response_model=None, openapi_extra=row)
+        status = int(min(row["responses"]))
+        api.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None, openapi_extra=row)
     api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
     return api
 

@@ -190,8 +190,9 @@ def _page(schema: dict[str, Any]) -> Iterator[str]:
 def _fields(schema: dict[str, Any], operation: dict[str, Any]) -> Iterator[str]:
     """What an operation takes, as a table."""
     fields = {each["name"]: each["schema"] for each in operation.get("parameters", [])}
-    if "requestBody" in operation:
-        name = operation["requestBody"]["content"][JSON]["schema"]["$ref"].rpartition("/")[2]
+    content = operation.get("requestBody", {}).get("content", {})
+    if JSON in content:
+        name = content[JSON]["schema"]["$ref"].rpartition("/")[2]
         fields |= schema["components"]["schemas"][name]["properties"]
     if fields:
         rows = (f"<tr><td><code>{escape(name)}</code><td>{escape(_kind(field))}" for name, field in fields.items())
