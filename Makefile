@@ -4,13 +4,14 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 RUNS ?= 1
+EXAMPLES ?= 5000
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve test check bench attack lock clean
+.PHONY: help setup packages serve test check bench attack openapi fuzz lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +67,12 @@ check: $(INSTALLED) ## Format, lint, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+openapi: $(INSTALLED) ## Write docs/openapi.json anew
+	@$(BIN)/python -m holdfast.api > docs/openapi.json
+
+fuzz: setup ## Send EXAMPLES (5000) requests of every kind to a server, and compare with the description
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/api/test_schemathesis.py
 
 bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench --runs $(RUNS)

@@ -4,8 +4,10 @@ import fcntl
 import ipaddress
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from holdfast.engines import Engine, SandboxSpec
@@ -18,6 +20,7 @@ from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
 from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
+from holdfast.store import Retention, Store
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits
 
@@ -33,6 +36,7 @@ class App:
     grader: Grader
     keys: KeyStore
     metrics: Metrics
+    store: Store
     sessions: SessionManager
 
     @property
@@ -46,13 +50,16 @@ class App:
 def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | None], metrics: Metrics) -> App:
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
+    store = store_of(settings, metrics)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
+    executor.on_end = store.keep
     return App(
         settings=settings,
         executor=executor,
         grader=Grader(executor),
         keys=open_keys(settings),
         metrics=metrics,
+        store=store,
         sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
     )
 
@@ -69,7 +76,7 @@ async def open_app(settings: Settings, languages: Collection[str] = LANGUAGES) -
     """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
 
     With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known. There are no
-    sessions: those belong to the one server.
+    sessions, and the store is not open: those belong to the one server.
     """
     metrics = Metrics()
     async with open_engine(settings, metrics) as engine:
@@ -110,10 +117,18 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     Raises HostError, ConfigurationError, StorageFullError.
     """
     refuse_an_open_door(settings, open_keys(settings))
-    with _only_server(settings.state_dir):
+    with _only_server(settings.state_dir), ThreadPoolExecutor(1) as beside:
+        # The SQL of the store takes as long to load as an engine to start: at the same time.
+        beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.sessions.open():
+        async with open_app(settings) as app, app.store.open(), app.sessions.open():
             yield app
+
+
+def store_of(settings: Settings, metrics: Metrics) -> Store:
+    """The rows of the state directory, not opened yet."""
+    retention = Retention(settings.retention_days, settings.retention_runs, settings.cleanup_interval_hours)
+    return Store(settings.state_dir / "holdfast.db", retention, metrics.rows_dropped.inc)
 
 
 def open_programs(settings: Settings) -> ProgramStore:

@@ -19,6 +19,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │       ├── OverCeilingError       over_ceiling           422   no
     │       └── UnsupportedError       unsupported            422   no
     ├── QueueFullError                 queue_full             429   yes
+    ├── RateLimitedError               rate_limited           429   yes
     ├── QuotaError                     quota                  429   no
     ├── EngineError                    engine_error           503   yes
     │   └── RuntimeNotAvailableError   runtime_not_available  503   no
@@ -165,6 +166,18 @@ class QueueFullError(HoldfastError):
     http_status = 429
     retryable = True
     retry_after_seconds: int
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimitedError(HoldfastError):
+    """The key has made more requests than it may, or has too many in progress; see `retry_after_seconds`."""
+
+    code = "rate_limited"
+    http_status = 429
+    retryable = True
 
     def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
         super().__init__(detail)

@@ -4,6 +4,7 @@ Later sources win: defaults, `holdfast.toml`, `.env` files, the environment, the
 """
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -33,6 +34,9 @@ PREFIX = "HOLDFAST_"
 CONFIG_FILE = "holdfast.toml"
 CONFIG_VARIABLE = "HOLDFAST_CONFIG"
 
+OFF = "off"
+RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour)")
+
 Layer = Literal["namespaces", "seccomp", "cgroup", "landlock", "separate_users"]
 DEFAULT_FLOOR: frozenset[Layer] = frozenset({"namespaces", "seccomp", "cgroup"})
 
@@ -43,6 +47,12 @@ def _split(value: Any) -> Any:
 
 def _bytes(value: Any) -> Any:
     return parse_size(value) if isinstance(value, str) else value
+
+
+def _rate(value: str) -> str:
+    if value != OFF and RATE.fullmatch(value) is None:
+        raise ValueError(f"write a number per second, minute or hour, such as 600/minute, or {OFF}")
+    return value
 
 
 Listed = BeforeValidator(_split)
@@ -141,6 +151,16 @@ class Settings(BaseModel):
     max_output_bytes: Size = _described("16m", "Most output per stream a run may ask for.")
     compile_timeout: Positive = _described(60.0, "Seconds a compiler may take.")
     compile_memory: Size = _described("1g", "Memory a compiler may use.")
+    retention_days: Positive = _described(30.0, "Days the rows of runs are kept.")
+    retention_runs: PositiveInt = _described(100_000, "Rows of runs kept at most; the oldest go first.")
+    cleanup_interval_hours: Positive = _described(24.0, "Hours between removals of what is kept long enough.")
+    key_concurrency: Annotated[int, Field(ge=0)] = _described(
+        32, "Requests one key may have in progress; admin keys have no such limit; 0 is no limit."
+    )
+    key_rate: Annotated[str, AfterValidator(_rate)] = _described(
+        "600/minute",
+        "Requests one key may make per second, minute or hour; admin keys may make any; `off` is no limit.",
+    )
     compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
     max_sessions: Annotated[int, Field(ge=0)] = _described(128, "Sessions open at the same time; 0 allows none.")
@@ -202,10 +222,12 @@ SEED_NAMES: Mapping[str, str] = {
     "DEFAULT_DISK": "default_disk",
     "MAX_DISK_MB": "max_disk_mb",
     "DOCKER_SOCKET": "docker_socket",
+    "CLEANUP_INTERVAL_HOURS": "cleanup_interval_hours",
 }
 """Names that operators of the earlier systems already have in their environments, and the setting each means."""
 
 WITHOUT_EFFECT: Mapping[str, str] = {
+    "CLEANUP_MAX_AGE_DAYS": "it is the age of prebuilt environments, and this version makes none",
     "RUNTIME_DIR": "languages run from this host's own toolchains, there are no image folders to read",
 }
 """Names of the earlier systems that cannot act here: a server that ignored them would surprise."""

@@ -34,7 +34,7 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
 async def opened(settings: Settings) -> AsyncIterator[App]:
     async with aclosing(UnisolatedEngine()) as engine:
         app = assemble(settings, engine, RUNTIMES, Metrics())
-        async with app.sessions.open():
+        async with app.store.open(), app.sessions.open():
             yield app
 
 

@@ -41,8 +41,11 @@ async def test_no_route_of_the_description_answers_without_a_key(serving: Any) -
     app.keys.add("first")
     for path, methods in create_api(app).openapi()["paths"].items():
         for method in methods:
-            answer = await client.request(method, path, json={"code": "pass"} if method == "post" else None)
+            body = {"code": "pass"} if method == "post" else None
+            answer = await client.request(method, path, json=body)
             assert answer.status_code == (200 if path in OPEN else 401), path
+            answer = await client.request(method, path, json=body, headers={"X-API-Key": "wrong"})
+            assert answer.status_code == (200 if path in OPEN else 403), path
 
 
 async def test_a_missing_key_is_401_with_a_challenge_and_a_wrong_one_403(serving: Any) -> None:

@@ -116,3 +116,10 @@ def test_the_languages_are_listed_with_their_versions(tmp_path: Path) -> None:
     listed = json.loads(holdfast("languages", "list", "--json", here=tmp_path).stdout)
     assert {"python", "go", "sql"} <= {language["name"] for language in listed}
     assert all(language["version"] for language in listed if language["name"] in ("python", "bash", "sql"))
+
+
+def test_gc_says_what_was_removed_and_kept(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOLDFAST_STATE_DIR": str(tmp_path / "state")}
+    command = [sys.executable, "-m", "holdfast.cli", "gc", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment)
+    assert json.loads(done.stdout) == {"removed": 0, "kept": 0}, done.stderr

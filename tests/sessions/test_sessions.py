@@ -14,7 +14,7 @@ import pytest
 
 from holdfast.engines.local import LocalEngine
 from holdfast.engines.local.engine import PLAIN
-from holdfast.sessions import Caller
+from holdfast.store import Caller
 from holdfast.types import SessionRunRequest, StartedEvent
 from tests.conftest import needs_language
 from tests.sessions.conftest import Client

@@ -25,8 +25,8 @@ IMPORTED_AS = {
     "dotenv": "python-dotenv",
     "prometheus_client": "prometheus-client",
 }
-CHOSEN_BY_NAME = {"httptools"}
-"""Dependencies that are not imported but named to uvicorn."""
+CHOSEN_BY_NAME = {"httptools", "aiosqlite"}
+"""Dependencies that are not imported but named to uvicorn or SQLAlchemy."""
 
 ENTRY = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.-]*)==", re.M)
 

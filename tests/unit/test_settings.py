@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.app import bounds, is_loopback, open_keys, refuse_an_open_door
 from holdfast.errors import ConfigurationError
-from holdfast.settings import SEED_NAMES, Settings, env_example, load_settings, markdown, variable
+from holdfast.settings import SEED_NAMES, WITHOUT_EFFECT, Settings, env_example, load_settings, markdown, variable
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,3 +150,31 @@ def test_what_env_example_shows_can_be_uncommented(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("\n".join(lines))
     (tmp_path / "empty").mkdir()
     assert load(tmp_path) == load(tmp_path / "empty")
+
+
+SEED_VARIABLES = (
+    *("HOST", "PORT", "LOG_LEVEL", "DEFAULT_TIMEOUT", "MAX_TIMEOUT", "DEFAULT_MEMORY", "MAX_MEMORY_MB"),
+    *("DEFAULT_CPU_SHARES", "MAX_CPU_CORES", "DEFAULT_DISK", "MAX_DISK_MB", "DOCKER_SOCKET", "AUTH_TOKEN"),
+    *("CODE_RUNNER_API_KEYS", "CLEANUP_INTERVAL_HOURS", "CLEANUP_MAX_AGE_DAYS", "RUNTIME_DIR"),
+)
+"""Every variable of the code runner's README; PyQuest's runner reads none."""
+
+OTHERS = {"HOST": "::1", "LOG_LEVEL": "error", "DEFAULT_MEMORY": "64m", "DEFAULT_DISK": "64m", "DOCKER_SOCKET": "/x"}
+OTHERS |= {"MAX_MEMORY_MB": "600", "MAX_DISK_MB": "600"}
+
+
+@pytest.mark.parametrize("name", SEED_VARIABLES)
+def test_every_name_of_the_earlier_systems_has_an_effect_or_refuses_to_start(name: str, tmp_path: Path) -> None:
+    value = OTHERS.get(name, "31")
+    if name in WITHOUT_EFFECT:
+        with pytest.raises(ConfigurationError, match=f"{name} cannot act here.*unset it"):
+            load_settings(environ={name: value}, directory=tmp_path)
+        return
+    changed = load_settings(environ={name: value}, directory=tmp_path)
+    assert changed != load_settings(environ={}, directory=tmp_path)
+
+
+@pytest.mark.parametrize("rate", ["10", "0/minute", "10/year", "many/minute", ""])
+def test_a_rate_that_is_none_is_refused(rate: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="key_rate: write a number per second, minute or hour"):
+        load_settings({"key_rate": rate}, environ={}, directory=tmp_path)

@@ -3,16 +3,14 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from holdfast import __version__
-from holdfast.api import info, pyquest, runs, session_routes
+from holdfast.api import documentation, info, pyquest, records, runs, session_routes
+from holdfast.api.documentation import ANY_CALLER, EVENTS, HTML, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.middleware import Guard, RequestLog
-from holdfast.api.problems import MEDIA_TYPE, Problem, from_routing
+from holdfast.api.problems import from_routing
 from holdfast.app import App
 from holdfast.types import (
     CompiledEvent,
@@ -21,28 +19,60 @@ from holdfast.types import (
     GradeResult,
     Health,
     OutputEvent,
+    RunRecord,
+    RunRecords,
     RunRequest,
     RunResult,
     Runtimes,
     StartedEvent,
 )
 
-__all__ = ["create_api"]
+__all__ = ["create_api", "described"]
 
-_REFERENCE = "#/components/schemas/{model}"
-_MODELS = (
-    RunRequest,
-    RunResult,
-    CompiledEvent,
-    StartedEvent,
-    OutputEvent,
-    ExitedEvent,
-    Problem,
-    Health,
-    Runtimes,
+_EVENTS = ("CompiledEvent", "StartedEvent", "OutputEvent", "ExitedEvent")
+_PROGRAM = {"code": "print(6 * 7)", "image": "python", "timeout": 1}
+_SUBMISSION = {"code": "x = 6 * 7", "tests": [{"type": "variable_value", "variable": "x", "expected": 42}]}
+_FINDING = (*WITH_KEY, 404, 422)
+_ONE_RUN = "/runs/{run_id}"
+_ROWS: tuple[session_routes.Row, ...] = (
+    (
+        "/run",
+        runs.run,
+        "POST",
+        documented("GradeResult", "RunResult", refusals=RUNNING, body="GradeRequest", example=_PROGRAM),
+    ),
+    (
+        "/run/stream",
+        runs.run_stream,
+        "POST",
+        documented(*_EVENTS, media_type=EVENTS, refusals=RUNNING, body="RunRequest", example=_PROGRAM),
+    ),
+    *session_routes.ROUTES,
+    ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
+    (_ONE_RUN, records.run, "GET", documented("RunRecord", refusals=_FINDING, parameters=[in_path("run_id")])),
+    (_ONE_RUN, records.forget, "DELETE", documented(status=204, refusals=_FINDING, parameters=[in_path("run_id")])),
+    ("/runtimes", info.runtimes, "GET", documented("Runtimes")),
+    ("/images", info.runtimes, "GET", documented("Runtimes")),
+    ("/health", info.health, "GET", documented("Health", refusals=ANY_CALLER)),
+    ("/healthz", info.healthz, "GET", documented("Alive", refusals=ANY_CALLER)),
+    ("/metrics", info.metrics, "GET", documented(media_type=TEXT)),
+    ("/", info.root, "GET", documented(media_type=HTML, refusals=ANY_CALLER)),
+    ("/docs", documentation.page, "GET", documented(media_type=HTML)),
+    ("/openapi.json", documentation.openapi, "GET", documented("Document")),
+    (
+        "/pyquest/run",
+        pyquest.run,
+        "POST",
+        documented("GradeResult", refusals=RUNNING, body="PyQuestRequest", example=_SUBMISSION),
+    ),
+    ("/pyquest/health", pyquest.health, "GET", documented("PyQuestHealth", refusals=ANY_CALLER)),
 )
-_GRADING_MODELS = (GradeRequest, GradeResult, pyquest.PyQuestRequest, pyquest.PyQuestHealth)
-_REFUSALS = (400, 401, 403, 404, 413, 415, 422, 429, 503, 507)
+_ASKED = (RunRequest, GradeRequest, pyquest.PyQuestRequest, *session_routes.ASKED)
+_ANSWERED = (
+    *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
+    *(Health, info.Alive, Runtimes, documentation.Document, pyquest.PyQuestHealth),
+    *session_routes.ANSWERED,
+)
 
 
 def create_api(holdfast: App) -> FastAPI:
@@ -50,82 +80,28 @@ def create_api(holdfast: App) -> FastAPI:
     middleware = [Middleware(RequestLog, holdfast), Middleware(Guard, holdfast)]
     if holdfast.settings.cors_origins:
         middleware.insert(1, _cors(holdfast.settings.cors_origins))
-    api = FastAPI(
-        title="Holdfast",
-        version=__version__,
-        description="Runs code that nobody trusts: fast, contained, accounted for.",
-        middleware=middleware,
-        exception_handlers={HTTPException: from_routing},
-        redoc_url=None,
-    )
+    api = _routed(middleware=middleware, exception_handlers={HTTPException: from_routing})
     api.state.holdfast = holdfast
-    _add_routes(api)
+    return api
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI document, which is the same for every server of this version."""
+    return _routed().openapi()
+
+
+def _routed(**options: Any) -> FastAPI:
+    api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, **options)
+    for path, endpoint, method, row in _ROWS:
+        status = int(min(row["responses"]))
+        api.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None, openapi_extra=row)
     api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
     return api
 
 
-def _add_routes(api: FastAPI) -> None:
-    rows: tuple[session_routes.Row, ...] = (
-        ("/run", runs.run, "POST", _takes_a_run("application/json", "RunResult", "GradeRequest")),
-        ("/run/stream", runs.run_stream, "POST", _takes_a_run("text/event-stream", "Event")),
-        *session_routes.ROUTES,
-        ("/runtimes", info.runtimes, "GET", _answers("application/json", "Runtimes")),
-        ("/images", info.runtimes, "GET", _answers("application/json", "Runtimes")),
-        ("/health", info.health, "GET", _answers("application/json", "Health")),
-        ("/healthz", info.healthz, "GET", _answers("application/json", None)),
-        ("/metrics", info.metrics, "GET", _answers("text/plain", None)),
-        ("/", info.root, "GET", None),
-        ("/pyquest/run", pyquest.run, "POST", _takes_a_run("application/json", "GradeResult", "PyQuestRequest")),
-        ("/pyquest/health", pyquest.health, "GET", _answers("application/json", "PyQuestHealth")),
-    )
-    for path, endpoint, method, documented in rows:
-        api.add_api_route(
-            path,
-            endpoint,
-            methods=[method],
-            response_model=None,
-            openapi_extra=documented,
-            include_in_schema=documented is not None,
-        )
-
-
-def _takes_a_run(media_type: str, model: str, request: str = "RunRequest") -> dict[str, Any]:
-    body = {"required": True, "content": {"application/json": {"schema": _reference(request)}}}
-    refusals = {
-        str(status): {"description": "Not done", "content": {MEDIA_TYPE: {"schema": _reference("Problem")}}}
-        for status in _REFUSALS
-    }
-    answers = _answers(media_type, model)
-    return {"requestBody": body, "responses": {**answers["responses"], **refusals}}
-
-
-def _answers(media_type: str, model: str | None) -> dict[str, Any]:
-    content = {media_type: {"schema": _reference(model)}} if model else {}
-    return {"responses": {"200": {"description": "Done", "content": content}}}
-
-
-def _reference(model: str) -> dict[str, str]:
-    return {"$ref": _REFERENCE.format(model=model)}
-
-
 def _openapi(api: FastAPI) -> dict[str, Any]:
     if api.openapi_schema is None:
-        schema = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
-        _, models = models_json_schema(
-            [(model, "validation") for model in (*_MODELS, *_GRADING_MODELS, *session_routes.MODELS)],
-            ref_template=_REFERENCE,
-        )
-        events = [_reference(f"{name}Event") for name in ("Compiled", "Started", "Output", "Exited")]
-        schema["components"] = {
-            "schemas": {
-                **models["$defs"],
-                "Event": {"oneOf": events},
-                "SessionEvent": {"oneOf": [_reference(name) for name in session_routes.EVENTS]},
-            },
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
-        }
-        schema["security"] = [{"key": []}]
-        api.openapi_schema = schema
+        api.openapi_schema = documentation.describe(api, _ASKED, _ANSWERED)
     return api.openapi_schema
 
 

@@ -1,6 +1,7 @@
 """What the server says about itself: health, languages, metrics, and the page at `/`."""
 
 from pathlib import Path
+from typing import Literal
 
 import anyio
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -27,6 +28,12 @@ PAGE = f"""<!doctype html>
 """
 
 
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
 async def root(request: Request) -> Response:
     """The page, or the message of the earlier system for a client that asks for JSON."""
     if "application/json" in request.headers.get("accept", ""):
@@ -36,7 +43,7 @@ async def root(request: Request) -> Response:
 
 async def healthz() -> Response:
     """Whether the process answers; nothing is looked at."""
-    return JSONResponse({"status": "ok"})
+    return _json(Alive())
 
 
 async def health(request: Request) -> Response:

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.api import problems
+from holdfast.api.quotas import Quotas
 from holdfast.app import App, is_loopback
 from holdfast.errors import (
     ForbiddenError,
@@ -21,6 +22,7 @@ from holdfast.errors import (
     TooLargeError,
     UnauthenticatedError,
 )
+from holdfast.execution import on_behalf_of
 from holdfast.keys import ApiKey
 
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/pyquest/health"})
@@ -100,6 +102,7 @@ class Guard:
         self.app = app
         self.holdfast = holdfast
         self.settings = holdfast.settings
+        self.quotas = Quotas(holdfast.settings)
         self.origins = frozenset(self.settings.cors_origins)
         self.hosts = frozenset({self.settings.host.lower(), *(host.lower() for host in self.settings.allowed_hosts)})
 
@@ -111,12 +114,17 @@ class Guard:
         if scope["path"] != "/healthz":
             self._check_host(headers)
         self._check_origin(headers)
-        self._check_key(scope)
+        key = self._key(scope)
         if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
         if scope["method"] in _WITH_BODY:
             receive = self._checked_body(scope["method"], headers, receive)
-        await self.app(scope, receive, send)
+        with self.quotas.request(key):
+            if key is None:
+                await self.app(scope, receive, send)
+                return
+            with on_behalf_of(key.name, key.sha256):
+                await self.app(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
         host = (_parts(f"//{headers.get('host', '')}").hostname or "").rstrip(".")
@@ -132,13 +140,14 @@ class Guard:
             return
         raise ForbiddenError("Pages of that Origin may not call this server; see HOLDFAST_CORS_ORIGINS.")
 
-    def _check_key(self, scope: Scope) -> None:
+    def _key(self, scope: Scope) -> ApiKey | None:
+        """The key a request came with; none is needed on open paths, or while there are no keys."""
         keys = self.holdfast.keys
         if not keys.all():
             _refuse_keyless_from_outside(scope)
-            return
+            return None
         if scope["path"] in OPEN_PATHS:
-            return
+            return None
         presented = _presented(scope)
         if not presented:
             raise UnauthenticatedError("Send an API key in X-API-Key or as a Bearer token.")
@@ -146,6 +155,7 @@ class Guard:
         if not found:
             raise ForbiddenError("That API key is not valid.")
         scope["state"]["key"] = found[0]
+        return found[0]
 
     def _checked_body(self, method: str, headers: Headers, receive: Receive) -> Receive:
         if not _may_be_anything(method, headers) and _JSON.fullmatch(headers.get("content-type", "")) is None:

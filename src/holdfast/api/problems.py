@@ -10,7 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from holdfast.errors import HoldfastError, InternalError, QueueFullError, UnauthenticatedError
+from holdfast.errors import (
+    HoldfastError,
+    InternalError,
+    QueueFullError,
+    RateLimitedError,
+    UnauthenticatedError,
+)
 from holdfast.telemetry import Metrics
 from holdfast.types.invalid import from_validation as from_validation
 
@@ -75,7 +81,7 @@ async def from_routing(request: Request, error: Exception) -> Response:
 
 
 def _headers(error: HoldfastError) -> dict[str, str]:
-    if isinstance(error, QueueFullError):
+    if isinstance(error, (QueueFullError, RateLimitedError)):
         return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": "Bearer"}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.api import sessions
-from holdfast.api.problems import MEDIA_TYPE
+from holdfast.api.documentation import EVENTS, JSON, RUNNING, documented, in_path
 from holdfast.types import (
     DisplayEvent,
     Session,
@@ -16,52 +16,33 @@ from holdfast.types import (
     Sessions,
 )
 
-MODELS = (
-    SessionRequest,
-    SessionRunRequest,
-    Session,
-    Sessions,
-    SessionFiles,
-    SessionRunResult,
-    DisplayEvent,
-    SessionExitedEvent,
-)
-EVENTS = ("CompiledEvent", "StartedEvent", "OutputEvent", "DisplayEvent", "SessionExitedEvent")
-_REFUSALS = (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503, 507)
-_JSON, _EVENTS, _BYTES = "application/json", "text/event-stream", "application/octet-stream"
+ASKED = (SessionRequest, SessionRunRequest)
+ANSWERED = (Session, Sessions, SessionFiles, SessionRunResult, DisplayEvent, SessionExitedEvent)
+EVENTS_OF_A_RUN = ("CompiledEvent", "StartedEvent", "OutputEvent", "DisplayEvent", "SessionExitedEvent")
+_REFUSALS = (*RUNNING, 409, 410)
+_BYTES = "application/octet-stream"
 _ONE, _FILE = "/sessions/{session_id}", "/sessions/{session_id}/files/{path:path}"
+_RAW = {_BYTES: {"schema": {"type": "string", "format": "binary"}}}
 
 
-def _reference(model: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{model}"}
-
-
-_RAW = {"type": "string", "format": "binary"}
-_PROBLEM = {"description": "Not done", "content": {MEDIA_TYPE: {"schema": _reference("Problem")}}}
-
-
-def _documented(
-    answer: str | None = None, *, body: str | None = None, media_type: str = _JSON, status: int = 200
-) -> dict[str, Any]:
+def _documented(*answers: str, body: str | None = None, media_type: str = JSON, status: int = 200) -> dict[str, Any]:
     """A route that answers with a model, with raw bytes or with nothing, and may refuse."""
-    schema = _RAW if media_type == _BYTES else _reference(answer or "")
-    content = {media_type: {"schema": schema}} if answer else {}
-    responses = {str(refusal): _PROBLEM for refusal in _REFUSALS}
-    documented: dict[str, Any] = {"responses": {str(status): {"description": "Done", "content": content}, **responses}}
+    models = answers if answers != ("bytes",) else ()
+    json_body = body if body != "bytes" else None
+    row = documented(*models, media_type=media_type, status=status, refusals=_REFUSALS, body=json_body)
     if body == "bytes":
-        documented["requestBody"] = {"required": True, "content": {_BYTES: {"schema": _RAW}}}
-    elif body:
-        documented["requestBody"] = {"required": True, "content": {_JSON: {"schema": _reference(body)}}}
-    return documented
+        row["requestBody"] = {"required": True, "content": _RAW}
+    if media_type == _BYTES:
+        row["responses"][str(status)]["content"] = _RAW
+    return row
 
 
-def _with_names(path: str, documented: dict[str, Any]) -> dict[str, Any]:
+def _with_names(path: str, row: dict[str, Any]) -> dict[str, Any]:
     names = [name for name in ("session_id", "path") if f"{{{name}" in path]
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-    return {**documented, "parameters": parameters} if parameters else documented
+    return {**row, "parameters": [in_path(name) for name in names]} if names else row
 
 
-Row = tuple[str, Callable[..., Any], str, dict[str, Any] | None]
+Row = tuple[str, Callable[..., Any], str, dict[str, Any]]
 """Path, function, method, and what the documentation says."""
 
 _ROWS: tuple[tuple[str, Callable[..., Any], str, dict[str, Any]], ...] = (
@@ -74,7 +55,7 @@ _ROWS: tuple[tuple[str, Callable[..., Any], str, dict[str, Any]], ...] = (
         f"{_ONE}/run/stream",
         sessions.run_stream,
         "POST",
-        _documented("SessionEvent", body="SessionRunRequest", media_type=_EVENTS),
+        _documented(*EVENTS_OF_A_RUN, body="SessionRunRequest", media_type=EVENTS),
     ),
     (f"{_ONE}/interrupt", sessions.interrupt, "POST", _documented("Session")),
     (f"{_ONE}/files", sessions.files, "GET", _documented("SessionFiles")),

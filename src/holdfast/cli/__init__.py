@@ -214,6 +214,15 @@ def bench(
 
 
 @app.command()
+def gc(as_json: Json = False, config: Config = None) -> None:
+    """Remove rows that were kept long enough; a running server does it by itself, and need not be stopped."""
+    from holdfast.cli import collecting
+    from holdfast.settings import load_settings
+
+    in_loop(collecting.collect(load_settings(config=config), as_json=as_json))
+
+
+@app.command()
 def settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/guide/settings.md instead.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from holdfast.engines import Command, Engine, Process, ProcessEvent, Sandbox, Sa
 from holdfast.errors import EngineError, RuntimeNotAvailableError, full_disk_is_ours
 from holdfast.execution.admission import Admission
 from holdfast.execution.building import Builder, Built, with_program
+from holdfast.execution.origins import OnEnd, on_behalf_of, recorded, runs_of
 from holdfast.execution.programs import ProgramStore
 from holdfast.execution.record import Run
 from holdfast.execution.requests import Bounds, must_compile, plan
@@ -16,7 +17,7 @@ from holdfast.languages import LANGUAGES
 from holdfast.telemetry import Metrics
 from holdfast.types import Event, ExitedEvent, RunRequest, RunResult
 
-__all__ = ["Admission", "Bounds", "Executor", "ProgramStore"]
+__all__ = ["Admission", "Bounds", "Executor", "ProgramStore", "on_behalf_of", "recorded", "runs_of"]
 
 ENGINE_GRACE_SECONDS = 15.0
 """How long beyond the time limit an engine may stay silent before we call the sandbox lost."""
@@ -29,7 +30,7 @@ class Executor:
     """Runs requests on one engine, a bounded number at a time.
 
     `runtimes` says which languages this host has: name to version, `None` when the language is absent. `programs` keeps
-    what was compiled; without it everything is compiled anew.
+    what was compiled; without it everything is compiled anew. `on_end` gets the record of every run that had a place.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Executor:
         self.admission = admission
         self.metrics = metrics
         self.runtimes = runtimes
+        self.on_end: OnEnd = lambda record, owner: None
         self.healthy = True
         self._builder = Builder(self._execute, bounds.compiling, programs)
         self._processes: set[Process] = set()
@@ -78,19 +80,20 @@ class Executor:
         spec, command = self.validate(request)
         run = Run(spec)
         failure = None
-        with full_disk_is_ours():
-            async with self.admission.place():
-                run.mark()
-                if must_compile(request):
-                    built = await self.build(spec.language, command.files)
-                    yield run.compiled(built.compile)
+        with recorded(run, self.on_end):
+            with full_disk_is_ours():
+                async with self.admission.place():
                     run.mark()
-                    failure, command = built.failure, with_program(command, built.program)
-                if failure is None:
-                    async with aclosing(self._execute(run, command)) as events:
-                        async for event in events:
-                            yield event
-        last = run.finished() if failure is None else run.never_ran(failure)
+                    if must_compile(request):
+                        built = await self.build(spec.language, command.files)
+                        yield run.compiled(built.compile)
+                        run.mark()
+                        failure, command = built.failure, with_program(command, built.program)
+                    if failure is None:
+                        async with aclosing(self._execute(run, command)) as events:
+                            async for event in events:
+                                yield event
+            last = run.finished() if failure is None else run.never_ran(failure)
         self.count(spec.language, last.result)
         yield last
 

@@ -4,6 +4,7 @@ import base64
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Literal
 
 from holdfast.engines import Exited, Output, ProcessEvent, SandboxSpec
@@ -33,6 +34,8 @@ class Run:
         self.id = f"run-{secrets.token_hex(_ID_BYTES)}"
         self.exited: Exited | None = None
         self.spec = spec
+        self.result: RunResult | None = None
+        self.created_at = datetime.now(UTC)
         self._compile: Compile | None = None
         self._seq = 0
         self._isolation: Isolation | None = None
@@ -51,6 +54,16 @@ class Run:
         """Whether it wrote so much that it must be ended."""
         return self._stdout.flooded or self._stderr.flooded
 
+    @property
+    def admitted(self) -> bool:
+        """Whether it was given a place."""
+        return len(self._marks) > 1
+
+    @property
+    def isolation(self) -> Isolation | None:
+        """What holds the program, once it is started."""
+        return self._isolation
+
     def mark(self) -> None:
         """Remember that the next stage begins now: a place was given, perhaps compiled, the sandbox was made."""
         self._marks.append(time.perf_counter())
@@ -68,8 +81,8 @@ class Run:
     def never_ran(self, failure: RunResult) -> ExitedEvent:
         """The last event of a run that did not get beyond its compiler."""
         timings = failure.timings.model_copy(update={"queue_ms": self._queue_ms()})
-        result = failure.model_copy(update={"run_id": self.id, "timings": timings})
-        return ExitedEvent(seq=self._next_seq(), result=result)
+        self.result = failure.model_copy(update={"run_id": self.id, "timings": timings})
+        return ExitedEvent(seq=self._next_seq(), result=self.result)
 
     def started(self, isolation: Isolation) -> StartedEvent:
         """The event that says what holds the program."""
@@ -89,7 +102,8 @@ class Run:
 
     def finished(self) -> ExitedEvent:
         """The last event. Needs `started` and an `Exited` before it."""
-        return ExitedEvent(seq=self._next_seq(), result=self._result())
+        self.result = self._result()
+        return ExitedEvent(seq=self._next_seq(), result=self.result)
 
     def _said(self, stream: Literal["stdout", "stderr"], text: str) -> Iterator[OutputEvent]:
         if text:

@@ -12,12 +12,12 @@ from typing import TypeVar
 import anyio
 
 from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError
-from holdfast.execution import Executor
+from holdfast.execution import Executor, runs_of
 from holdfast.grading.inspection import Answer, Inspection, Question
 from holdfast.grading.judging import Evidence, Finding, find, find_written, first_name, reason, verdict
 from holdfast.grading.values import Seen, is_whole
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
-from holdfast.types import GradeRequest, GradeResult, RunRequest, RunResult, Status, TestCase, TestType
+from holdfast.types import GradeRequest, GradeResult, RunKind, RunRequest, RunResult, Status, TestCase, TestType
 
 __all__ = ["Grader"]
 
@@ -44,8 +44,9 @@ class Grader:
         tests = request.tests or []
         program = self._with_defaults(request)
         self._check(program, tests)
-        async with self._executor.admission.place_for_all():
-            run, findings = await self._all_runs(program, tests)
+        with runs_of(RunKind.GRADE):
+            async with self._executor.admission.place_for_all():
+                run, findings = await self._all_runs(program, tests)
         result = _result(run, tests, findings)
         self._executor.metrics.gradings.labels("yes" if result.all_passed else "no").inc()
         return result

@@ -10,7 +10,6 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,7 +21,7 @@ from anyio.to_thread import run_sync
 
 from holdfast.engines import Command
 from holdfast.errors import EngineError, HoldfastError, NotFoundError, QuotaError, SessionLostError, ShuttingDownError
-from holdfast.execution import Executor
+from holdfast.execution import Executor, recorded
 from holdfast.execution.building import with_program
 from holdfast.execution.metadata import METADATA_FILE
 from holdfast.execution.output import FLOOD_FACTOR
@@ -32,8 +31,10 @@ from holdfast.sessions.kernel import Kernel
 from holdfast.sessions.live import Live, SessionRun, Turn, fresh_events
 from holdfast.sessions.plan import Ceilings, Plan, plan_run, plan_session
 from holdfast.sessions.store import MAX_RECORDS, Record, SessionStore
+from holdfast.store import Caller
 from holdfast.types import (
     Isolation,
+    RunKind,
     Session,
     SessionEvent,
     SessionExitedEvent,
@@ -50,14 +51,6 @@ CLOSE_SECONDS = 1.5
 REAP_SECONDS = 0.5
 STOPPED = "The server was stopped."
 KILLED = "The server ended without closing it."
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. `owner` is the digest of their key; who `sees_all` may use every session and has no quota."""
-
-    owner: str | None = None
-    sees_all: bool = True
 
 
 class SessionManager:
@@ -175,21 +168,22 @@ class SessionManager:
         live = self._there(session_id, caller)
         spec, command = plan_run(request, live.spec, live.environment, self._executor)
         run = SessionRun(spec, live.id)
-        async with live.turn(), self._executor.admission.place():
-            self._there(session_id, caller)
-            run.mark()
-            run.mark()
-            live.record = _with(live.record, runs=live.record.session.runs + 1)
-            number = live.record.session.runs
-            events = self._fresh(live, run, command)
-            if live.kernel is not None:
-                events = self._turn(live, live.kernel, run, number, request.code)
-            async with aclosing(events):
-                async for event in events:
-                    yield event
-            if live.id in self._live and live.reason == "":
-                await files.keep(live, self._store, self._ceilings.files_bytes)
-            last = run.finished_in_session()
+        with recorded(run, self._executor.on_end, RunKind.SESSION):
+            async with live.turn(), self._executor.admission.place():
+                self._there(session_id, caller)
+                run.mark()
+                run.mark()
+                live.record = _with(live.record, runs=live.record.session.runs + 1)
+                number = live.record.session.runs
+                events = self._fresh(live, run, command)
+                if live.kernel is not None:
+                    events = self._turn(live, live.kernel, run, number, request.code)
+                async with aclosing(events):
+                    async for event in events:
+                        yield event
+                if live.id in self._live and live.reason == "":
+                    await files.keep(live, self._store, self._ceilings.files_bytes)
+                last = run.finished_in_session()
         self._executor.count(spec.language, last.result)
         yield last
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from holdfast.types.run import (
     CompiledEvent,
@@ -14,6 +14,7 @@ from holdfast.types.run import (
     OutputEvent,
     RunResult,
     StartedEvent,
+    parse_size,
 )
 
 
@@ -35,6 +36,13 @@ class SessionRequest(BaseModel):
     max_output_bytes: Annotated[int, Field(gt=0)] | None = None
     environment: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str | File] = Field(default_factory=dict)
+
+    @field_validator("mem_limit", "disk_limit")
+    @classmethod
+    def _is_size(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_size(value)
+        return value
 
 
 class SessionRunRequest(BaseModel):

@@ -1,0 +1,63 @@
+"""`/runs`: what is remembered of the runs of the caller; `admin` and a keyless local user see all."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from holdfast.api import problems
+from holdfast.app import App
+from holdfast.keys import ApiKey
+from holdfast.store import Caller
+from holdfast.types import RunKind
+
+MAX_LIMIT = 1000
+
+
+class Page(BaseModel):
+    """Which runs to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: RunKind | None = Field(default=None, description="Only runs of this kind.")
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")] = 100
+    before: str | None = Field(default=None, description="Only runs older than this one: `next` of the page before.")
+
+
+async def runs(request: Request) -> Response:
+    """The runs of the caller, the latest first."""
+    page = _page(request)
+    app: App = request.app.state.holdfast
+    return _json(await app.store.runs(caller(request), page.kind, page.limit, page.before))
+
+
+async def run(request: Request) -> Response:
+    """One run of the caller."""
+    app: App = request.app.state.holdfast
+    return _json(await app.store.run(request.path_params["run_id"], caller(request)))
+
+
+async def forget(request: Request) -> Response:
+    """Forget one run of the caller."""
+    app: App = request.app.state.holdfast
+    await app.store.forget_run(request.path_params["run_id"], caller(request))
+    return Response(status_code=204)
+
+
+def caller(request: Request) -> Caller:
+    """Whose rows the request may see."""
+    key = request.scope["state"].get("key")
+    return Caller(owner=key.sha256, sees_all=key.scope == "admin") if isinstance(key, ApiKey) else Caller()
+
+
+def _page(request: Request) -> Page:
+    """Raises InvalidFieldError."""
+    try:
+        return Page.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise problems.from_validation(error) from None
+
+
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), media_type="application/json")

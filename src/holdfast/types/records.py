@@ -1,0 +1,39 @@
+"""What is remembered of a run: who, what and how it went; never code, input or output."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from holdfast.types.run import Frozen, Isolation, Status, Usage
+
+
+class RunKind(StrEnum):
+    """What a run was for."""
+
+    RUN = "run"
+    GRADE = "grade"
+    SESSION = "session"
+
+
+class RunRecord(Frozen):
+    """One run that had a place, also one that its client left or that we failed."""
+
+    run_id: str
+    kind: RunKind
+    key: str | None = Field(description="The name of the key that asked; null is the local user of a keyless server.")
+    image: str
+    status: Status = Field(description="How it ended; `cancelled` when the client left.")
+    code: str | None = Field(description="The code of our own failure, such as `engine_error`; the status is `failed`.")
+    exit_code: int | None
+    usage: Usage | None = Field(description="What it used; null when it did not come to a result.")
+    isolation: Isolation | None = Field(description="What held it; null when it never started.")
+    created_at: datetime
+    ended_at: datetime
+
+
+class RunRecords(Frozen):
+    """Runs, the latest first. `next` is what to send as `before` for older ones; null when there are none."""
+
+    runs: tuple[RunRecord, ...]
+    next: str | None
