@@ -29,6 +29,7 @@ _HOMES = {
             "OverCeilingError",
             "QueueFullError",
             "QuotaError",
+            "RateLimitedError",
             "RequestError",
         ),
         *(
