@@ -6,16 +6,21 @@ import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
+from holdfast.engines.local.network import can_give_network
+from holdfast.engines.local.unpacking import unpack
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES
+from holdfast.prebuilds import Allowance, Prebuilder, PrebuildStore
+from holdfast.prebuilds.recipe import index_environment
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits
@@ -32,6 +37,7 @@ class App:
     grader: Grader
     keys: KeyStore
     metrics: Metrics
+    prebuilds: Prebuilder
 
     @property
     def degraded(self) -> bool:
@@ -45,7 +51,14 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
-    return App(settings=settings, executor=executor, grader=Grader(executor), keys=open_keys(settings), metrics=metrics)
+    return App(
+        settings=settings,
+        executor=executor,
+        grader=Grader(executor),
+        keys=open_keys(settings),
+        metrics=metrics,
+        prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings), unpack),
+    )
 
 
 @asynccontextmanager
@@ -102,13 +115,52 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     refuse_an_open_door(settings, open_keys(settings))
     with _only_server(settings.state_dir):
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app:
+        async with open_app(settings) as app, app.prebuilds.open():
             yield app
 
 
 def open_programs(settings: Settings) -> ProgramStore:
     """The compiled programs of the state directory."""
     return ProgramStore(settings.state_dir / "programs", settings.compile_cache)
+
+
+def open_prebuilds(settings: Settings) -> PrebuildStore:
+    """The prebuilt environments of the state directory."""
+    return PrebuildStore(settings.state_dir / "prebuilds")
+
+
+def builds_have_network(settings: Settings) -> bool:
+    """Whether builds of prebuilt environments may reach the outside."""
+    if settings.prebuild_network == "auto":
+        return is_loopback(settings.host) and not open_keys(settings).all() and can_give_network()
+    return settings.prebuild_network == "on"
+
+
+def allowance(settings: Settings) -> Allowance:
+    """What builds get, and how much of what they make is kept. Raises ConfigurationError."""
+    limits = bounds(settings).compiling.model_copy(
+        update={
+            "wall_seconds": settings.prebuild_timeout,
+            "memory_bytes": settings.prebuild_memory,
+            "disk_bytes": settings.prebuild_memory * 3 // 4,
+        }
+    )
+    index = index_environment(settings.prebuild_index_url, settings.prebuild_npm_registry)
+    try:
+        certificates = None if settings.prebuild_ca is None else settings.prebuild_ca.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"HOLDFAST_PREBUILD_CA cannot be read: {error.strerror}.") from None
+    days = settings.cleanup_max_age_days
+    return Allowance(
+        limits=limits,
+        layer_bytes=settings.prebuild_size,
+        total_bytes=settings.prebuild_total,
+        most=settings.prebuild_count,
+        max_age=timedelta(days=days) if days else None,
+        interval=timedelta(hours=settings.cleanup_interval_hours),
+        networked=index if builds_have_network(settings) else None,
+        certificates=certificates,
+    )
 
 
 def open_keys(settings: Settings) -> KeyStore:
@@ -158,7 +210,13 @@ def bounds(settings: Settings) -> Bounds:
             "cpus": defaults.cpus,
         }
     )
-    return Bounds(defaults=defaults, ceilings=ceilings, loaded=settings.warm_modules, compiling=compiling)
+    return Bounds(
+        defaults=defaults,
+        ceilings=ceilings,
+        loaded=settings.warm_modules,
+        compiling=compiling,
+        network=settings.allow_network,
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -207,11 +265,12 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         guest_env=settings.guest_environment,
         floor=frozenset(settings.isolation_floor),
         accept_rlimits=settings.accept_rlimits,
-        allow_network=settings.allow_network,
+        allow_network=settings.allow_network or builds_have_network(settings),
         network_allow=settings.network_allow,
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
         toolchains=settings.toolchains,
+        layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,
     )

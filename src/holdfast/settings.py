@@ -143,6 +143,22 @@ class Settings(BaseModel):
     compile_memory: Size = _described("1g", "Memory a compiler may use.")
     compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
+    prebuild_network: Annotated[Literal["off", "auto", "on"], Lowered] = _described(
+        "off", "Outbound network for builds of prebuilt environments; `auto`: on a server without keys on loopback."
+    )
+    prebuild_index_url: str | None = _described(None, "The Python package index of builds with a network.")
+    prebuild_npm_registry: str | None = _described(None, "The npm registry of builds with a network.")
+    prebuild_ca: Folder | None = _described(None, "A file of the certificates that builds with a network trust.")
+    prebuild_timeout: Positive = _described(600.0, "Seconds a build may take.")
+    prebuild_memory: Size = _described("2g", "Memory of a build; its files count in it, and have three quarters.")
+    prebuild_size: Size = _described("1g", "Largest prebuilt environment.")
+    prebuild_total: Size = _described("10g", "All prebuilt environments together.")
+    prebuild_count: PositiveInt = _described(50, "Prebuilt environments that are kept at most.")
+    cleanup_interval_hours: Positive = _described(24.0, "Hours between clean-ups of prebuilt environments.")
+    cleanup_max_age_days: Annotated[float, Field(ge=0, allow_inf_nan=False, le=36_500)] = _described(
+        7.0, "Days after its last use that a prebuilt environment is removed; 0 keeps all."
+    )
+
     @property
     def guest_environment(self) -> Path:
         """Where the packages of programs live."""
@@ -184,6 +200,8 @@ SEED_NAMES: Mapping[str, str] = {
     "DEFAULT_DISK": "default_disk",
     "MAX_DISK_MB": "max_disk_mb",
     "DOCKER_SOCKET": "docker_socket",
+    "CLEANUP_INTERVAL_HOURS": "cleanup_interval_hours",
+    "CLEANUP_MAX_AGE_DAYS": "cleanup_max_age_days",
 }
 """Names that operators of the earlier systems already have in their environments, and the setting each means."""
 

@@ -10,16 +10,22 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from holdfast import __version__
-from holdfast.api import info, pyquest, runs
+from holdfast.api import info, prebuilds, pyquest, runs
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import MEDIA_TYPE, Problem, from_routing
 from holdfast.app import App
 from holdfast.types import (
+    BuiltEvent,
     CompiledEvent,
     ExitedEvent,
     GradeRequest,
     GradeResult,
     OutputEvent,
+    Prebuild,
+    PrebuildDeleted,
+    PrebuildRequest,
+    Prebuilds,
+    PrebuildsRemoved,
     RunRequest,
     RunResult,
     StartedEvent,
@@ -40,6 +46,15 @@ _MODELS = (
     info.Runtimes,
 )
 _GRADING_MODELS = (GradeRequest, GradeResult, pyquest.PyQuestRequest, pyquest.PyQuestHealth)
+_PREBUILD_MODELS = (PrebuildRequest, Prebuild, Prebuilds, PrebuildDeleted, PrebuildsRemoved, BuiltEvent)
+_TAG: dict[str, Any] = {
+    "parameters": [{"name": "tag", "in": "path", "required": True, "schema": {"type": "string"}}],
+}
+_MAX_AGE: dict[str, Any] = {
+    "parameters": [
+        {"name": "max_age_days", "in": "query", "required": False, "schema": {"type": "number", "default": 7}}
+    ],
+}
 _REFUSALS = (400, 401, 403, 404, 413, 415, 422, 429, 503, 507)
 
 
@@ -72,6 +87,17 @@ def _add_routes(api: FastAPI) -> None:
         ("/healthz", info.healthz, "GET", _answers("application/json", None)),
         ("/metrics", info.metrics, "GET", _answers("text/plain", None)),
         ("/", info.root, "GET", None),
+        ("/prebuild", prebuilds.build, "POST", _takes_a_run("application/json", "Prebuild", "PrebuildRequest")),
+        (
+            "/prebuild/stream",
+            prebuilds.build_stream,
+            "POST",
+            _takes_a_run("text/event-stream", "PrebuildEvent", "PrebuildRequest"),
+        ),
+        ("/prebuilds", prebuilds.show_all, "GET", _answers("application/json", "Prebuilds")),
+        ("/prebuilds/cleanup", prebuilds.clean_up, "POST", _MAX_AGE | _answers("application/json", "PrebuildsRemoved")),
+        ("/prebuilds/{tag}", prebuilds.show, "GET", _TAG | _answers("application/json", "Prebuild")),
+        ("/prebuilds/{tag}", prebuilds.delete, "DELETE", _TAG | _answers("application/json", "PrebuildDeleted")),
         ("/pyquest/run", pyquest.run, "POST", _takes_a_run("application/json", "GradeResult", "PyQuestRequest")),
         ("/pyquest/health", pyquest.health, "GET", _answers("application/json", "PyQuestHealth")),
     ):
@@ -108,11 +134,13 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
     if api.openapi_schema is None:
         schema = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
         _, models = models_json_schema(
-            [(model, "validation") for model in (*_MODELS, *_GRADING_MODELS)], ref_template=_REFERENCE
+            [(model, "validation") for model in (*_MODELS, *_GRADING_MODELS, *_PREBUILD_MODELS)],
+            ref_template=_REFERENCE,
         )
         events = [_reference(f"{name}Event") for name in ("Compiled", "Started", "Output", "Exited")]
+        building = [_reference(f"{name}Event") for name in ("Started", "Output", "Built")]
         schema["components"] = {
-            "schemas": {**models["$defs"], "Event": {"oneOf": events}},
+            "schemas": {**models["$defs"], "Event": {"oneOf": events}, "PrebuildEvent": {"oneOf": building}},
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
         }
         schema["security"] = [{"key": []}]

@@ -26,6 +26,9 @@ from holdfast.keys import ApiKey
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/pyquest/health"})
 """Paths that need no key and are answered while the server drains."""
 
+WITHOUT_BODY = frozenset({"/prebuilds/cleanup"})
+"""Paths that take none, so that none has to be declared."""
+
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -114,7 +117,7 @@ class Guard:
         self._check_key(scope)
         if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
-        if scope["method"] in _WITH_BODY:
+        if scope["method"] in _WITH_BODY and not _has_no_body(scope["path"], headers):
             receive = self._checked_body(headers, receive)
         await self.app(scope, receive, send)
 
@@ -155,6 +158,11 @@ class Guard:
         if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large(limit)
         return _limited(receive, limit)
+
+
+def _has_no_body(path: str, headers: Headers) -> bool:
+    declared = "content-type" in headers or "transfer-encoding" in headers
+    return path in WITHOUT_BODY and not declared and headers.get("content-length", "0") == "0"
 
 
 def _parts(address: str) -> SplitResult:

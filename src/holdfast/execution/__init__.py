@@ -82,7 +82,7 @@ class Executor:
             async with self.admission.place():
                 run.mark()
                 if must_compile(request):
-                    built = await self._build(spec.language, command.files)
+                    built = await self._build(spec, command.files)
                     yield run.compiled(built.compile)
                     run.mark()
                     failure, command = built.failure, with_program(command, built.program)
@@ -94,20 +94,21 @@ class Executor:
         self._count(spec.language, last.result)
         yield last
 
-    async def _build(self, name: str, files: Mapping[str, bytes]) -> Built:
-        return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files)
+    async def _build(self, spec: SandboxSpec, files: Mapping[str, bytes]) -> Built:
+        name = spec.language
+        return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files, spec.layer)
 
     async def _execute(self, run: Run, command: Command) -> AsyncGenerator[Event, None]:
         """A command in a sandbox of its own, up to its verdict, which `run` then has."""
         killed = False
-        async with self._sandbox(run.spec) as sandbox:
+        async with self.sandbox(run.spec) as sandbox:
             run.mark()
             async with sandbox.exec(command) as process:
-                with self._killable(process):
+                with self.killable(process):
                     yield run.started(sandbox.isolation)
                     reports = aiter(process)
                     while run.exited is None:
-                        for event in run.take(await _next(reports, command.wall_seconds)):
+                        for event in run.take(await next_report(reports, command.wall_seconds)):
                             yield event
                         if run.flooded and not killed:
                             killed = True
@@ -124,7 +125,8 @@ class Executor:
             await self.admission.wait_until_idle()
 
     @asynccontextmanager
-    async def _sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+    async def sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+        """A sandbox of its own for the length of the block. Raises EngineError, NotFoundError."""
         try:
             sandbox = await self.engine.create(spec)
         except EngineError:
@@ -138,7 +140,8 @@ class Executor:
                 await sandbox.aclose()
 
     @contextmanager
-    def _killable(self, process: Process) -> Iterator[None]:
+    def killable(self, process: Process) -> Iterator[None]:
+        """Within the block `drain` ends the process."""
         self._processes.add(process)
         try:
             yield
@@ -152,7 +155,7 @@ class Executor:
         self.metrics.setup_seconds.observe(result.timings.setup_ms / 1000)
 
 
-async def _next(reports: AsyncIterator[ProcessEvent], wall_seconds: float) -> ProcessEvent:
+async def next_report(reports: AsyncIterator[ProcessEvent], wall_seconds: float) -> ProcessEvent:
     """The engine's next report. The engine holds the time limit; this only notices an engine that is gone."""
     try:
         with anyio.fail_after(wall_seconds + ENGINE_GRACE_SECONDS):

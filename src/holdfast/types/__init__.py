@@ -3,5 +3,7 @@
 Units are in the names; sizes are bytes, times are seconds unless a name says `_ms`.
 """
 
+from holdfast.types.caller import *  # noqa: F403
 from holdfast.types.grading import *  # noqa: F403 - every public name of both
+from holdfast.types.prebuild import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403
