@@ -4,8 +4,8 @@ import fcntl
 import ipaddress
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.network import can_give_network
 from holdfast.engines.local.unpacking import unpack
 from holdfast.engines.pooled import PooledEngine, Stocking
-from holdfast.errors import ConfigurationError, full_disk_is_ours
+from holdfast.errors import ConfigurationError, HostError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
@@ -23,7 +23,7 @@ from holdfast.prebuilds import Allowance, Prebuilder, PrebuildStore
 from holdfast.prebuilds.recipe import index_environment
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.telemetry import Metrics
-from holdfast.types import Capabilities, Limits
+from holdfast.types import Capabilities, Limits, Network
 
 SHARES_CEILING = 262_144
 
@@ -57,14 +57,22 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         grader=Grader(executor),
         keys=open_keys(settings),
         metrics=metrics,
-        prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings), unpack),
+        prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack),
     )
 
 
 @asynccontextmanager
 async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
     """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
-    async with LocalEngine.open(local_config(settings, metrics)) as engine:
+    config = local_config(settings, metrics)
+    async with AsyncExitStack() as stack:
+        try:
+            engine = await stack.enter_async_context(LocalEngine.open(config))
+        except HostError:
+            if settings.allow_network or settings.prebuild_network != "auto" or not config.allow_network:
+                raise
+            # Nobody has asked for a network, so a host that cannot give one is none to refuse.
+            engine = await stack.enter_async_context(LocalEngine.open(replace(config, allow_network=False)))
         yield engine
 
 
@@ -136,7 +144,7 @@ def builds_have_network(settings: Settings) -> bool:
     return settings.prebuild_network == "on"
 
 
-def allowance(settings: Settings) -> Allowance:
+def allowance(settings: Settings, capabilities: Capabilities) -> Allowance:
     """What builds get, and how much of what they make is kept. Raises ConfigurationError."""
     limits = bounds(settings).compiling.model_copy(
         update={
@@ -158,7 +166,7 @@ def allowance(settings: Settings) -> Allowance:
         most=settings.prebuild_count,
         max_age=timedelta(days=days) if days else None,
         interval=timedelta(hours=settings.cleanup_interval_hours),
-        networked=index if builds_have_network(settings) else None,
+        networked=index if builds_have_network(settings) and Network.FULL in capabilities.networks else None,
         certificates=certificates,
     )
 

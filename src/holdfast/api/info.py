@@ -95,7 +95,7 @@ async def health(request: Request) -> Response:
         enforced=Enforced(
             layers=sorted(capabilities.layers),
             limits=sorted(capabilities.limits),
-            networks=sorted(capabilities.networks),
+            networks=sorted(capabilities.networks if app.settings.allow_network else {Network.NONE}),
             cgroup=capabilities.cgroup,
             landlock=capabilities.landlock,
         ),

@@ -41,7 +41,8 @@ async def run(request: Request) -> Response:
     caller = caller_of(request)
 
     async def work(app: App, wanted: RunRequest) -> RunResult:
-        return await _run(app, await app.prebuilds.resolve(wanted, caller))
+        async with app.prebuilds.using(wanted, caller) as placed:
+            return await _run(app, placed)
 
     return await answer(request, _body_of_a_run, work)
 
@@ -100,8 +101,7 @@ async def run_stream(request: Request) -> Response:
 
 
 async def _stream(app: App, wanted: RunRequest, caller: Caller) -> AsyncGenerator[Event, None]:
-    placed = await app.prebuilds.resolve(wanted, caller)
-    async with aclosing(app.executor.stream(placed)) as events:
+    async with app.prebuilds.using(wanted, caller) as placed, aclosing(app.executor.stream(placed)) as events:
         async for event in events:
             yield event
 

@@ -10,13 +10,23 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from holdfast.app import open_app
+from holdfast.app import open_app, open_prebuilds
 from holdfast.errors import EngineError
 from holdfast.execution.names import check_path
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, find_language
-from holdfast.settings import load_settings
+from holdfast.settings import Settings, load_settings
 from holdfast.telemetry import configure_logging
-from holdfast.types import Artifact, CompiledEvent, ExitedEvent, File, OutputEvent, RunRequest, RunResult, Status
+from holdfast.types import (
+    OPERATOR,
+    Artifact,
+    CompiledEvent,
+    ExitedEvent,
+    File,
+    OutputEvent,
+    RunRequest,
+    RunResult,
+    Status,
+)
 
 _ENDINGS = {language.file_extension: name for name, language in reversed(LANGUAGES.items())} | {
     ".mjs": "node",
@@ -67,16 +77,23 @@ async def run(request: RunRequest, config: Path | None, *, as_json: bool, out: P
     # One run has no use for a stock.
     settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    wanted = {find_language(request.image).name}
-    async with open_app(settings, wanted) as app, aclosing(app.executor.stream(request)) as events:
-        async for event in events:
-            if isinstance(event, CompiledEvent) and not as_json:
-                print(event.compile.stdout + event.compile.stderr, end="", file=sys.stderr, flush=True)
-            if isinstance(event, OutputEvent) and not as_json:
-                _show(event)
-            if isinstance(event, ExitedEvent):
-                return _finish(event.result, as_json=as_json, out=out)
+    async with open_app(settings, {language_of(request, settings)}) as app:
+        using = app.prebuilds.using(request, OPERATOR)
+        async with using as placed, aclosing(app.executor.stream(placed)) as events:
+            async for event in events:
+                if isinstance(event, CompiledEvent) and not as_json:
+                    print(event.compile.stdout + event.compile.stderr, end="", file=sys.stderr, flush=True)
+                if isinstance(event, OutputEvent) and not as_json:
+                    _show(event)
+                if isinstance(event, ExitedEvent):
+                    return _finish(event.result, as_json=as_json, out=out)
     raise EngineError("The sandbox ended without a verdict.")
+
+
+def language_of(request: RunRequest, settings: Settings) -> str:
+    """The language a request runs in, also in a prebuilt environment. Raises UnknownLanguageError."""
+    record = open_prebuilds(settings).find(request.image)
+    return find_language(request.image if record is None else record.base_image).name
 
 
 def _finish(result: RunResult, *, as_json: bool, out: Path | None) -> int:

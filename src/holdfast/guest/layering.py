@@ -3,8 +3,6 @@
 Only a guest that is locked in may do this: what a layer holds was made by a build nobody trusts.
 """
 
-from __future__ import annotations
-
 import sys
 
 VARIABLE = "PYTHONPATH"

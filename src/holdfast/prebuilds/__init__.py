@@ -7,7 +7,8 @@ tag again makes another layer, and the old one stays until its last run is over.
 import hashlib
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,7 @@ from holdfast.languages import LANGUAGES, SEED_PREFIX, find_language
 from holdfast.prebuilds.building import Build, Unpack, perform
 from holdfast.prebuilds.recipe import command
 from holdfast.prebuilds.store import Fresh, PrebuildStore, Record
-from holdfast.prebuilds.wanted import Wanted, checked, checked_spec, is_tag, tag_of, this_python
+from holdfast.prebuilds.wanted import Wanted, checked, checked_spec, tag_of, this_python
 from holdfast.types import (
     PREBUILT_PREFIX,
     BuiltEvent,
@@ -55,7 +56,9 @@ __all__ = ["Allowance", "PrebuildStore", "Prebuilder"]
 
 MAX_WAITING = 8
 BUILDS_AT_ONCE = 2
+SWEEP_SECONDS = 300.0
 LOCK_POLL_SECONDS = 0.1
+LEAVING_POLL_SECONDS = 0.05
 _NO_NETWORK = " The build had no network; the operator gives builds one with HOLDFAST_PREBUILD_NETWORK=on."
 
 
@@ -83,6 +86,7 @@ class Prebuilder:
         self._unpack = unpack
         self._turns = anyio.Semaphore(BUILDS_AT_ONCE)
         self._group: TaskGroup | None = None
+        self._in_use: Counter[str] = Counter()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -90,7 +94,8 @@ class Prebuilder:
         failure: Exception | None = None
         async with anyio.create_task_group() as group:
             self._group = group
-            group.start_soon(self._keep_clean)
+            group.start_soon(self._every, timedelta(seconds=SWEEP_SECONDS), self._sweep)
+            group.start_soon(self._every, self._allowance.interval, self._remove_old)
             try:
                 yield
             except Exception as error:
@@ -101,15 +106,20 @@ class Prebuilder:
         if failure is not None:
             raise failure
 
-    async def _keep_clean(self) -> None:
+    async def _every(self, interval: timedelta, work: Callable[[], Awaitable[object]]) -> None:
         while True:
             try:
-                await run_sync(self._store.sweep)
-                if self._allowance.max_age is not None:
-                    await self._remove_unused(self._allowance.max_age)
+                await work()
             except OSError as error:
                 structlog.get_logger().warning("prebuilt environments could not be cleaned up", reason=error.strerror)
-            await anyio.sleep(self._allowance.interval.total_seconds())
+            await anyio.sleep(interval.total_seconds())
+
+    async def _sweep(self) -> None:
+        await run_sync(self._store.sweep)
+
+    async def _remove_old(self) -> None:
+        if self._allowance.max_age is not None:
+            await self._remove_unused(self._allowance.max_age)
 
     async def build(self, request: PrebuildRequest, caller: Caller) -> Prebuild:
         """Make a prebuilt environment, in place of one that has the tag. Raises what `stream` raises."""
@@ -225,8 +235,7 @@ class Prebuilder:
         return await self._remove_unused(timedelta(days=max_age_days))
 
     async def _remove_unused(self, max_age: timedelta) -> PrebuildsRemoved:
-        since = datetime.now(UTC) - max_age
-        unused = [record for record in self._store.records() if self._store.last_used(record) <= since]
+        unused = await run_sync(self._store.unused, max_age)
         for record in unused:
             await self._remove(record)
         return PrebuildsRemoved(removed=tuple(PREBUILT_PREFIX + record.tag for record in unused), count=len(unused))
@@ -243,14 +252,34 @@ class Prebuilder:
             self._group.start_soon(self._take_away, layer)
 
     async def _take_away(self, layer: str) -> None:
+        while self._in_use[layer]:  # noqa: ASYNC110  # runs come and go
+            await anyio.sleep(LEAVING_POLL_SECONDS)
+        del self._in_use[layer]
         await self._executor.engine.forget(layer)
-        await run_sync(self._store.sweep)
+        await self._sweep()
 
-    async def resolve(self, request: RunRequest, caller: Caller) -> RunRequest:
+    @asynccontextmanager
+    async def using(self, request: RunRequest, caller: Caller) -> AsyncIterator[RunRequest]:
         """The request with what its image means: a language and, for a prebuilt environment, its layer.
 
-        With a `prebuild_spec`, one that is missing is built first. Raises what `stream` raises.
+        With a `prebuild_spec`, one that is missing is built first. What it uses stays until the end of the block.
+        Raises what `stream` raises.
         """
+        placed = await self._resolved(request, caller)
+        if not placed.layer:
+            yield placed
+            return
+        hold = self._store.hold(placed.layer)
+        if hold is None:
+            raise NotFoundError("That prebuilt environment was deleted just now.", field="image")
+        self._in_use[placed.layer] += 1
+        try:
+            yield placed
+        finally:
+            self._in_use[placed.layer] -= 1
+            os.close(hold)
+
+    async def _resolved(self, request: RunRequest, caller: Caller) -> RunRequest:
         is_language = request.image.removeprefix(SEED_PREFIX) in LANGUAGES
         if request.prebuild_spec is not None:
             tag = self._spec_tag(request, request.prebuild_spec) if is_language else tag_of(request.image)
@@ -301,8 +330,7 @@ class Prebuilder:
         return record
 
     def _known(self, name: str, caller: Caller) -> Record | None:
-        tag = name.removeprefix(PREBUILT_PREFIX)
-        record = self._store.get(tag) if is_tag(tag) else None
+        record = self._store.find(name)
         return record if record is not None and _may_use(caller, record) else None
 
 

@@ -10,11 +10,12 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from holdfast.prebuilds.wanted import is_tag
 from holdfast.types import PREBUILT_PREFIX, Frozen, Prebuild
 
 _RECORD, _USED = ".json", ".used"
@@ -57,6 +58,11 @@ class PrebuildStore:
         except (OSError, ValidationError):
             return None
 
+    def find(self, image: str) -> Record | None:
+        """The record that the `image` of a run names: its tag, or that with the prefix of prebuilt environments."""
+        tag = image.removeprefix(PREBUILT_PREFIX)
+        return self.get(tag) if is_tag(tag) else None
+
     def seen(self, record: Record) -> Prebuild:
         """A record, as it is told."""
         return Prebuild(
@@ -77,6 +83,11 @@ class PrebuildStore:
             used = (self._records / f"{record.tag}{_USED}").stat().st_mtime
             return max(record.created, datetime.fromtimestamp(used, UTC))
         return record.created
+
+    def unused(self, max_age: timedelta) -> list[Record]:
+        """Those that were last used so long ago, or longer."""
+        since = datetime.now(UTC) - max_age
+        return [record for record in self.records() if self.last_used(record) <= since]
 
     def touch(self, record: Record) -> None:
         """Note that it is used now."""
@@ -121,6 +132,19 @@ class PrebuildStore:
 
     def _named(self) -> set[str]:
         return {record.layer for record in self.records()}
+
+    def hold(self, layer: str) -> int | None:
+        """A descriptor that keeps a layer from being removed until it is closed, also by others; None if it is gone."""
+        try:
+            fd = os.open(self.layers / layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        return fd
 
     def try_lock(self, tag: str) -> int | None:
         """A descriptor that makes the caller the only builder of a tag until it is closed; None if there is one."""
