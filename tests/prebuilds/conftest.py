@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from holdfast.app import App
+from holdfast.app import App, local_config
+from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.settings import load_settings
+from holdfast.telemetry import Metrics
 from holdfast.types import OPERATOR, Prebuild, PrebuildRequest, RunRequest, RunResult
-from tests.conftest import local_app
+from tests.conftest import ABSENT, absent, local_app
 
 
 class Workshop:
@@ -25,7 +27,7 @@ class Workshop:
 
     def found(self) -> list[str]:
         """Everything where layers are kept, finished or not."""
-        return sorted(path.name for path in self.layers.glob("*")) + sorted(p.name for p in self.layers.glob(".*"))
+        return sorted(path.name for path in self.layers.glob("*"))
 
     async def build(self, tag: str, script: str, **given: Any) -> Prebuild:
         return await self.app.prebuilds.build(PrebuildRequest(tag=tag, setup_script=script, **given), OPERATOR)
@@ -44,9 +46,15 @@ async def opened(folder: Path, **overrides: Any) -> AsyncIterator[Workshop]:
         yield Workshop(app)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(scope="module")
+async def usual(anyio_backend: str) -> LocalConfig:
+    """The operator's configuration of the local engine, known to work here."""
+    wanted = local_config(load_settings({"pool_size": 0}), Metrics())
+    try:
+        async with LocalEngine.open(wanted):
+            return wanted
+    except ABSENT as error:
+        absent("local", error)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 import sys
+from contextlib import contextmanager
 
 from holdfast.guest.syscalls import open_beneath
 
@@ -52,6 +53,16 @@ def check_link(path: bytes, target: bytes) -> None:
         raise Refused(f"the link {shown(path)} leads out of the layer, to {shown(target)}")
 
 
+@contextmanager
+def _naming(path: bytes) -> Iterator[None]:
+    """Say which file it was that could not be read."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or "").removeprefix("openat2: ")
+        raise Refused(f"{shown(path)} in the layer cannot be read: {reason}") from error
+
+
 class Packer:
     """Writes everything below a directory, in an order in which it can be made again."""
 
@@ -65,7 +76,8 @@ class Packer:
         pending = [b""]
         while pending:
             path = pending.pop()
-            directory = open_beneath(self._root, os.fsdecode(path) or ".", _DIRECTORY_FLAGS)
+            with _naming(path):
+                directory = open_beneath(self._root, os.fsdecode(path) or ".", _DIRECTORY_FLAGS)
             try:
                 for name in sorted(map(os.fsencode, os.listdir(directory)), reverse=True):
                     child = path + b"/" + name if path else name
@@ -95,7 +107,8 @@ class Packer:
             raise Refused(f"{shown(path)} is neither a file, a directory nor a link")
         executable = bool(found.st_mode & 0o111)
         self._write(ENTRY.pack(FILE, executable, len(path), changed, found.st_size) + path)
-        self._put_content(directory, name, found.st_size)
+        with _naming(path):
+            self._put_content(directory, name, found.st_size)
         return False
 
     def _put_content(self, directory: int, name: bytes, size: int) -> None:

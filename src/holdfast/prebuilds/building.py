@@ -93,7 +93,8 @@ def _check(run: Run, log: str, hint: str) -> None:
     why = _WHY.get(result.status, f"the setup script ended with exit code {result.exit_code}")
     last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
     said = f"; its last line: {last[:500].rstrip('.')}" if last else ""
-    raise BuildFailedError(f"Build failed: {why}{said}.{hint}", log=log)
+    advice = hint if result.status is Status.FAILED else ""
+    raise BuildFailedError(f"Build failed: {why}{said}.{advice}", log=log)
 
 
 async def _packed(executor: Executor, sandbox: Sandbox, most: int) -> AsyncGenerator[bytes, None]:
