@@ -34,7 +34,7 @@ async def inside(
 ) -> AsyncIterator[Inside]:
     layers: Path = tmp_path_factory.mktemp("layers")
     (layers / "finished").mkdir()
-    async with LocalEngine.open(replace(usual, layers=layers)) as engine:
+    async with LocalEngine.open(replace(usual, layers=layers, state_dir=layers.parent)) as engine:
         yield Inside(engine, request.param)
 
 
