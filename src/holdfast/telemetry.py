@@ -71,6 +71,12 @@ class Metrics:
             ["passed"],
             registry=self.registry,
         )
+        self.builds = Counter(
+            "holdfast_builds",
+            "Builds of prebuilt environments that ended, by whether there is one now.",
+            ["ready"],
+            registry=self.registry,
+        )
         self.running = Gauge("holdfast_running", "Runs that hold a place now.", registry=self.registry)
         self.queued = Gauge("holdfast_queued", "Runs that wait for a place now.", registry=self.registry)
         self.pool_stock = Gauge("holdfast_pool_stock", "Sandboxes that wait for a run.", registry=self.registry)

@@ -16,7 +16,7 @@ from holdfast.app import open_app
 from holdfast.cli import running
 from holdfast.settings import load_settings
 from holdfast.telemetry import configure_logging
-from holdfast.types import GradeRequest, GradeResult, RunRequest, Status, Verdict
+from holdfast.types import OPERATOR, GradeRequest, GradeResult, RunRequest, Status, Verdict
 
 MAX_SHOWN_CHARACTERS = 60
 NOT_PASSED = 1
@@ -59,8 +59,8 @@ async def grade(request: GradeRequest, config: Path | None, *, as_json: bool) ->
     """Grade it, show the verdicts, and return the exit code: 0 when all passed."""
     settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    async with open_app(settings) as app:
-        result = await app.grader.grade(request)
+    async with open_app(settings) as app, app.prebuilds.using(request, OPERATOR) as placed:
+        result = await app.grader.grade(placed)
     if as_json:
         print(result.model_dump_json(indent=2))
     else:

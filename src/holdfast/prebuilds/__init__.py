@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import anyio
 import structlog
@@ -53,6 +54,8 @@ from holdfast.types import (
 )
 
 __all__ = ["Allowance", "PrebuildStore", "Prebuilder"]
+
+R = TypeVar("R", bound=RunRequest)
 
 MAX_WAITING = 8
 BUILDS_AT_ONCE = 2
@@ -148,7 +151,7 @@ class Prebuilder:
     async def _build(
         self, wanted: Wanted, caller: Caller, *, only_if_missing: bool = False
     ) -> AsyncGenerator[Event | BuiltEvent, None]:
-        async with self._turn(wanted.tag):
+        async with self._turn(wanted.tag), self._counted():
             known = self._store.get(wanted.tag)
             if known is not None and only_if_missing:
                 return
@@ -164,6 +167,15 @@ class Prebuilder:
             if known is not None:
                 await self._retire(known.layer)
         yield BuiltEvent(seq=seq + 1, prebuild=self._store.seen(record))
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        ready = False
+        try:
+            yield
+            ready = True
+        finally:
+            self._executor.metrics.builds.labels("yes" if ready else "no").inc()
 
     @asynccontextmanager
     async def _turn(self, tag: str) -> AsyncIterator[None]:
@@ -259,7 +271,7 @@ class Prebuilder:
         await self._sweep()
 
     @asynccontextmanager
-    async def using(self, request: RunRequest, caller: Caller) -> AsyncIterator[RunRequest]:
+    async def using(self, request: R, caller: Caller) -> AsyncIterator[R]:
         """The request with what its image means: a language and, for a prebuilt environment, its layer.
 
         With a `prebuild_spec`, one that is missing is built first. What it uses stays until the end of the block.
@@ -279,7 +291,7 @@ class Prebuilder:
             self._in_use[placed.layer] -= 1
             os.close(hold)
 
-    async def _resolved(self, request: RunRequest, caller: Caller) -> RunRequest:
+    async def _resolved(self, request: R, caller: Caller) -> R:
         is_language = request.image.removeprefix(SEED_PREFIX) in LANGUAGES
         if request.prebuild_spec is not None:
             tag = self._spec_tag(request, request.prebuild_spec) if is_language else tag_of(request.image)
@@ -313,7 +325,7 @@ class Prebuilder:
             raise NotFoundError("That prebuilt environment was deleted just now.", field="image")
         return record
 
-    def _placed(self, request: RunRequest, record: Record) -> RunRequest:
+    def _placed(self, request: R, record: Record) -> R:
         if record.python != this_python():
             raise RuntimeNotAvailableError(
                 f"The prebuilt environment '{record.tag}' was made for Python {record.python}, and this server has "
