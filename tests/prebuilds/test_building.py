@@ -94,7 +94,6 @@ async def test_a_compiled_program_has_the_layer_while_it_is_compiled_and_while_i
     )
     code = 'package main\nimport ("fmt"; "os/exec")\n'
     code += 'func main() { out, _ := exec.Command("hi").Output(); fmt.Print(string(out)) }'
-    code += 'func main() { out, _ := exec.Command("hi").Output(); fmt.Print(string(out)) }'
     assert (await workshop.run(code, "gopher")).stdout == "from the layer\n"
     assert (await workshop.run(code, "go")).stdout == ""
 

@@ -91,5 +91,5 @@ async def test_draining_ends_a_build(workshop: Workshop) -> None:
         group.start_soon(build)
         await until(lambda: len(processes_with(marker)) == 1)
         await workshop.app.executor.drain(0.1)
-    assert failures == ["BuildFailedError"]
+    assert failures == ["ShuttingDownError"]
     assert workshop.found() == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.engines import Command, Exited, Output, Sandbox, SandboxSpec
-from holdfast.errors import BuildFailedError, EngineError
+from holdfast.errors import BuildFailedError, EngineError, ShuttingDownError
 from holdfast.execution import Executor, next_report
 from holdfast.execution.record import Run
 from holdfast.prebuilds.recipe import PACK
@@ -59,6 +59,8 @@ async def perform(executor: Executor, build: Build) -> AsyncGenerator[Event, Non
                     if isinstance(event, OutputEvent):
                         _note(log, event.text)
                     yield event
+            if run.exited is not None and run.exited.reason == "killed" and executor.admission.draining:
+                raise ShuttingDownError("The server is shutting down and has ended the build.")
             _check(run, "".join(log)[-LOG_CHARACTERS:], build.hint)
             async with aclosing(_packed(executor, sandbox, build.max_bytes + _HEAD_ROOM)) as pieces:
                 build.size_bytes = await build.unpack(pieces, build.directory, build.max_bytes)

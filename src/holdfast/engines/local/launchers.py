@@ -117,6 +117,7 @@ class Launchers:
             layered = self._layered[layer] = Layered(self._hold(layer))
         layered.last_used = _now()
         async with layered.starting:
+            self._still(layer, layered)
             if PLAIN not in layered.keepers:
                 await self._start_plain(layer, layered)
         if profile in self._profiles and profile not in layered.keepers and layer != NEW_LAYER:
@@ -133,7 +134,17 @@ class Launchers:
                 del self._layered[layer]
             await layered.aclose()
             raise EngineError(f"The launcher of a prebuilt environment did not start: {error}.") from error
+        try:
+            self._still(layer, layered)
+        except EngineError:
+            await keeper.aclose()
+            raise
         layered.keep(PLAIN, keeper)
+
+    def _still(self, layer: str, layered: Layered) -> None:
+        """Raises EngineError when it was given up while somebody waited for it."""
+        if self._layered.get(layer) is not layered:
+            raise EngineError("The launcher of a prebuilt environment has ended; try again.")
 
     def _hold(self, layer: str) -> int | None:
         if layer == NEW_LAYER:
@@ -157,6 +168,8 @@ class Launchers:
         layered = self._layered.pop(layer, None)
         if layered is not None:
             await layered.aclose()
+        # It is never made again, and without a record nobody asks for it.
+        self._gone.discard(layer)
 
     async def _tend(self) -> None:
         while True:
