@@ -38,6 +38,7 @@ def needs_language(runtimes: Mapping[str, str | None], name: str) -> None:
 
 
 def absent(kind: str, error: Exception) -> NoReturn:
+    """Skip, unless this machine is expected to have it."""
     reason = f"the engine '{kind}' is absent: {error}"
     if kind in EXPECTED:
         pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")

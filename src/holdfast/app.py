@@ -18,9 +18,10 @@ from holdfast.errors import ConfigurationError, HostError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
-from holdfast.languages import DATA_PROFILE, LANGUAGES
+from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
 from holdfast.prebuilds import Allowance, Prebuilder, PrebuildStore
 from holdfast.prebuilds.recipe import index_environment
+from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits, Network
@@ -38,6 +39,7 @@ class App:
     keys: KeyStore
     metrics: Metrics
     prebuilds: Prebuilder
+    sessions: SessionManager
 
     @property
     def degraded(self) -> bool:
@@ -58,6 +60,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         keys=open_keys(settings),
         metrics=metrics,
         prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack),
+        sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
     )
 
 
@@ -80,7 +83,8 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Loc
 async def open_app(settings: Settings, languages: Collection[str] = LANGUAGES) -> AsyncIterator[App]:
     """Everything, for this process alone; nothing listens. Raises HostError, ConfigurationError.
 
-    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known.
+    With `pool_size` above 0, sandboxes are kept in stock. Of other languages than these nothing is known. There are no
+    sessions: those belong to the one server.
     """
     metrics = Metrics()
     async with open_engine(settings, metrics) as engine:
@@ -123,7 +127,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     refuse_an_open_door(settings, open_keys(settings))
     with _only_server(settings.state_dir):
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.prebuilds.open():
+        async with open_app(settings) as app, app.prebuilds.open(), app.sessions.open():
             yield app
 
 
@@ -168,6 +172,24 @@ def allowance(settings: Settings, capabilities: Capabilities) -> Allowance:
         interval=timedelta(hours=settings.cleanup_interval_hours),
         networked=index if builds_have_network(settings) and Network.FULL in capabilities.networks else None,
         certificates=certificates,
+    )
+
+
+def session_store(settings: Settings) -> SessionStore:
+    """Where sessions are remembered."""
+    return SessionStore(settings.state_dir / "sessions", settings.session_store)
+
+
+def session_ceilings(settings: Settings) -> Ceilings:
+    """How long sessions may live, and how many there may be."""
+    return Ceilings(
+        idle_seconds=settings.session_idle,
+        max_idle_seconds=settings.max_session_idle,
+        lifetime_seconds=settings.session_lifetime,
+        max_lifetime_seconds=settings.max_session_lifetime,
+        sessions=settings.max_sessions,
+        sessions_per_key=settings.max_sessions_per_key,
+        files_bytes=settings.session_files,
     )
 
 
@@ -277,8 +299,17 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         network_allow=settings.network_allow,
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
-        profiles={DATA_PROFILE: settings.warm_modules} if settings.warm_modules and settings.pool_size else {},
+        profiles=_profiles(settings),
         toolchains=settings.toolchains,
         layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,
     )
+
+
+def _profiles(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What launchers load in advance; one for a module that is not there would never come up."""
+    if not settings.pool_size:
+        return {}
+    chosen = {DATA_PROFILE: settings.warm_modules} if settings.warm_modules else {}
+    has_shell = any(settings.guest_environment.glob("lib/python*/site-packages/IPython"))
+    return chosen | ({SESSION_PROFILE: SESSION_MODULES} if has_shell and settings.max_sessions else {})

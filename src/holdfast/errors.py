@@ -11,12 +11,15 @@ A program that fails is a result (`types.Status`); only what is below is raised:
     │   ├── ForbiddenError             forbidden              403   no
     │   ├── NotFoundError              not_found              404   no
     │   │   └── UnknownLanguageError   unknown_language       404   no
+    │   ├── SessionBusyError           session_busy           409   yes
+    │   ├── SessionLostError           session_lost           410   no
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no
     │   └── InvalidFieldError          invalid_field          422   no
     │       ├── OverCeilingError       over_ceiling           422   no
     │       └── UnsupportedError       unsupported            422   no
     ├── QueueFullError                 queue_full             429   yes
+    ├── QuotaError                     quota                  429   no
     ├── EngineError                    engine_error           503   yes
     │   └── RuntimeNotAvailableError   runtime_not_available  503   no
     ├── ShuttingDownError              shutting_down          503   yes
@@ -107,6 +110,21 @@ class UnknownLanguageError(NotFoundError):
     http_status = 404
 
 
+class SessionBusyError(RequestError):
+    """The session runs something already; it runs one thing at a time."""
+
+    code = "session_busy"
+    http_status = 409
+    retryable = True
+
+
+class SessionLostError(RequestError):
+    """The session has ended before it was deleted; the sentence says why."""
+
+    code = "session_lost"
+    http_status = 410
+
+
 class TooLargeError(RequestError):
     """The body, the code or the files are above their byte limit."""
 
@@ -152,6 +170,13 @@ class QueueFullError(HoldfastError):
     def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaError(HoldfastError):
+    """The caller, or the server, has as many sessions as it may have."""
+
+    code = "quota"
+    http_status = 429
 
 
 class EngineError(HoldfastError):

@@ -1,4 +1,4 @@
-"""The Python environment that programs see: the server's interpreter with pandas, numpy, duckdb, pyarrow, matplotlib.
+"""The Python environment that programs see: the server's interpreter with pandas, duckdb, matplotlib, IPython, …
 
 It is not the server's own environment, so that none of the server's packages can be imported in a cell. It is built
 beside its place and renamed into it, so it is there completely or not at all.
@@ -80,7 +80,7 @@ def _build(path: Path, progress: Progress) -> None:
     try:
         progress(f"Making the environment of the programs with Python {sys.version.split()[0]}")
         _make_venv(building)
-        progress("Installing pandas, numpy, duckdb, pyarrow and matplotlib into it (about 400 MB)")
+        progress("Installing pandas, numpy, duckdb, pyarrow, matplotlib and IPython into it (about 400 MB)")
         _install_packages(building)
         _strip(building)
         progress("Compiling it")

@@ -8,6 +8,10 @@ from holdfast.errors import UnknownLanguageError
 
 DEFAULT_LANGUAGE = "python"
 DATA_PROFILE = "data"
+SESSION_PROFILE = "session"
+SESSION_MODULES = ("IPython.core.interactiveshell",)
+"""What is loaded in advance for sessions."""
+
 DATA_MODULES = ("numpy", "pandas", "duckdb", "pyarrow")
 """What is loaded in advance, under the profile `data`, unless the operator says otherwise."""
 

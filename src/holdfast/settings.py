@@ -158,6 +158,16 @@ class Settings(BaseModel):
     cleanup_max_age_days: Annotated[float, Field(ge=0, allow_inf_nan=False, le=36_500)] = _described(
         7.0, "Days after its last use that a prebuilt environment is removed; 0 keeps all."
     )
+    max_sessions: Annotated[int, Field(ge=0)] = _described(128, "Sessions open at the same time; 0 allows none.")
+    max_sessions_per_key: PositiveInt = _described(32, "Sessions one key may have open; admin keys have no such limit.")
+    session_idle: Positive = _described(600.0, "Seconds after which an unused session ends, when it does not say.")
+    max_session_idle: Positive = _described(3600.0, "Most seconds of idleness a session may ask for.")
+    session_lifetime: Positive = _described(3600.0, "Seconds after which a session ends, when it does not say.")
+    max_session_lifetime: Annotated[float, Field(gt=0, le=2_000_000)] = _described(
+        86400.0, "Longest lifetime a session may ask for."
+    )
+    session_files: Size = _described("64m", "What is kept of the files of one session, for when it is lost.")
+    session_store: Size = _described("1g", "What is kept of the files of all sessions together.")
 
     @property
     def guest_environment(self) -> Path:
@@ -178,6 +188,8 @@ class Settings(BaseModel):
             ("default_processes", self.default_processes, "max_processes", self.max_processes),
             ("default_open_files", self.default_open_files, "max_open_files", self.max_open_files),
             ("output_bytes", self.output_bytes, "max_output_bytes", self.max_output_bytes),
+            ("session_idle", self.session_idle, "max_session_idle", self.max_session_idle),
+            ("session_lifetime", self.session_lifetime, "max_session_lifetime", self.max_session_lifetime),
         )
         faults = [f"{low} must not be above {high}" for low, least, high, most in pairs if least > most]
         if faults:

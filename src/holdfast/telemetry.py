@@ -79,6 +79,10 @@ class Metrics:
         )
         self.running = Gauge("holdfast_running", "Runs that hold a place now.", registry=self.registry)
         self.queued = Gauge("holdfast_queued", "Runs that wait for a place now.", registry=self.registry)
+        self.sessions = Gauge("holdfast_sessions", "Sessions that are open now.", registry=self.registry)
+        self.sessions_lost = Counter(
+            "holdfast_sessions_lost", "Sessions that ended before they were deleted.", registry=self.registry
+        )
         self.pool_stock = Gauge("holdfast_pool_stock", "Sandboxes that wait for a run.", registry=self.registry)
         self.pool_taken = Counter(
             "holdfast_pool_taken",

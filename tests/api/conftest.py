@@ -33,7 +33,9 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[App]:
     async with aclosing(UnisolatedEngine()) as engine:
-        yield assemble(settings, engine, RUNTIMES, Metrics())
+        app = assemble(settings, engine, RUNTIMES, Metrics())
+        async with app.sessions.open():
+            yield app
 
 
 def client_of(app: App, **options: Any) -> httpx.AsyncClient:

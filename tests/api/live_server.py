@@ -17,7 +17,8 @@ async def main(state_dir: Path, overrides: dict[str, str]) -> None:
     configure_logging("error", "json")
     async with aclosing(UnisolatedEngine()) as engine:
         app = assemble(settings, engine, {"python": "3", "bash": "5"}, Metrics())
-        await answer(app, bound(settings.host, settings.port))
+        async with app.sessions.open():
+            await answer(app, bound(settings.host, settings.port))
 
 
 if __name__ == "__main__":

@@ -200,15 +200,36 @@ def f(x):
     assert "pa55word" not in told.model_dump_json()
 
 
-@pytest.mark.parametrize(
-    ("image", "code"),
-    [("bash", "read n; echo $((n * n))"), ("node", "console.log(Number(require('fs').readFileSync(0, 'utf8')) ** 2)")],
-)
+SQUARES = {
+    "bash": "read n; echo $((n * n))",
+    "node": "console.log(Number(require('fs').readFileSync(0, 'utf8')) ** 2)",
+    "deno": "console.log(Number(await new Response(Deno.stdin.readable).text()) ** 2)",
+    "bun": "console.log(Number(await Bun.stdin.text()) ** 2)",
+    "go": 'package main\nimport "fmt"\nfunc main() { var n int; fmt.Scan(&n); fmt.Println(n * n) }',
+    "rust": """
+fn main() {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    let n: i64 = line.trim().parse().unwrap();
+    println!("{}", n * n);
+}
+""",
+}
+
+
+@pytest.mark.parametrize(("image", "code"), SQUARES.items())
 async def test_other_languages_are_graded_by_what_they_write(app: App, image: str, code: str) -> None:
     needs_language(app.executor.runtimes, image)
     tests = fed("12\n", "144"), {"type": "output", "expected": "36"}, {"type": "function_call", "expected": 36}
     result = await grade(app, code, *tests, image=image, stdin="6\n")
     assert result.all_passed, result.test_results
+
+
+async def test_what_does_not_compile_fails_every_test_with_that_reason(app: App) -> None:
+    needs_language(app.executor.runtimes, "go")
+    result = await grade(app, "package main\nfunc main() {", fed("1", "1"), fed("2", "4"), image="go")
+    assert (result.status, result.all_passed) == (Status.COMPILE_FAILED, False)
+    assert {verdict.error for verdict in result.test_results} == {"The program does not compile."}
 
 
 async def test_what_looks_into_python_is_refused_for_other_languages(app: App) -> None:

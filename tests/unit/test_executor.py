@@ -15,7 +15,7 @@ from holdfast.execution import Admission, Executor
 from holdfast.settings import load_settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.unisolated import NO_ISOLATION, UnisolatedEngine
-from holdfast.types import Capabilities, ExitedEvent, Network, OutputEvent, RunRequest, StartedEvent, Status
+from holdfast.types import Capabilities, ExitedEvent, Network, OutputEvent, RunRequest, StartedEvent, Status, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -146,6 +146,15 @@ class LostProcess:
 
     async def kill(self) -> None:
         """It is gone already."""
+
+    async def send(self, data: bytes) -> None:
+        """Nobody reads it."""
+
+    async def interrupt(self) -> None:
+        """It is gone already."""
+
+    async def usage(self) -> Usage:
+        raise EngineError("The launcher is gone.")
 
 
 class LostSandbox:

@@ -75,7 +75,15 @@ def test_every_module_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
-ABOUT = {"guest/sql.py": {"duckdb"}}
+ABOUT = {
+    "guest/sql.py": {"duckdb"},
+    "guest/session.py": {
+        "IPython.core.displayhook",
+        "IPython.core.displaypub",
+        "IPython.core.interactiveshell",
+        "traitlets.config",
+    },
+}
 """Guest programs that are about a library of the programs' environment, which they run in."""
 
 

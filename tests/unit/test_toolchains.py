@@ -26,7 +26,7 @@ def fake(root: Path, name: str, *programs: str) -> Path:
         path = place / LANGUAGES[name].tools[program]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    (place / STAMP).write_text(toolchains._stamp(name))
+    (place / STAMP).write_text(toolchains._stamp(name, place))
     return place
 
 
@@ -62,12 +62,12 @@ def test_a_toolchain_of_somebody_else_is_bound_beside_its_place(tmp_path: Path) 
     place = tmp_path / "rust"
     place.mkdir()
     (place / toolchains.LINKED).symlink_to(theirs)
-    (place / STAMP).write_text(toolchains._stamp("rust"))
+    (place / STAMP).write_text(toolchains._stamp("rust", place))
     assert toolchains.binds(tmp_path)[1] == (str(theirs), f"{LANGUAGES_AT}/rust-toolchain")
     assert toolchains.links(tmp_path) == {"rustc": f"{LANGUAGES_AT}/rust-toolchain/bin/rustc"}
+    (theirs / "bin" / "rustc").write_text("another version")
+    assert not toolchains.is_ready(tmp_path, "rust")
     (theirs / "bin" / "rustc").unlink()
-    (theirs / "bin").rmdir()
-    theirs.rmdir()
     assert not toolchains.is_ready(tmp_path, "rust")
 
 

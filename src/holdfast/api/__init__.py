@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from holdfast import __version__
-from holdfast.api import info, prebuilds, pyquest, runs
+from holdfast.api import info, prebuilds, pyquest, runs, session_routes
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import MEDIA_TYPE, Problem, from_routing
 from holdfast.app import App
@@ -78,9 +78,10 @@ def create_api(holdfast: App) -> FastAPI:
 
 
 def _add_routes(api: FastAPI) -> None:
-    for path, endpoint, method, documented in (
+    rows: tuple[session_routes.Row, ...] = (
         ("/run", runs.run, "POST", _takes_a_run("application/json", "RunResult", "GradeRequest")),
         ("/run/stream", runs.run_stream, "POST", _takes_a_run("text/event-stream", "Event")),
+        *session_routes.ROUTES,
         ("/runtimes", info.runtimes, "GET", _answers("application/json", "Runtimes")),
         ("/images", info.runtimes, "GET", _answers("application/json", "Runtimes")),
         ("/health", info.health, "GET", _answers("application/json", "Health")),
@@ -100,7 +101,8 @@ def _add_routes(api: FastAPI) -> None:
         ("/prebuilds/{tag}", prebuilds.delete, "DELETE", _TAG | _answers("application/json", "PrebuildDeleted")),
         ("/pyquest/run", pyquest.run, "POST", _takes_a_run("application/json", "GradeResult", "PyQuestRequest")),
         ("/pyquest/health", pyquest.health, "GET", _answers("application/json", "PyQuestHealth")),
-    ):
+    )
+    for path, endpoint, method, documented in rows:
         api.add_api_route(
             path,
             endpoint,
@@ -134,13 +136,21 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
     if api.openapi_schema is None:
         schema = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
         _, models = models_json_schema(
-            [(model, "validation") for model in (*_MODELS, *_GRADING_MODELS, *_PREBUILD_MODELS)],
+            [
+                (model, "validation")
+                for model in (*_MODELS, *_GRADING_MODELS, *_PREBUILD_MODELS, *session_routes.MODELS)
+            ],
             ref_template=_REFERENCE,
         )
         events = [_reference(f"{name}Event") for name in ("Compiled", "Started", "Output", "Exited")]
         building = [_reference(f"{name}Event") for name in ("Started", "Output", "Built")]
         schema["components"] = {
-            "schemas": {**models["$defs"], "Event": {"oneOf": events}, "PrebuildEvent": {"oneOf": building}},
+            "schemas": {
+                **models["$defs"],
+                "Event": {"oneOf": events},
+                "PrebuildEvent": {"oneOf": building},
+                "SessionEvent": {"oneOf": [_reference(name) for name in session_routes.EVENTS]},
+            },
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
         }
         schema["security"] = [{"key": []}]
@@ -150,4 +160,6 @@ def _openapi(api: FastAPI) -> dict[str, Any]:
 
 def _cors(origins: tuple[str, ...]) -> Middleware:
     sent = ["X-API-Key", "Authorization"]
-    return Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=sent)
+    return Middleware(
+        CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "PUT", "DELETE"], allow_headers=sent
+    )

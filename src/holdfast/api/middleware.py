@@ -26,9 +26,6 @@ from holdfast.keys import ApiKey
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/pyquest/health"})
 """Paths that need no key and are answered while the server drains."""
 
-WITHOUT_BODY = frozenset({"/prebuilds/cleanup"})
-"""Paths that take none, so that none has to be declared."""
-
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -117,8 +114,8 @@ class Guard:
         self._check_key(scope)
         if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
-        if scope["method"] in _WITH_BODY and not _has_no_body(scope["path"], headers):
-            receive = self._checked_body(headers, receive)
+        if scope["method"] in _WITH_BODY:
+            receive = self._checked_body(scope["method"], headers, receive)
         await self.app(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
@@ -150,8 +147,8 @@ class Guard:
             raise ForbiddenError("That API key is not valid.")
         scope["state"]["key"] = found[0]
 
-    def _checked_body(self, headers: Headers, receive: Receive) -> Receive:
-        if _JSON.fullmatch(headers.get("content-type", "")) is None:
+    def _checked_body(self, method: str, headers: Headers, receive: Receive) -> Receive:
+        if not _may_be_anything(method, headers) and _JSON.fullmatch(headers.get("content-type", "")) is None:
             raise NotJsonError("The content type must be application/json.")
         limit = self.settings.max_body_bytes
         declared = headers.get("content-length", "0")
@@ -160,9 +157,10 @@ class Guard:
         return _limited(receive, limit)
 
 
-def _has_no_body(path: str, headers: Headers) -> bool:
-    declared = "content-type" in headers or "transfer-encoding" in headers
-    return path in WITHOUT_BODY and not declared and headers.get("content-length", "0") == "0"
+def _may_be_anything(method: str, headers: Headers) -> bool:
+    """A page elsewhere cannot send PUT without asking first; and no body at all has no type."""
+    empty = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    return method == "PUT" or (empty and "content-type" not in headers)
 
 
 def _parts(address: str) -> SplitResult:

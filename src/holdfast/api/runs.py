@@ -17,11 +17,21 @@ from holdfast.api.slices import SLICE_CHARACTERS, json_slices
 from holdfast.app import App
 from holdfast.errors import HoldfastError
 from holdfast.keys import ApiKey
-from holdfast.types import OPERATOR, BuiltEvent, Caller, Event, ExitedEvent, GradeRequest, RunRequest, RunResult
+from holdfast.types import (
+    OPERATOR,
+    BuiltEvent,
+    Caller,
+    Event,
+    ExitedEvent,
+    GradeRequest,
+    RunRequest,
+    RunResult,
+    SessionEvent,
+)
 
+AnyEvent = Event | SessionEvent | BuiltEvent
 T = TypeVar("T")
 Body = TypeVar("Body", bound=BaseModel)
-AnyEvent = Event | BuiltEvent
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
 """Something that runs beside the work and may cancel it."""
 
@@ -144,6 +154,11 @@ async def _unless(work: Callable[[], Awaitable[T]], *endings: Ending) -> T | Non
     if failure is not None:
         raise failure
     return outcome
+
+
+async def unless_the_client_leaves(request: Request, work: Callable[[], Awaitable[T]]) -> T | None:
+    """The outcome of `work`, or `None` when the client left first, which cancels it."""
+    return await _unless(work, _client_leaves(request.receive))
 
 
 def _client_leaves(receive: Receive) -> Ending:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from holdfast import __version__
+from holdfast.cli import session
 from holdfast.errors import HoldfastError, RequestError
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ prebuild = typer.Typer(
     help="Prebuilt environments: languages with packages and files of your own.", no_args_is_help=True
 )
 app.add_typer(prebuild, name="prebuild")
+app.add_typer(session.commands, name="session")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

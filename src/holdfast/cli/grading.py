@@ -59,7 +59,9 @@ async def grade(request: GradeRequest, config: Path | None, *, as_json: bool) ->
     """Grade it, show the verdicts, and return the exit code: 0 when all passed."""
     settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    async with open_app(settings) as app, app.prebuilds.using(request, OPERATOR) as placed:
+    images = {request.image, *(test.checker.image for test in request.tests or () if test.checker)}
+    names = {running.language_of(image, settings) for image in images}
+    async with open_app(settings, names) as app, app.prebuilds.using(request, OPERATOR) as placed:
         result = await app.grader.grade(placed)
     if as_json:
         print(result.model_dump_json(indent=2))

@@ -57,9 +57,9 @@ def build(
     if file == "-" and stdin == "-":
         raise typer.BadParameter("the program and its input cannot both come from stdin", param_hint="--stdin")
     body = {
-        "code": _text(file, "FILE"),
+        "code": text(file, "FILE"),
         "image": language or _language_of(file),
-        "stdin": _text(stdin, "--stdin") if stdin else "",
+        "stdin": text(stdin, "--stdin") if stdin else "",
         "environment": dict(_assignment(pair) for pair in env),
         "files": dict(_input_file(given) for given in files),
         **options,
@@ -77,7 +77,7 @@ async def run(request: RunRequest, config: Path | None, *, as_json: bool, out: P
     # One run has no use for a stock.
     settings = load_settings({"pool_size": 0}, config=config)
     configure_logging("warning", settings.log_format)
-    async with open_app(settings, {language_of(request, settings)}) as app:
+    async with open_app(settings, {language_of(request.image, settings)}) as app:
         using = app.prebuilds.using(request, OPERATOR)
         async with using as placed, aclosing(app.executor.stream(placed)) as events:
             async for event in events:
@@ -90,10 +90,10 @@ async def run(request: RunRequest, config: Path | None, *, as_json: bool, out: P
     raise EngineError("The sandbox ended without a verdict.")
 
 
-def language_of(request: RunRequest, settings: Settings) -> str:
-    """The language a request runs in, also in a prebuilt environment. Raises UnknownLanguageError."""
-    record = open_prebuilds(settings).find(request.image)
-    return find_language(request.image if record is None else record.base_image).name
+def language_of(image: str, settings: Settings) -> str:
+    """The language an image means, also in a prebuilt environment. Raises UnknownLanguageError."""
+    record = open_prebuilds(settings).find(image)
+    return find_language(image if record is None else record.base_image).name
 
 
 def _finish(result: RunResult, *, as_json: bool, out: Path | None) -> int:
@@ -151,7 +151,8 @@ def _bytes(path: str, hint: str) -> bytes:
         raise typer.BadParameter(f"'{path}' cannot be read: {error.strerror}", param_hint=hint) from None
 
 
-def _text(path: str, hint: str) -> str:
+def text(path: str, hint: str) -> str:
+    """What a file, or stdin for '-', says. Raises typer.BadParameter."""
     try:
         return _bytes(path, hint).decode()
     except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -82,6 +83,9 @@ async def answer(app: App, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=CONNECTION_SECONDS,
     )
+    # What is here now stays: a collection that walks through it would only make a request wait.
+    gc.collect()
+    gc.freeze()
     await Server(config, app).serve(sockets=[listener])
 
 

@@ -20,6 +20,9 @@ RESERVED = ".holdfast"
 NEW_LAYER = "+"
 """The layer of a sandbox that builds one: an empty directory it can write."""
 
+FRAMES_VARIABLE = "HOLDFAST_FRAMES"
+"""The environment variable that tells an interactive program the number of the descriptor for its frames."""
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
@@ -46,6 +49,9 @@ class Command:
     workspace, of files to hand back when everything has ended; together they are at most `artifact_bytes` long.
     `returns` are exact names of files to hand back for ourselves, each with the most bytes it may have; no pattern
     matches anything in `RESERVED`.
+
+    An `interactive` command keeps its stdin open for `Process.send`, and has one more descriptor (`FRAMES_VARIABLE`):
+    what it writes there comes out as the stream `frames`, after everything it had written to the others before.
     """
 
     argv: tuple[str, ...]
@@ -57,14 +63,26 @@ class Command:
     wall_seconds: float = 30.0
     executables: frozenset[str] = frozenset()
     returns: Mapping[str, int] = field(default_factory=dict)
+    interactive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
     """Bytes the program wrote."""
 
-    stream: Literal["stdout", "stderr"]
+    stream: Literal["stdout", "stderr", "frames"]
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The regular files of a workspace: size and a number that is another once a file has changed, by name.
+
+    `notes` are sentences about what was left out.
+    """
+
+    files: Mapping[str, tuple[int, int]]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +118,21 @@ class Process(Protocol):
         """End the whole process tree; the iterator still ends with `Exited` (reason `killed`)."""
         ...
 
+    async def send(self, data: bytes) -> None:
+        """Write to the stdin of an interactive command; one that has ended is not told."""
+        ...
+
+    async def interrupt(self) -> None:
+        """Send SIGINT to the command and those it started in its process group."""
+        ...
+
+    async def usage(self) -> Usage:
+        """What the sandbox has used since it was made, by the account of its trusted side. Raises EngineError."""
+        ...
+
 
 class Sandbox(Protocol):
-    """An isolated place with files. It has one owner and one life."""
+    """An isolated place with files. It has one owner and one life. Files go in and out also while a command runs."""
 
     id: str
     isolation: Isolation
@@ -131,6 +161,14 @@ class Sandbox(Protocol):
 
     async def read(self, path: str, *, max_bytes: int) -> bytes:
         """Read a regular file of the workspace. Raises NotFoundError, TooLargeError, EngineError."""
+        ...
+
+    async def list(self) -> Listing:
+        """The files of the workspace, as many as can be told. Raises EngineError."""
+        ...
+
+    async def remove(self, path: str) -> None:
+        """Remove a file of the workspace. Raises NotFoundError, InvalidFileNameError, EngineError."""
         ...
 
     async def aclose(self) -> None:

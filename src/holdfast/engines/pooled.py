@@ -18,8 +18,14 @@ from holdfast.types import Capabilities
 IDLE_SECONDS = 60.0
 """A shelf nobody asked for in this time shrinks to its standing stock."""
 
+LOOK_SECONDS = 2.0
+"""How often to look whether the engine can make more than before, such as when a launcher has come up."""
+
 RETRY_SECONDS = 1.0
 RATE_MEMORY_SECONDS = 2.0
+CALM_SECONDS = 0.01
+"""A shelf that is at least half full is refilled when nobody has asked for so long: making cells slows runs down."""
+
 COVER_SECONDS = 0.1
 """How long a shelf should last at the current rate without being refilled."""
 
@@ -38,6 +44,12 @@ class Shelf:
         """Take note of a request: an exponentially fading rate per second."""
         self.rate = self.rate_at(now) + 1 / RATE_MEMORY_SECONDS
         self.last_arrival = now
+
+    def calm_in(self, now: float, most: int) -> float:
+        """How many seconds refilling can wait."""
+        if 2 * len(self.stock) < self.wanted(now, most):
+            return 0.0
+        return max(0.0, self.last_arrival + CALM_SECONDS - now)
 
     def rate_at(self, now: float) -> float:
         return self.rate * math.exp((self.last_arrival - now) / RATE_MEMORY_SECONDS)
@@ -140,7 +152,9 @@ class PooledEngine:
             await self._discard()
             shelf = self._neediest()
             if shelf is None:
-                await _wait(self._changed, IDLE_SECONDS / 4)
+                await _wait(self._changed, LOOK_SECONDS)
+            elif pause := shelf.calm_in(_now(), self._stocking.most):
+                await _wait(self._changed, pause)
             elif not await self._add(shelf):
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -82,7 +82,7 @@ class Executor:
             async with self.admission.place():
                 run.mark()
                 if must_compile(request):
-                    built = await self._build(spec, command.files)
+                    built = await self.build(spec.language, command.files, spec.layer)
                     yield run.compiled(built.compile)
                     run.mark()
                     failure, command = built.failure, with_program(command, built.program)
@@ -91,12 +91,12 @@ class Executor:
                         async for event in events:
                             yield event
         last = run.finished() if failure is None else run.never_ran(failure)
-        self._count(spec.language, last.result)
+        self.count(spec.language, last.result)
         yield last
 
-    async def _build(self, spec: SandboxSpec, files: Mapping[str, bytes]) -> Built:
-        name = spec.language
-        return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files, spec.layer)
+    async def build(self, name: str, files: Mapping[str, bytes], layer: str = "") -> Built:
+        """The program these files mean in a compiled language. Raises EngineError, NotFoundError, StorageFullError."""
+        return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files, layer)
 
     async def _execute(self, run: Run, command: Command) -> AsyncGenerator[Event, None]:
         """A command in a sandbox of its own, up to its verdict, which `run` then has."""
@@ -126,7 +126,7 @@ class Executor:
 
     @asynccontextmanager
     async def sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
-        """A sandbox of its own for the length of the block. Raises EngineError, NotFoundError."""
+        """A sandbox for the length of the block. Raises UnsupportedError, EngineError, NotFoundError."""
         try:
             sandbox = await self.engine.create(spec)
         except EngineError:
@@ -141,14 +141,15 @@ class Executor:
 
     @contextmanager
     def killable(self, process: Process) -> Iterator[None]:
-        """Within the block `drain` ends the process."""
+        """For the length of the block, this process is ended when the drain has no more patience."""
         self._processes.add(process)
         try:
             yield
         finally:
             self._processes.discard(process)
 
-    def _count(self, language: str, result: RunResult) -> None:
+    def count(self, language: str, result: RunResult) -> None:
+        """Put a run that has ended into the metrics."""
         self.metrics.runs.labels(language, result.status.value).inc()
         self.metrics.run_seconds.labels(language).observe(result.usage.wall_seconds)
         self.metrics.queue_seconds.observe(result.timings.queue_ms / 1000)

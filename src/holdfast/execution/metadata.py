@@ -17,9 +17,10 @@ NOT_JSON = "The metadata was left out: it is not JSON; set it with the functions
 
 def read_metadata(returned: Mapping[str, bytes], notes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
     """The metadata of a run, and its notes with one more if what the program wrote cannot be used."""
-    about = f"{METADATA_FILE} "
-    if any(note.startswith(about) for note in notes):
-        return None, (*(note for note in notes if not note.startswith(about)), TOO_LARGE)
+    about = next((note for note in notes if note.startswith(f"{METADATA_FILE} ")), None)
+    if about is not None:
+        instead = TOO_LARGE if "larger" in about else NOT_JSON
+        return None, tuple(instead if note == about else note for note in notes)
     if METADATA_FILE not in returned:
         return None, notes
     try:

@@ -42,6 +42,11 @@ class Run:
         self._marks = [time.perf_counter()]
 
     @property
+    def wall_seconds(self) -> float:
+        """How long it may take."""
+        return self.spec.limits.wall_seconds
+
+    @property
     def flooded(self) -> bool:
         """Whether it wrote so much that it must be ended."""
         return self._stdout.flooded or self._stderr.flooded
@@ -74,6 +79,8 @@ class Run:
     def take(self, event: ProcessEvent) -> Iterator[OutputEvent]:
         """The events one report of the engine becomes; none when the output is beyond the cap."""
         if isinstance(event, Output):
+            if event.stream == "frames":
+                return
             yield from self._said(event.stream, self._captures[event.stream].feed(event.data))
             return
         self.exited = event

@@ -17,7 +17,7 @@ MAX_ENTRIES = 20_000
 MAX_ARTIFACTS = 1_000
 MAX_SECONDS = 5.0
 MAX_NAMES_BYTES = 256 << 10
-_CHUNK = 1 << 20
+_ANY_SIZE = 1 << 62
 _PIECE = 256 << 10
 RESERVED = ".holdfast"
 """The directory that is ours: what is in it is handed back by name only."""
@@ -86,37 +86,22 @@ def open_file(root: int, path: str, max_bytes: int) -> tuple[int, int]:
     return fd, found.st_size
 
 
-def read_file(root: int, path: str, max_bytes: int) -> bytes:
-    """The bytes of a regular file below `root`. Raises OSError as `open_file`."""
-    fd, _ = open_file(root, path, max_bytes)
-    try:
-        return _read_at_most(fd, max_bytes)
-    finally:
-        os.close(fd)
-
-
 def pieces(root: int, files: dict[str, int]) -> Iterator[bytes]:
     """The contents of files one after the other, in pieces, each file exactly as long as it was said to be."""
     for path, size in files.items():
         fd, _ = open_file(root, path, size)
         try:
-            while size > 0:
-                piece = os.read(fd, min(_PIECE, size)) or bytes(min(_PIECE, size))
-                size -= len(piece)
-                yield piece
+            yield from exactly(fd, size)
         finally:
             os.close(fd)
 
 
-def _read_at_most(fd: int, max_bytes: int) -> bytes:
-    chunks = []
-    while max_bytes > 0:
-        chunk = os.read(fd, min(_CHUNK, max_bytes))
-        if not chunk:
-            break
-        chunks.append(chunk)
-        max_bytes -= len(chunk)
-    return b"".join(chunks)
+def exactly(fd: int, size: int) -> Iterator[bytes]:
+    """So many bytes of a file, whatever a program does to it meanwhile: what it lost is zeros."""
+    while size > 0:
+        piece = os.read(fd, min(_PIECE, size)) or bytes(min(_PIECE, size))
+        size -= len(piece)
+        yield piece
 
 
 def pattern_pieces(pattern: str) -> list[str]:
@@ -185,6 +170,13 @@ def named(root: int, wanted: Mapping[str, int], notes: list[str]) -> dict[str, i
     return found
 
 
+def listing(root: int) -> tuple[list[tuple[str, int, int]], list[str]]:
+    """Name, size and time of the last change, in nanoseconds, of every regular file, and a note for each left out."""
+    collector = _Collector(root, [pattern_pieces("**")], _ANY_SIZE)
+    files, notes = collector.collect()
+    return [(path, size, collector.changed[path]) for path, size in files.items()], notes
+
+
 class _Collector:
     """One walk through a workspace, bounded in bytes, entries, depth and time."""
 
@@ -196,6 +188,7 @@ class _Collector:
         self._entries_left = MAX_ENTRIES
         self._deadline = time.monotonic() + MAX_SECONDS
         self._files: dict[str, int] = {}
+        self.changed: dict[str, int] = {}
         self._notes: list[str] = []
 
     def collect(self) -> tuple[dict[str, int], list[str]]:
@@ -252,6 +245,8 @@ class _Collector:
             fd, size = open_file(self._root, path, self._bytes_left)
         except OSError as error:
             return self._note(path, error.strerror or "unreadable")
+        # The time of change, unlike that of modification, is not the program's to set.
+        self.changed[path] = os.fstat(fd).st_ctime_ns
         os.close(fd)
         self._bytes_left -= size
         self._files[path] = size

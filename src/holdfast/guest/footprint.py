@@ -88,6 +88,10 @@ class Footprints:
             filters.remove(entry)
         _filters_mutated()
 
+    def has(self, name: str) -> bool:
+        """Whether the loading of the module `name` did anything."""
+        return bool(self._entries.get(name) or self._filters.get(name) or self._callbacks.get(name) or name in FRESH)
+
     def repeat(self, name: str, module: ModuleType) -> None:
         """Do again what the loading of the module `name` did."""
         for registry, key, value in self._entries.get(name, ()):

@@ -75,9 +75,13 @@ def enter(
         channel.send({"landlock": _landlock_holds()})
         if streams:
             _wait_as_program(config, channel, streams)
+        if config["warm_up"] and stash.modules:
+            preload.warm_up(stash)
         job = channel.receive()
         if job is None:
             os._exit(0)
+        # Its number may become one of the program's own.
+        channel.close()
         _start(job, stash)
     except BaseException as error:
         _give_up(channel, error)
@@ -152,11 +156,12 @@ def _landlock_holds() -> bool:
 
 
 def _start(job: Frame, stash: preload.Stash) -> None:
-    payload = job.payload or large_payload(job.fds[3:])
-    for target, fd in enumerate(job.fds[:3]):
-        os.dup2(fd, target)
-    syscalls.close_fds_from(3)
     header = job.header
+    streams = header["streams"]
+    payload = job.payload or large_payload(job.fds[streams:])
+    for target, fd in enumerate(job.fds[:streams]):
+        os.dup2(fd, target)
+    syscalls.close_fds_from(streams)
     try:
         for name, data in split_files(header["files"], payload).items():
             collect.write_file_by_name(name, data, collect.mode_of(name, header["executables"]))

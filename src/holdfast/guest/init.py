@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # the names of `signal` without its enums
 import _socket
-import errno
 import os
 import resource
 import select
 import time
 
-from holdfast.guest import building, collect, groups, guest, preload, syscalls
+from holdfast.guest import building, collect, filing, groups, guest, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, json_text, marshalled, split_files
 
 TYPE_CHECKING = False
@@ -128,8 +127,8 @@ class Init:
             if frame.header["op"] == "exec":
                 if self._exec(frame) is None:
                     return
-            elif frame.header["op"] != "kill":
-                self._answer_file_request(frame)
+            elif frame.header["op"] not in ("kill", "interrupt"):
+                self._answer(frame)
 
     def _send_ready(self, first: Guest) -> None:
         """Say what holds the guest; for a network, hand over the namespace that is to be joined to it."""
@@ -145,6 +144,8 @@ class Init:
         pid = os.fork()
         if pid == 0:
             ours.close()
+            # No object of ours may close a descriptor whose number has become one of the program's own.
+            self._channel.close()
             guest.enter(self._config, Channel(theirs), self._stash, streams, built=built)
             return None
         theirs.close()
@@ -271,7 +272,7 @@ class Init:
             if status is not None:
                 return status, reason
             reason = reason or self._overdue(deadline, cpu_limit)
-            if reason is None and self._asked_to_kill(poll, deadline, polling=cpu_limit is not None):
+            if reason is None and self._asked_to_kill(pid, poll, deadline, polling=cpu_limit is not None):
                 reason = "killed"
             if reason is not None:
                 _kill_everything()
@@ -285,8 +286,8 @@ class Init:
             return "cpu"
         return None
 
-    def _asked_to_kill(self, poll: select.poll, deadline: float, *, polling: bool) -> bool:
-        """Sleep until something happens; True when the server wants the program ended."""
+    def _asked_to_kill(self, pid: int, poll: select.poll, deadline: float, *, polling: bool) -> bool:
+        """Sleep until something happens, and do what the server asks; True when it wants the program ended."""
         seconds = max(0.0, deadline - time.monotonic())
         if polling:
             seconds = min(seconds, KILL_POLL_SECONDS)
@@ -296,6 +297,10 @@ class Init:
         frame = self._channel.receive()
         if frame is None:
             os._exit(0)
+        if frame.header["op"] == "interrupt":
+            os.killpg(pid, _signal.SIGINT)
+        elif frame.header["op"] != "kill":
+            self._answer(frame)
         return bool(frame.header["op"] == "kill")
 
     def _end_everything(self) -> None:
@@ -334,19 +339,11 @@ class Init:
         fields: dict[str, str | None] = self._config["cgroup_usage_fields"]
         return groups.read_counter(self._usage[key], fields[key])
 
-    def _answer_file_request(self, frame: Frame) -> None:
-        header = frame.header
-        try:
-            if header["op"] == "write":
-                collect.write_file(self._workspace, header["path"], frame.payload)
-                self._channel.send({"op": "done"})
-            else:
-                data = collect.read_file(self._workspace, header["path"], header["max_bytes"])
-                self._channel.send({"op": "done"}, data)
-        except (OSError, MemoryError) as error:
-            error = error if isinstance(error, OSError) else OSError(errno.ENOMEM, "no memory left in the sandbox")
-            name = errno.errorcode.get(error.errno or 0, "EIO")
-            self._channel.send({"op": "refused", "errno": name, "error": error.strerror or str(error)})
+    def _answer(self, frame: Frame) -> None:
+        if frame.header["op"] == "usage":
+            self._channel.send({"op": "done", "usage": self.usage_since((0.0, 0.0), 0, 0.0)})
+            return
+        filing.answer(self._workspace, frame, self._channel)
 
 
 def _read(path: str) -> bytes:

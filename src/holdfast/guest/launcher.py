@@ -62,6 +62,7 @@ def _prepare(started_with: set[str]) -> Launcher:
     guest.look_fresh(stash, started_with)
     gc.collect()
     gc.freeze()
+    syscalls.forget_library_pages()
     return launcher
 
 
@@ -131,6 +132,8 @@ class Launcher:
             self._fail(cell, error)
         if cell.pid == 0:
             os.close(go_write)
+            # Here and now, not when the object goes: the number may be one of the program's own by then.
+            self._server.close()
             self._join(cell)
             init.enter_cell(self._config | message, ends, go_read, files, self._stash)
             return True

@@ -14,13 +14,14 @@ import builtins
 import os
 import sys
 from _contextvars import copy_context
+from gc import freeze
 
 from holdfast.guest import ending
 from holdfast.guest.footprint import Footprints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -39,10 +40,26 @@ ADDED_TO_BUILTINS = {"open", "quit", "exit", "copyright", "credits", "license", 
 """What is not there when CPython begins to start, nor when it ends."""
 
 
+class Plan:
+    """All that the first of these imports brings along, worked out in advance: to look something up copies memory."""
+
+    def __init__(self, stash: Stash, name: str) -> None:
+        self.modules = {each: stash.modules[each] for each in stash.pulled_in_by(name)}
+        self.left = {each: module for each, module in stash.modules.items() if each not in self.modules}
+        links = [(stash.parent(each, self.modules), each.rpartition(".")[2]) for each in self.modules]
+        self.links = [
+            (package, child, module)
+            for (package, child), module in zip(links, self.modules.values(), strict=True)
+            if package is not None and vars(package).get(child) is not module
+        ]
+        self.footprints = [each for each in self.modules if stash.footprints.has(each)]
+
+
 class Stash:
     """The modules an interpreter `started` with, those `loaded` since, and of these the ones nobody has asked for yet.
 
-    For each, the names its loading asked for, in order, and its footprint.
+    For each, the names its loading asked for, in order, and its footprint. `plans` hold until the first has been asked
+    for; `before` is None until then.
     """
 
     def __init__(self) -> None:
@@ -56,19 +73,23 @@ class Stash:
         self.unseen: dict[str, None] = {}
         self.builtins: dict[str, Any] = {}
         self.top_level_names: frozenset[str] = frozenset()
-        self._plans: dict[str, list[str]] = {}
+        self.plans: dict[str, Plan] = {}
+        self.known: dict[str, ModuleType] = {}
+        self.before: dict[str, ModuleType] | None = None
 
     def prepare(self, names: Sequence[str]) -> None:
         """Work out what depends on everything: in a guest it would cost copies of memory."""
         self.top_level_names = frozenset({name.partition(".")[0] for name in self.modules} | self.absent)
-        self._plans = {name: self._pulled_in_by(name) for name in names}
+        self.plans = {name: Plan(self, name) for name in names}
+
+    def parent(self, name: str, visible: Mapping[str, ModuleType]) -> ModuleType | None:
+        """The package of a module, if it is visible and the one the module was loaded into."""
+        parent = name.rpartition(".")[0]
+        package = visible.get(parent) or self.started.get(parent)
+        return package if package is not None and package is self.known.get(parent) else None
 
     def pulled_in_by(self, name: str) -> list[str]:
         """Everything an import of `name` brings along, itself included, in the order of `sys.modules`."""
-        plan = self._plans.get(name)
-        return self._pulled_in_by(name) if plan is None else [each for each in plan if each in self.modules]
-
-    def _pulled_in_by(self, name: str) -> list[str]:
         found: list[str] = []
         seen: set[str] = set()
 
@@ -95,6 +116,7 @@ def load(names: Sequence[str], started_with: set[str]) -> Stash:
         stash.modules[name] = sys.modules.pop(name)
     stash.started = {name: sys.modules[name] for name in started_with if name != "__main__"}
     stash.loaded = dict(stash.modules)
+    stash.known = {**stash.started, **stash.loaded}
     for name, module in stash.modules.items():
         _detach(name, stash)
         _forget_lazy_names(name, module, stash)
@@ -125,6 +147,9 @@ def _detach(name: str, stash: Stash) -> None:
     """Without its parent's attribute, `from parent import name` is an import again, as it is before any loading."""
     parent, _, child = name.rpartition(".")
     package = stash.modules.get(parent) or sys.modules.get(parent)
+    if parent in stash.modules and name in stash.pulled_in_by(parent):
+        # Never seen without it.
+        return
     if package is not None and package.__dict__.get(child) is stash.modules[name]:
         delattr(package, child)
 
@@ -210,13 +235,17 @@ class StashLoader:
         module = self._stash.modules.get(spec.name)
         if module is None or not _is_of(module, spec):
             return self._load(spec)
-        names = self._stash.pulled_in_by(spec.name)
+        plan = self._stash.plans.get(spec.name) if self._stash.before is None else None
+        names = dict.fromkeys(self._stash.pulled_in_by(spec.name)) if plan is None else plan.modules
         if not self._is_ordinary(names):
             return self._replay(spec)
-        self._appear(names)
+        if plan is None:
+            self._appear(names)
+        else:
+            self._appear_as_planned(plan)
         return module
 
-    def _is_ordinary(self, names: Iterable[str]) -> bool:
+    def _is_ordinary(self, names: Mapping[str, object]) -> bool:
         """Whether importing one by one would find just these modules, and nobody would notice if it is not done."""
         if (sys.meta_path, sys.path_hooks, builtins.__import__) != self._ways:
             return False
@@ -224,17 +253,27 @@ class StashLoader:
         others = [entry for entry in sys.path if entry not in self._path]
         return (
             known == self._path
-            and not any(name in sys.modules for name in names)
+            and names.keys().isdisjoint(sys.modules.keys())
             and not any(is_shadowed(self._stash, entry) for entry in others)
         )
 
+    def _appear_as_planned(self, plan: Plan) -> None:
+        # The old dictionary stays alive, because to free it is to write to all it holds.
+        self._stash.before, self._stash.modules = self._stash.modules, plan.left
+        sys.modules.update(plan.modules)
+        for package, child, module in plan.links:
+            setattr(package, child, module)
+        for name in plan.footprints:
+            self._stash.footprints.repeat(name, plan.modules[name])
+
     def _appear(self, names: Iterable[str]) -> None:
+        self._stash.before = self._stash.modules
         modules = {name: self._stash.modules.pop(name) for name in names}
         sys.modules.update(modules)
         for name, module in modules.items():
-            parent, _, child = name.rpartition(".")
-            if parent in sys.modules and sys.modules[parent] is self._stash.loaded.get(parent):
-                setattr(sys.modules[parent], child, module)
+            package = self._stash.parent(name, sys.modules)
+            if package is not None:
+                setattr(package, name.rpartition(".")[2], module)
             self._stash.footprints.repeat(name, module)
 
     def _replay(self, spec: ModuleSpec) -> Any:
@@ -288,6 +327,24 @@ def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
     if stash.modules:
         bootstrap._load_unlocked = StashLoader(stash).load  # type: ignore[attr-defined]
     return taken
+
+
+def warm_up(stash: Stash) -> None:
+    """Use what is loaded once more, while nobody waits: this process then has its own copies of what it will write to.
+
+    It sees all modules meanwhile, and afterwards again only what a fresh interpreter has.
+    """
+    visible = set(sys.modules)
+    sys.modules.update(stash.loaded)
+    try:
+        for name in stash.plans:
+            exec(REHEARSALS.get(name, ""), {})  # noqa: S102  # our own text, above
+    except Exception:  # noqa: S110  # what does not work here will not work for the program either, and it can be told
+        pass
+    finally:
+        for name in sys.modules.keys() - visible:
+            del sys.modules[name]
+        freeze()
 
 
 def give_main(stash: Stash) -> None:

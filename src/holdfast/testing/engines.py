@@ -20,27 +20,43 @@ async def _unisolated() -> AsyncIterator[Engine]:
 async def _local() -> AsyncIterator[Engine]:
     """Every sandbox made on demand."""
     # Only `app` assembles the product; it is imported here so that the rest of `testing` does without it.
-    from holdfast.app import open_app
+    from holdfast.app import open_engine
     from holdfast.settings import load_settings
+    from holdfast.telemetry import Metrics
 
-    async with open_app(load_settings({"pool_size": 0})) as app:
-        yield app.executor.engine
+    async with open_engine(load_settings({"pool_size": 0}), Metrics()) as engine:
+        yield engine
 
 
 @asynccontextmanager
 async def _stocked() -> AsyncIterator[Engine]:
     """As a server has it: sandboxes wait in stock."""
-    from holdfast.app import open_app
+    from holdfast.app import open_engine, pooled
     from holdfast.settings import load_settings
+    from holdfast.telemetry import Metrics
 
-    async with open_app(load_settings()) as app:
-        yield app.executor.engine
+    settings, metrics = load_settings(), Metrics()
+    async with (
+        open_engine(settings, metrics) as engine,
+        pooled(engine, settings, await engine.runtimes(), metrics) as stocked,
+    ):
+        yield stocked
+
+
+@asynccontextmanager
+async def _sessioned() -> AsyncIterator[Engine]:
+    """The local engine, with every Python program inside a session."""
+    from holdfast.testing.sessioned import SessionedEngine
+
+    async with _stocked() as engine:
+        yield SessionedEngine(engine)
 
 
 OPENERS: dict[str, Callable[[], AbstractAsyncContextManager[Engine]]] = {
     "unisolated": _unisolated,
     "local": _local,
     "stocked": _stocked,
+    "sessioned": _sessioned,
 }
 
 

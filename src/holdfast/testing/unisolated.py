@@ -6,7 +6,6 @@ exit codes are read by shell convention, and only the process group is killed. N
 """
 
 import asyncio
-import glob
 import itertools
 import os
 import resource
@@ -17,13 +16,14 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import anyio
 
-from holdfast.engines import Command, Exited, Output, Process, ProcessEvent, SandboxSpec
+from holdfast.engines import FRAMES_VARIABLE, Command, Exited, Listing, Output, Process, ProcessEvent, SandboxSpec
 from holdfast.errors import EngineError, InvalidFileNameError, NotFoundError, TooLargeError, UnsupportedError
+from holdfast.testing.by_name import checked_name, collect, matches, read_named
 from holdfast.types import Capabilities, Isolation, Limits, Network, Usage
 
 TERM_GRACE_SECONDS = 2.0
@@ -147,6 +147,23 @@ class UnisolatedSandbox:
             raise TooLargeError(f"'{path}' is larger than {max_bytes} bytes.")
         return data
 
+    async def list(self) -> Listing:
+        """The files of the workspace, through links."""
+        found = {}
+        for name in matches(self._workspace, "**"):
+            status = os.stat(self._workspace / name)
+            found[name] = (status.st_size, status.st_mtime_ns)
+        return Listing(found)
+
+    async def remove(self, path: str) -> None:
+        """Remove a file by name. Raises NotFoundError, InvalidFileNameError."""
+        try:
+            (self._workspace / checked_name(path)).unlink()
+        except FileNotFoundError:
+            raise NotFoundError(f"There is no file '{path}' in the workspace.") from None
+        except OSError as error:
+            raise InvalidFileNameError(f"'{path}' cannot be removed: {error.strerror}.") from error
+
     async def aclose(self) -> None:
         """End what still runs. The files stay until the engine closes."""
         for process in tuple(self._running):
@@ -167,6 +184,7 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
         self._started = self._ended = time.monotonic()
         self._children = resource.getrusage(resource.RUSAGE_CHILDREN)
         self._report = -1
+        self._frames = -1
 
     async def start(self, environment: Mapping[str, str], foreign: frozenset[int]) -> None:
         """Start the program with the server's environment and descriptors, but those of whoever started the server."""
@@ -174,19 +192,22 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
         self._report, report_in = os.pipe()
         os.set_inheritable(report_in, True)
         os.set_blocking(self._report, False)
+        given = (report_in, *self._frames_end())
+        told = {FRAMES_VARIABLE: str(given[-1])} if self._command.interactive else {}
         try:
             await loop.subprocess_exec(
                 lambda: self,
                 *host_argv(self._command.argv),
                 cwd=self._workspace,
-                env={**os.environ, **environment, **self._command.environment},  # noqa: TID251 -- inherited on purpose
+                env={**os.environ, **environment, **self._command.environment, **told},  # noqa: TID251 -- inherited on purpose
                 start_new_session=True,
                 pass_fds=tuple(inheritable_descriptors() - foreign),
             )
         except OSError as error:
             raise EngineError(f"'{self._command.argv[0]}' could not be started: {error.strerror}.") from error
         finally:
-            os.close(report_in)
+            for descriptor in given:
+                os.close(descriptor)
         self._feed(self._command.stdin)
         self._timers.append(loop.call_later(self._command.wall_seconds, self._expire))
 
@@ -209,9 +230,61 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
             await self._over.wait()
         for timer in self._timers:
             timer.cancel()
+        self._close_frames()
         if self._report >= 0:
             os.close(self._report)
             self._report = -1
+
+    async def send(self, data: bytes) -> None:
+        """Write to its stdin."""
+        self._stdin().write(data)
+
+    async def interrupt(self) -> None:
+        """Send SIGINT to its process group."""
+        if not self._over.is_set():
+            self._signal(signal.SIGINT)
+
+    async def usage(self) -> Usage:
+        """What it has used, without its children: nothing else counts."""
+        return self._usage_of(*_cpu_seconds(self._transport.get_pid() if self._transport else 0))
+
+    def _frames_end(self) -> tuple[int, ...]:
+        """The program's end of the pipe for frames, if it gets one."""
+        if not self._command.interactive:
+            return ()
+        self._frames, frames_in = os.pipe()
+        os.set_inheritable(frames_in, True)
+        os.set_blocking(self._frames, False)
+        asyncio.get_running_loop().add_reader(self._frames, self._on_frames)
+        return (frames_in,)
+
+    def _on_frames(self) -> None:
+        try:
+            data = os.read(self._frames, 1 << 16)
+        except BlockingIOError:
+            return
+        for fd in (1, 2):
+            self._take_what_is_there(fd)
+        if data:
+            self._soon(Output("frames", data))
+        else:
+            self._close_frames()
+
+    def _take_what_is_there(self, fd: int) -> None:
+        transport = self._transport.get_pipe_transport(fd) if self._transport else None
+        with suppress(OSError, ValueError):
+            while transport and (data := os.read(transport.get_extra_info("pipe").fileno(), 1 << 16)):
+                self._soon(Output("stdout" if fd == 1 else "stderr", data))
+
+    def _soon(self, event: Output | None) -> None:
+        """In its turn: asyncio's own pipes are read before they are reported as well."""
+        asyncio.get_running_loop().call_soon(self._events.put_nowait, event)
+
+    def _close_frames(self) -> None:
+        if self._frames >= 0:
+            asyncio.get_running_loop().remove_reader(self._frames)
+            os.close(self._frames)
+            self._frames = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)
@@ -227,14 +300,21 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
             self._timers.append(asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._frames >= 0:
+            self._on_frames()
         self._over.set()
-        self._events.put_nowait(None)
+        self._soon(None)
 
     def _feed(self, stdin: bytes) -> None:
-        pipe = self._transport.get_pipe_transport(0) if self._transport else None
-        if isinstance(pipe, asyncio.WriteTransport):
-            pipe.write(stdin)
+        pipe = self._stdin()
+        pipe.write(stdin)
+        if not self._command.interactive:
             pipe.write_eof()
+
+    def _stdin(self) -> asyncio.WriteTransport:
+        pipe = self._transport.get_pipe_transport(0) if self._transport else None
+        assert isinstance(pipe, asyncio.WriteTransport)
+        return pipe
 
     def _expire(self) -> None:
         if self._over.is_set() or self._reason is not None:
@@ -272,10 +352,14 @@ class UnisolatedProcess(asyncio.SubprocessProtocol):
 
     def _usage(self) -> Usage:
         now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        user, system = now.ru_utime - self._children.ru_utime, now.ru_stime - self._children.ru_stime
+        return self._usage_of(max(0.0, user), max(0.0, system))
+
+    def _usage_of(self, user: float, system: float) -> Usage:
         return Usage(
             wall_seconds=self._ended - self._started,
-            cpu_user_seconds=max(0.0, now.ru_utime - self._children.ru_utime),
-            cpu_system_seconds=max(0.0, now.ru_stime - self._children.ru_stime),
+            cpu_user_seconds=user,
+            cpu_system_seconds=system,
             memory_peak_bytes=None,
             processes_peak=None,
             out_of_memory=False,
@@ -292,17 +376,16 @@ def inheritable_descriptors() -> frozenset[int]:
     return frozenset(found)
 
 
+def _cpu_seconds(pid: int) -> tuple[float, float]:
+    with suppress(OSError, ValueError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) / os.sysconf("SC_CLK_TCK"), int(fields[12]) / os.sysconf("SC_CLK_TCK")
+    return 0.0, 0.0
+
+
 def host_argv(argv: tuple[str, ...]) -> tuple[str, ...]:
     """The command on this host: `python` is the interpreter Holdfast runs on, without the user's packages."""
     return (sys.executable, "-s", *argv[1:]) if argv[0] == "python" else argv
-
-
-def checked_name(path: str) -> str:
-    """The name, if it can be one inside a workspace. Raises InvalidFileNameError."""
-    pure = PurePosixPath(path)
-    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\0" in path:
-        raise InvalidFileNameError(f"{path[:80]!r} is not a file name inside the workspace.", field="files")
-    return path
 
 
 def believed_code(report: int, returncode: int | None) -> int:
@@ -311,34 +394,3 @@ def believed_code(report: int, returncode: int | None) -> int:
         return int(os.read(report, 64).split()[0])
     code = returncode or 0
     return code if code >= 0 else SIGNAL_BASE - code
-
-
-def collect(workspace: Path, patterns: tuple[str, ...], max_bytes: int) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
-    """Read what the patterns match, by name, following links; a file above the cap is cut. Raises EngineError."""
-    found: dict[str, bytes] = {}
-    notes: list[str] = []
-    try:
-        for name in sorted({name for pattern in patterns for name in _matches(workspace, pattern)}):
-            room = max_bytes - sum(map(len, found.values()))
-            found[name] = _read_prefix(workspace / name, room)
-            if os.stat(workspace / name).st_size > room:
-                notes.append(f"The artifact '{name}' is larger than the {max_bytes} bytes that may be returned.")
-    except (OSError, RecursionError, ValueError) as error:
-        raise EngineError(f"The artifacts could not be read: {error}.") from error
-    return found, tuple(notes)
-
-
-def read_named(workspace: Path, wanted: Mapping[str, int]) -> Mapping[str, bytes]:
-    """Read files by name, each cut at its cap."""
-    return {name: _read_prefix(workspace / name, most) for name, most in wanted.items() if (workspace / name).is_file()}
-
-
-def _matches(workspace: Path, pattern: str) -> list[str]:
-    names = glob.glob(pattern, root_dir=workspace, recursive=True)
-    return [name for name in names if not os.path.isdir(workspace / name)]
-
-
-def _read_prefix(path: Path, size: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(size) or b""

@@ -41,7 +41,7 @@ def is_ready(root: Path, name: str) -> bool:
     """Whether the toolchain is complete and the one this version of Holdfast has pinned."""
     place = root / name
     try:
-        return (place / STAMP).read_text() == _stamp(name) and (not _linked(place) or (place / LINKED).exists())
+        return (place / STAMP).read_text() == _stamp(name, place)
     except OSError:
         return False
 
@@ -53,7 +53,7 @@ def _build(root: Path, name: str, progress: Progress) -> None:
     try:
         building.mkdir()
         RECIPES[name](Workshop(building, root, progress))
-        (building / STAMP).write_text(_stamp(name))
+        (building / STAMP).write_text(_stamp(name, building))
         replace(building, place)
     finally:
         os.umask(usual)
@@ -61,8 +61,14 @@ def _build(root: Path, name: str, progress: Progress) -> None:
     progress(f"Ready: {LANGUAGES[name].title}")
 
 
-def _stamp(name: str) -> str:
-    return json.dumps({"language": name, "pins": hashlib.sha256(pins(name)).hexdigest()})
+def _stamp(name: str, place: Path) -> str:
+    """Raises OSError when a compiler that somebody else installed is gone."""
+    stamp: dict[str, object] = {"language": name, "pins": hashlib.sha256(pins(name)).hexdigest()}
+    if name == "rust":
+        # Our SDK was compiled by this very compiler, and no other one could use it.
+        compiler = (place / LINKED / "bin/rustc" if _linked(place) else Path("/usr/bin/rustc")).stat()
+        stamp["compiler"] = [compiler.st_size, compiler.st_mtime_ns]
+    return json.dumps(stamp)
 
 
 def _linked(place: Path) -> bool:

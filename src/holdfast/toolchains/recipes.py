@@ -80,7 +80,7 @@ def _rust(shop: Workshop) -> None:
     sysroot = _rust_sysroot() or _debian_rust(shop)
     if shutil.which("cc") is None:
         _from_debian(shop, _DEBIAN_LINKER)
-    if not sysroot.is_relative_to("/usr"):
+    if sysroot != Path("/usr"):
         (shop.place / "toolchain").symlink_to(sysroot)
     shop.progress(f"Compiling the SDK for Rust with {sysroot}")
     with resources.as_file(_FILES / "guest/sdk/sdk.rs") as sdk:

@@ -4,6 +4,7 @@ Units are in the names; sizes are bytes, times are seconds unless a name says `_
 """
 
 from holdfast.types.caller import *  # noqa: F403
-from holdfast.types.grading import *  # noqa: F403 - every public name of both
+from holdfast.types.grading import *  # noqa: F403 - every public name of all of them
 from holdfast.types.prebuild import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403
+from holdfast.types.session import *  # noqa: F403

@@ -111,7 +111,7 @@ def test_reading_never_leaves_the_workspace(tmp_path: Path, root: int, path: str
     (tmp_path / "link").symlink_to("/etc")
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match=r".+"):
-        collect.read_file(root, path, 100)
+        collect.open_file(root, path, 100)
 
 
 def test_writing_makes_parents_and_never_follows_a_link(tmp_path: Path, root: int) -> None:

@@ -4,12 +4,12 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.engines import Command, Exited, SandboxSpec
-from holdfast.engines.local.connection import Connection, ConnectionLost
+from holdfast.engines import FRAMES_VARIABLE, Command, Exited, Listing, SandboxSpec
+from holdfast.engines.local.connection import Connection, ConnectionLost, Message
 from holdfast.engines.local.process import LocalProcess, Pipes
 from holdfast.errors import (
     EngineError,
@@ -25,7 +25,11 @@ from holdfast.types import Isolation, Limits, Usage
 VERDICT_GRACE_SECONDS = 10.0
 """How long after its time is up pid 1 may take to end everything and collect, before the launcher ends the cell."""
 
+ANSWER_SECONDS = 30.0
+"""How long a question about the files of a cell may take."""
+
 LOST_SECONDS = 2.0
+FRAMES_DESCRIPTOR = 3
 INLINE_BYTES = 64 << 10
 """Files that are larger together go as a descriptor: through two sockets they would be copied six times."""
 
@@ -87,6 +91,7 @@ class LocalSandbox:
         self._kill_cell = lines.kill
         self._started = started
         self._busy = asyncio.Lock()
+        self._asking = asyncio.Lock()
 
     @property
     def charged_bytes(self) -> int:
@@ -127,7 +132,7 @@ class LocalSandbox:
             _check_path(name)
         async with self._busy:
             early = self._take_started(command)
-            process = LocalProcess(early or Pipes(), lambda: self._connection.send_soon({"op": "kill"}))
+            process = LocalProcess(early or Pipes(interactive=command.interactive), self)
             supervisor: asyncio.Task[None] | None = None
             try:
                 await self._start(command, process.pipes, given_away=early is not None)
@@ -145,19 +150,25 @@ class LocalSandbox:
         started, self._started = self._started, None
         if started is None:
             return None
-        if command.argv[: len(started.serves)] == started.serves and not _needs_cold_start(command):
+        serves = command.argv[: len(started.serves)] == started.serves and not command.interactive
+        if serves and not _needs_cold_start(command):
             return started.pipes
         started.pipes.close()
         return None
 
     async def _start(self, command: Command, pipes: Pipes, *, given_away: bool) -> None:
         index, payload = join_files(dict(command.files))
+        environment = dict(command.environment)
+        if command.interactive:
+            environment[FRAMES_VARIABLE] = str(FRAMES_DESCRIPTOR)
+        streams = () if given_away else pipes.program_ends()
         header = {
             "op": "exec",
             "started": given_away,
             "job": {
                 "argv": command.argv,
-                "environment": dict(command.environment),
+                "environment": environment,
+                "streams": len(streams),
                 "files": index,
                 "executables": tuple(command.executables),
                 "rlimits": self._held_to.rlimits,
@@ -170,10 +181,9 @@ class LocalSandbox:
             "artifact_bytes": command.artifact_bytes,
             "returns": dict(command.returns),
         }
-        fds = () if given_away else pipes.program_ends()
         large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
-            await self._connection.send(header, *((payload, fds) if large is None else (b"", (*fds, large))))
+            await self._connection.send(header, *((payload, streams) if large is None else (b"", (*streams, large))))
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
         finally:
@@ -181,7 +191,7 @@ class LocalSandbox:
                 os.close(large)
         self._made_with = self._held_to
         pipes.given_away()
-        pipes.stdin.feed(command.stdin)
+        pipes.stdin.feed(command.stdin, last=not command.interactive)
 
     def _changes(self) -> dict[str, Any]:
         """What pid 1 has to turn, because it is not as the cell was made."""
@@ -225,6 +235,16 @@ class LocalSandbox:
         self._connection.close()
         self._kill_cell()
 
+    async def order(self, op: str) -> None:
+        """Tell pid 1 to kill or to interrupt what runs; a cell that is gone need not be told."""
+        with suppress(ConnectionLost):
+            await self._connection.send({"op": op})
+
+    async def usage(self) -> Usage:
+        """What the cell has used since it was made. Raises EngineError."""
+        answer, _ = await self._ask({"op": "usage"})
+        return _usage(answer["usage"])
+
     async def write(self, path: str, data: bytes) -> None:
         """Place a file in the workspace. Raises InvalidFileNameError, StorageFullError, EngineError."""
         _check_path(path)
@@ -233,19 +253,37 @@ class LocalSandbox:
     async def read(self, path: str, *, max_bytes: int) -> bytes:
         """Read a regular file. Raises NotFoundError, TooLargeError, InvalidFileNameError, EngineError."""
         _check_path(path)
-        return await self._ask({"op": "read", "path": path, "max_bytes": max_bytes}, b"")
+        _, data = await self._ask({"op": "read", "path": path, "max_bytes": max_bytes})
+        return data
 
-    async def _ask(self, header: dict[str, Any], payload: bytes) -> bytes:
-        async with self._busy:
+    async def list(self) -> Listing:
+        """The files of the workspace, as many as can be told. Raises EngineError."""
+        answer, _ = await self._ask({"op": "list"})
+        return Listing({path: (size, changed) for path, size, changed in answer["files"]}, tuple(answer["notes"]))
+
+    async def remove(self, path: str) -> None:
+        """Remove a file. Raises NotFoundError, InvalidFileNameError, EngineError."""
+        _check_path(path)
+        await self._ask({"op": "remove", "path": path})
+
+    async def _ask(self, header: dict[str, Any], payload: bytes = b"") -> Message:
+        """The answer to a question. Who stops waiting for one ends the cell: the next would get it."""
+        async with self._asking:
+            answered = False
             try:
-                await self._connection.send(header, payload)
-                answer, data = await self._connection.receive()
-            except ConnectionLost:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self._connection.send(header, payload)
+                    answer, data = await self._connection.answer()
+                answered = True
+            except (ConnectionLost, TimeoutError):
                 raise EngineError("The sandbox is gone.") from None
+            finally:
+                if not answered:
+                    self.abandon()
         if answer["op"] == "done":
-            return data
+            return answer, data
         error = _FILE_ERRORS.get(answer["errno"], InvalidFileNameError)
-        raise error(f"'{header['path'][:200]}': {answer['error']}.")
+        raise error(f"'{header.get('path', '.')[:200]}': {answer['error']}.")
 
     async def aclose(self) -> None:
         """End everything in the cell. Returns at once; `gone` tells when the kernel has finished."""
@@ -284,20 +322,12 @@ def _check_path(path: str) -> None:
 def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
     if header["op"] != "exited":
         return EngineError(f"The sandbox failed: {header.get('error', 'unknown answer')}.")
-    usage = header["usage"]
     files = split_files(header["artifacts"], payload)
     return Exited(
         exit_code=header["exit_code"],
         signal=header["signal"],
         reason=header["reason"],
-        usage=Usage(
-            wall_seconds=usage["wall_seconds"],
-            cpu_user_seconds=usage["cpu_user_seconds"],
-            cpu_system_seconds=usage["cpu_system_seconds"],
-            memory_peak_bytes=usage["memory_peak"],
-            processes_peak=usage["processes_peak"],
-            out_of_memory=bool(usage["oom_kills"]),
-        ),
+        usage=_usage(header["usage"]),
         disk_full=header["disk_full"],
         returned={name: files.pop(name) for name in header["returned"]},
         artifacts=files,
@@ -305,4 +335,15 @@ def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
         start_ms=header["start_ms"],
         run_ms=header["run_ms"],
         collect_ms=header["collect_ms"],
+    )
+
+
+def _usage(counted: dict[str, Any]) -> Usage:
+    return Usage(
+        wall_seconds=counted["wall_seconds"],
+        cpu_user_seconds=counted["cpu_user_seconds"],
+        cpu_system_seconds=counted["cpu_system_seconds"],
+        memory_peak_bytes=counted["memory_peak"],
+        processes_peak=counted["processes_peak"],
+        out_of_memory=bool(counted["oom_kills"]),
     )

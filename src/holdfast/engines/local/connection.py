@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from holdfast.guest.frames import LENGTHS, marshalled, pack, receive_with_fds
 _READ_BYTES = 1 << 18
 MAX_HEADER_BYTES = 1 << 20
 MAX_PAYLOAD_BYTES = 64 << 20
+_ANSWERS = ("done", "refused")
 
 Message = tuple[dict[str, Any], bytes]
 
@@ -21,7 +23,7 @@ class ConnectionLost(Exception):
 
 
 class Connection:
-    """Frames over a non-blocking socket. One task receives at a time.
+    """Frames over a non-blocking socket. Of either kind, reports and answers, one task receives at a time.
 
     `take_descriptors`: the peer may send some, which wait in `descriptors`; otherwise the kernel drops them.
     """
@@ -31,8 +33,9 @@ class Connection:
         self._socket = end
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
-        self._messages: list[Message] = []
-        self._waiter: asyncio.Future[None] | None = None
+        self._reports = _Mailbox(self)
+        self._answers = _Mailbox(self)
+        self._sending = asyncio.Lock()
         self._receive_some = self._receive_with_descriptors if take_descriptors else self._receive_bytes
         self.descriptors: list[int] = []
         self.lost = False
@@ -42,9 +45,10 @@ class Connection:
         """Send one frame. Raises ConnectionLost."""
         data = pack(marshalled(dict(header)), payload)
         try:
-            sent = self._send_now(data, fds)
-            if sent < len(data):
-                await self._loop.sock_sendall(self._socket, memoryview(data)[sent:])
+            async with self._sending:
+                sent = self._send_now(data, fds)
+                if sent < len(data):
+                    await self._loop.sock_sendall(self._socket, memoryview(data)[sent:])
         except (OSError, ValueError) as error:
             raise ConnectionLost from error
 
@@ -56,21 +60,13 @@ class Connection:
                 raise
             return 0
 
-    def send_soon(self, header: Mapping[str, Any]) -> None:
-        """Send a small frame if there is room, without waiting; a lost peer is noticed by `receive`."""
-        try:
-            self._socket.send(pack(marshalled(dict(header))))
-        except OSError:
-            return
-
     async def receive(self) -> Message:
-        """The next frame. Raises ConnectionLost at the end."""
-        while not self._messages:
-            if self.lost:
-                raise ConnectionLost
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        return self._messages.pop(0)
+        """The next report: that a sandbox is ready or has failed, or a verdict. Raises ConnectionLost at the end."""
+        return await self._reports.take()
+
+    async def answer(self) -> Message:
+        """The next answer to a question. Raises ConnectionLost at the end."""
+        return await self._answers.take()
 
     def close(self) -> None:
         """Close our end; for pid 1 this is the order to end the cell."""
@@ -94,7 +90,7 @@ class Connection:
             return
         self._buffer += data
         while self._take_frame():
-            self._wake()
+            continue
 
     def _receive_bytes(self) -> bytes:
         return self._socket.recv(_READ_BYTES)
@@ -116,14 +112,38 @@ class Connection:
             return False
         start = LENGTHS.size + header_size
         header = json.loads(self._buffer[LENGTHS.size : start])
-        self._messages.append((header, bytes(self._buffer[start:end])))
+        box = self._answers if header["op"] in _ANSWERS else self._reports
+        box.put((header, bytes(self._buffer[start:end])))
         del self._buffer[:end]
         return True
 
     def _end(self) -> None:
         self.lost = True
-        self._wake()
+        self._reports.wake()
+        self._answers.wake()
 
-    def _wake(self) -> None:
+
+class _Mailbox:
+    """Messages of one kind that nobody has taken yet."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._messages: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, message: Message) -> None:
+        self._messages.append(message)
+        self.wake()
+
+    def wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    async def take(self) -> Message:
+        """The oldest message, soon. Raises ConnectionLost at the end."""
+        while not self._messages:
+            if self._connection.lost:
+                raise ConnectionLost
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self._messages.popleft()

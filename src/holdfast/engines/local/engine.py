@@ -56,9 +56,12 @@ STOCK_LIMITS = Limits(
     output_bytes=1 << 20,
     processes=64,
     open_files=1024,
-    cpu_shares=512,
+    cpu_shares=64,
 )
-"""What an unused cell is held to; every one of them can still be changed when its job comes."""
+"""What an unused cell is held to; every one of them can still be changed when its job comes.
+
+Its small share of the processors is for the time it is made in: the programs that run come first.
+"""
 
 _BYTES_PER_INODE = 4096
 _MIN_INODES, _MAX_INODES = 1024, 262_144
@@ -222,6 +225,8 @@ class LocalEngine:
             "cgroup": self._groups.cell(spec.limits),
             "disk": _disk_options(spec.limits),
             "warm": program.argv if program else None,
+            # A cell for the stock has the time, and the memory.
+            "warm_up": spec.limits == STOCK_LIMITS,
             "network": spec.network is Network.FULL,
         }
         streams = started.pipes.program_ends() if started else ()

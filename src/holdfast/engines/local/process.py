@@ -4,9 +4,12 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from holdfast.engines import Exited, Output, ProcessEvent
+from holdfast.types import Usage
+
+Stream = Literal["stdout", "stderr", "frames"]
 
 _READ_BYTES = 1 << 16
 _UNREAD_BYTES = 1 << 18
@@ -17,10 +20,10 @@ _MOST_BYTES_IN_A_PIPE = 1 << 20
 
 
 class OutputPipe:
-    """The reading end of stdout or stderr. Stops reading while too much is unread."""
+    """The reading end of an output stream. Stops reading while too much is unread."""
 
-    def __init__(self, stream: Literal["stdout", "stderr"], wake: Callable[[], None]) -> None:
-        self.stream: Literal["stdout", "stderr"] = stream
+    def __init__(self, stream: Stream, wake: Callable[[], None]) -> None:
+        self.stream: Stream = stream
         self._fd, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(self.write_end, True)
         self._wake = wake
@@ -57,10 +60,14 @@ class OutputPipe:
 
         A descriptor in flight, in a socket that only itself refers to, keeps a pipe open long after its program.
         """
+        self.take_what_is_there()
+        self.close()
+
+    def take_what_is_there(self) -> None:
+        """Read all there is at this moment, however much is unread."""
         left = _MOST_BYTES_IN_A_PIPE
         while not self.ended and left > 0 and (count := self._read()):
             left -= count
-        self.close()
 
     def take(self) -> Output | None:
         """The oldest unread chunk."""
@@ -96,6 +103,7 @@ class InputPipe:
         self._left = memoryview(b"")
         self._loop = asyncio.get_running_loop()
         self._waiting = False
+        self._last = False
 
     def close_read_end(self) -> None:
         """Our copy of the program's end; without it a program that does not read would never be noticed."""
@@ -103,10 +111,12 @@ class InputPipe:
             os.close(self.read_end)
             self.read_end = -1
 
-    def feed(self, data: bytes) -> None:
-        """Begin to write all there is."""
-        self._left = memoryview(data)
-        self._write()
+    def feed(self, data: bytes, *, last: bool = True) -> None:
+        """Write this too, and if it is the last, close when it is written."""
+        self._left = memoryview(bytes(self._left) + data) if self._left else memoryview(data)
+        self._last = last
+        if self._fd >= 0 and not self._waiting:
+            self._write()
 
     def _write(self) -> None:
         try:
@@ -119,7 +129,12 @@ class InputPipe:
             return
         except BrokenPipeError:
             self._left = memoryview(b"")
-        self.close()
+            self._last = True
+        if self._last:
+            self.close()
+        elif self._waiting:
+            self._waiting = False
+            self._loop.remove_writer(self._fd)
 
     def close(self) -> None:
         self.close_read_end()
@@ -131,17 +146,27 @@ class InputPipe:
 
 
 class Pipes:
-    """The standard streams of one program, from our side."""
+    """The streams of one program, from our side: the standard ones, and for an interactive one its frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, interactive: bool = False) -> None:
         self.changed = asyncio.Event()
         self.stdin = InputPipe()
-        self.outputs = (OutputPipe("stdout", self.changed.set), OutputPipe("stderr", self.changed.set))
+        self.outputs: tuple[OutputPipe, ...] = (
+            OutputPipe("stdout", self.changed.set),
+            OutputPipe("stderr", self.changed.set),
+        )
+        if interactive:
+            self.outputs += (OutputPipe("frames", self._on_frames),)
 
-    def program_ends(self) -> tuple[int, int, int]:
-        """Descriptors for the program: stdin, stdout, stderr."""
-        stdout, stderr = self.outputs
-        return self.stdin.read_end, stdout.write_end, stderr.write_end
+    def _on_frames(self) -> None:
+        """What was written before a frame is to come out before it, and it is in its pipe by now."""
+        for pipe in self.outputs[:2]:
+            pipe.take_what_is_there()
+        self.changed.set()
+
+    def program_ends(self) -> tuple[int, ...]:
+        """Descriptors for the program: stdin, stdout, stderr, and that for frames."""
+        return (self.stdin.read_end, *(pipe.write_end for pipe in self.outputs))
 
     def given_away(self) -> None:
         """The cell has its ends now; ours of the same would keep the pipes open."""
@@ -155,12 +180,24 @@ class Pipes:
             pipe.close()
 
 
+class Control(Protocol):
+    """The way to pid 1."""
+
+    async def order(self, op: str) -> None:
+        """Tell it to kill or to interrupt the program; one that is gone need not be told."""
+        ...
+
+    async def usage(self) -> Usage:
+        """Ask for its account. Raises EngineError."""
+        ...
+
+
 class LocalProcess:
     """An async iterator of `Output` that ends with one `Exited`."""
 
-    def __init__(self, pipes: Pipes, kill: Callable[[], None]) -> None:
+    def __init__(self, pipes: Pipes, control: Control) -> None:
         self.pipes = pipes
-        self._kill = kill
+        self._control = control
         self._verdict: Exited | BaseException | None = None
 
     @property
@@ -180,7 +217,20 @@ class LocalProcess:
     async def kill(self) -> None:
         """End the whole process tree."""
         if not self.finished:
-            self._kill()
+            await self._control.order("kill")
+
+    async def send(self, data: bytes) -> None:
+        """Write to its stdin."""
+        self.pipes.stdin.feed(data, last=False)
+
+    async def interrupt(self) -> None:
+        """Send SIGINT to its process group."""
+        if not self.finished:
+            await self._control.order("interrupt")
+
+    async def usage(self) -> Usage:
+        """What the cell has used so far. Raises EngineError."""
+        return await self._control.usage()
 
     async def __aiter__(self) -> AsyncIterator[ProcessEvent]:
         while True:

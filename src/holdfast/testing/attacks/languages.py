@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from holdfast.languages import LANGUAGES
 from holdfast.testing.attacks.arena import Arena
-from holdfast.testing.attacks.model import Aim, Attack, Outcome, Ran, Truth, judge, not_applicable
+from holdfast.testing.attacks.model import Aim, Attack, Outcome, Ran, Truth, contained, judge, not_applicable
 from holdfast.testing.languages import LanguageMissingError, command_of
 
 LIMITS = {"memory_bytes": 128 << 20, "processes": 32}
@@ -124,6 +124,9 @@ DEEDS: Mapping[str, tuple[Aim, str, str]] = {
     "hoards": (Aim.EXHAUST, "takes_more_memory_than_it_was_given", ""),
     "multiplies": (Aim.EXHAUST, "starts_more_processes_than_it_was_given", ""),
 }
+NO_MORE_THREADS = b"unable to create worker threads"
+"""With these words Deno ends at the limit, sometimes before the program is told."""
+
 UNFIT = {("bash", "multiplies")}
 """Bash waits and tries again, longer than any run may take."""
 
@@ -155,6 +158,8 @@ def _attack(language: str, deed: str) -> Attack:
         given = {"DEED": deed, "TARGET": _targets(arena)[target]}
         async with arena.sandbox(LIMITS) as cage:
             ran = await cage.run_command(replace(command, environment={**command.environment, **given}))
+        if NO_MORE_THREADS in ran.stderr:
+            return contained("the runtime itself ended, because it could start no thread more", "EAGAIN")
         return judge(arena, ran, TRUTHS.get(deed))
 
     return Attack(f"{name}_in_{language}", aim, attempt)

@@ -1,26 +1,33 @@
-"""How long one program takes when nothing else runs: every way of running it in turn, one by one."""
+"""How long one program takes when nothing else runs: every way of running it in turn, some in a row."""
 
 import contextlib
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator
 
 from holdfast.testing.bench.client import Connection
 from holdfast.testing.bench.figures import Spread, spread
-from holdfast.testing.bench.jobs import COLD, DOCKER, WARM, Job
+from holdfast.testing.bench.jobs import BARE, COLD, DOCKER, WARM, Job
 from holdfast.testing.bench.server import Server
 from holdfast.testing.bench.spawning import once
 
-WARM_UP = 3
 SELDOM = 10
 """Docker takes so long that it is measured in one round of this many."""
 
-CALM_SECONDS = 0.002
-"""Between two samples, so that what one leaves to be done, such as a new sandbox for the stock, slows no other."""
+AFTER_A_PAUSE = "{}, after a pause"
+IN_A_ROW = 10
+"""Samples of one way before it is the turn of the next, each sent when the one before is answered."""
+
+CALM_SECONDS = 0.02
+"""Between two turns, so that what one leaves to be done, such as new sandboxes for the stock, slows no other."""
 
 
 def alternating(job: Job, warm: Server, cold: Server | None, rounds: int) -> dict[str, Spread]:
-    """Latency of each way to do the job. The order changes each round, so that none always follows the same."""
+    """Latency of each way to do the job. The order changes each round, so that none always follows the same.
+
+    What comes first in its turn, after a pause in which others had the processor, is also told by itself.
+    """
     with contextlib.ExitStack() as stack:
         ways = {WARM: stack.enter_context(_over_http(warm, job))}
         if cold is not None:
@@ -28,16 +35,18 @@ def alternating(job: Job, warm: Server, cold: Server | None, rounds: int) -> dic
         for name, program in job.peers.items():
             ways[name] = lambda program=program: once(program)  # type: ignore[misc]
         samples: dict[str, list[float]] = {name: [] for name in ways}
+        firsts: dict[str, list[float]] = {AFTER_A_PAUSE.format(name): [] for name in ways if name in (WARM, BARE)}
         orders = itertools.cycle(itertools.permutations(ways))
-        for number in range(-WARM_UP, rounds):
+        for number in range(-1, math.ceil(rounds / IN_A_ROW)):
             for name in next(orders):
                 if name == DOCKER and number % SELDOM:
                     continue
                 time.sleep(CALM_SECONDS)
-                milliseconds = ways[name]()
+                found = [ways[name]() for _ in range(1 if name == DOCKER else IN_A_ROW)]
                 if number >= 0:
-                    samples[name].append(milliseconds)
-    return {name: spread(values) for name, values in samples.items()}
+                    samples[name] += found
+                    firsts.get(AFTER_A_PAUSE.format(name), []).append(found[0])
+    return {name: spread(values) for name, values in (samples | firsts).items()}
 
 
 @contextlib.contextmanager

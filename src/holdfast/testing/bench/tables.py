@@ -9,7 +9,10 @@ from holdfast.testing.bench.figures import Burst, Findings, Machine, ProcessorTi
 from holdfast.testing.bench.jobs import BARE, DOCKER, PRINT, PUBLISHED_DOCKER_P50, WARM, XARGS
 
 NOTHING = "-"
-_IN_TURN = "Every way of doing a job in turn, in an order that changes, so that all see the same machine."
+_IN_TURN = (
+    "Ten in a row of each way of doing a job, in turn and in an order that changes, so that all see the same machine. "
+    "What came first of its ten is also told by itself."
+)
 _IN_SLICES = (
     "Medians of short slices of each kind in turn; what ends in the first 0.4 s of a slice, which may live on "
     "stock, is not counted. '× bare' is beside the faster of the two drivers of bare processes. The client of "

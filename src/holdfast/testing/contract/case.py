@@ -42,6 +42,7 @@ CANNOT: Mapping[str, Mapping[str, str]] = {
         "an_exit_code_above_128_is_not_a_signal": "exit codes are read by shell convention",
         "memory_is_counted": "nothing counts memory",
         "a_link_is_not_an_artifact": "artifacts are read by name, through links",
+        "a_link_is_not_listed": "files are listed by name, through links",
         "an_artifact_that_is_too_large_is_left_out": "a file above the cap is cut",
     },
 }

@@ -1,0 +1,86 @@
+"""Stock: filled in advance, taken once, refilled in calm moments, bounded."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from holdfast.engines import SandboxSpec
+from holdfast.engines.pooled import CALM_SECONDS, IDLE_SECONDS, PooledEngine, Shelf, Stocking
+from holdfast.testing.unisolated import NO_LIMITS, UnisolatedEngine
+
+SPEC = SandboxSpec("python", NO_LIMITS)
+NOW = 1000.0
+
+
+@asynccontextmanager
+async def a_pool(standing: int, most: int, most_bytes: int = 1 << 30) -> AsyncIterator[PooledEngine]:
+    engine = UnisolatedEngine()
+    async with PooledEngine.open(engine, Stocking({SPEC: standing}, most, most_bytes)) as pooled:
+        yield pooled
+    await engine.aclose()
+
+
+async def until_there_are(count: int, pooled: PooledEngine) -> None:
+    with anyio.fail_after(20):
+        while pooled.in_stock != count:  # noqa: ASYNC110  # stock has no event
+            await anyio.sleep(0.005)
+
+
+def a_shelf(stock: int, standing: int, last_arrival: float) -> Shelf:
+    shelf = Shelf(SPEC, standing=standing, last_arrival=last_arrival)
+    shelf.stock.extend([None] * stock)  # type: ignore[list-item]  # only counted
+    return shelf
+
+
+@pytest.mark.anyio
+async def test_the_standing_stock_is_made_in_advance_and_made_again() -> None:
+    async with a_pool(standing=3, most=8) as pooled:
+        await until_there_are(3, pooled)
+        taken = await pooled.create(SPEC)
+        await until_there_are(3, pooled)
+        await taken.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_sandbox_is_given_to_one_owner_only() -> None:
+    async with a_pool(standing=4, most=8) as pooled:
+        await until_there_are(4, pooled)
+        taken = [await pooled.create(SPEC) for _ in range(12)]
+        assert len({sandbox.id for sandbox in taken}) == 12
+        for sandbox in taken:
+            await sandbox.aclose()
+
+
+@pytest.mark.anyio
+async def test_what_is_closed_leaves_no_stock_behind() -> None:
+    async with a_pool(standing=2, most=4) as pooled:
+        await until_there_are(2, pooled)
+    assert pooled.in_stock == 0
+
+
+@pytest.mark.anyio
+async def test_the_stock_is_bounded_in_number_whatever_is_wanted() -> None:
+    async with a_pool(standing=9, most=2) as pooled:
+        await until_there_are(2, pooled)
+        await anyio.sleep(0.1)
+        assert pooled.in_stock == 2
+
+
+def test_a_shelf_that_is_half_full_is_refilled_in_a_calm_moment() -> None:
+    shelf = a_shelf(stock=4, standing=8, last_arrival=NOW)
+    assert shelf.calm_in(NOW, most=16) == pytest.approx(CALM_SECONDS)
+    assert shelf.calm_in(NOW + CALM_SECONDS, most=16) == 0
+
+
+def test_a_shelf_that_runs_out_is_refilled_at_once() -> None:
+    assert a_shelf(stock=3, standing=8, last_arrival=NOW).calm_in(NOW, most=16) == 0
+
+
+def test_more_is_wanted_of_what_is_asked_for_often_and_only_the_standing_stock_later() -> None:
+    shelf = a_shelf(stock=0, standing=1, last_arrival=NOW)
+    for _ in range(400):
+        shelf.arrival(NOW)
+    assert shelf.wanted(NOW, most=16) == 16
+    assert shelf.wanted(NOW + IDLE_SECONDS + 1, most=16) == 1

@@ -1,0 +1,85 @@
+"""What is kept of sessions on disk."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import NotFoundError
+from holdfast.sessions.store import Record, SavedFile, SessionStore
+from holdfast.testing.unisolated import NO_ISOLATION, NO_LIMITS
+from holdfast.types import Session
+
+NAME = "ses-" + "a" * 32
+
+
+def record(store: SessionStore, contents: Mapping[str, bytes], name: str = NAME, seconds: float = 60) -> Record:
+    now = datetime.now(UTC)
+    session = Session(
+        session_id=name,
+        image="python",
+        status="idle",
+        created_at=now,
+        expires_at=now + timedelta(seconds=seconds),
+        idle_seconds=1,
+        lifetime_seconds=seconds,
+        limits=NO_LIMITS,
+        isolation=NO_ISOLATION,
+    )
+    files = {
+        path: SavedFile(sha256=store.put(name, data), size_bytes=len(data), stamp=1) for path, data in contents.items()
+    }
+    return Record(session=session, owner=None, files=files)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 1000)
+    saved = record(store, {"one": b"1", "two": b"2"})
+    store.save(saved)
+    again = SessionStore(tmp_path, 1000)
+    assert again.load() == [saved]
+    assert again.get(NAME, saved.files["two"]) == b"2"
+
+
+def test_names_that_a_program_chose_are_never_names_of_ours(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 1000)
+    store.save(record(store, {"../../escape": b"x", "/etc/passwd": b"x", "record.json": b"y"}))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        [NAME, "record.json", *(record(store, {"a": b"x", "b": b"y"}).files[name].sha256 for name in "ab")]
+    )
+
+
+def test_contents_that_no_file_has_any_more_are_removed(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 1000)
+    store.save(record(store, {"a": b"old"}))
+    store.save(record(store, {"a": b"new"}))
+    assert len(list((tmp_path / NAME).iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"session": 1}'])
+def test_a_damaged_record_is_forgotten(tmp_path: Path, damage: str) -> None:
+    store = SessionStore(tmp_path, 1000)
+    store.save(record(store, {}))
+    (tmp_path / NAME / "record.json").write_text(damage)
+    assert SessionStore(tmp_path, 1000).load() == []
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_record_past_its_lifetime_is_forgotten(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 1000)
+    store.save(record(store, {}, seconds=-1))
+    assert SessionStore(tmp_path, 1000).load() == []
+
+
+def test_room_is_what_the_others_leave(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 100)
+    store.save(record(store, {"a": bytes(60), "b": bytes(60)}))
+    other = "ses-" + "b" * 32
+    assert (store.room(NAME), store.room(other), store.crowded) == (100, 40, False)
+    store.save(record(store, {"a": bytes(35)}, other))
+    assert store.crowded
+    store.remove([NAME])
+    assert (store.room(other), store.crowded) == (100, False)
+    with pytest.raises(NotFoundError):
+        store.get(NAME, SavedFile(sha256="0" * 64, size_bytes=1, stamp=1))
