@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 RUNS ?= 1
 EXAMPLES ?= 5000
+PREBUILD_NETWORK ?= auto
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -52,7 +53,7 @@ setup: packages $(INSTALLED) ## Install everything into .venv and the state dire
 serve: setup ## Start the service on HOST (127.0.0.1) and PORT (8000)
 	@echo "Try it from another terminal:"
 	@echo "  curl -s http://$(HOST):$(PORT)/run -H 'Content-Type: application/json' -d '{\"code\": \"print(6 * 7)\"}'"
-	@exec $(BIN)/holdfast serve --host $(HOST) --port $(PORT)
+	@HOLDFAST_PREBUILD_NETWORK=$(PREBUILD_NETWORK) exec $(BIN)/holdfast serve --host $(HOST) --port $(PORT)
 
 attack: setup ## Attack the local engine on this machine
 	@$(BIN)/holdfast doctor --attack

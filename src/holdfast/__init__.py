@@ -20,7 +20,15 @@ _HOMES = {
         *("SessionRunResult", "Sessions", "Prebuild", "PrebuildEvent", "PrebuildRequest", "PrebuildSpec", "Prebuilds"),
     ),
     "holdfast.errors": (
-        *("CodeRunnerError", "DockerError", "InvalidLanguageError", "HoldfastError", "EngineError", "ExecutionError"),
+        *(
+            "BuildFailedError",
+            "CodeRunnerError",
+            "DockerError",
+            "InvalidLanguageError",
+            "HoldfastError",
+            "EngineError",
+            "ExecutionError",
+        ),
         *("ForbiddenError", "InternalError", "InvalidFieldError", "InvalidFileNameError", "MalformedRequestError"),
         *(
             "NotFoundError",

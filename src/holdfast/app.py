@@ -5,24 +5,29 @@ import ipaddress
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
 from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
+from holdfast.engines.local.network import can_give_network
+from holdfast.engines.local.unpacking import unpack
 from holdfast.engines.pooled import PooledEngine, Stocking
-from holdfast.errors import ConfigurationError, full_disk_is_ours
+from holdfast.errors import ConfigurationError, HostError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
+from holdfast.prebuilds import Allowance, Prebuilder, PrebuildStore
+from holdfast.prebuilds.recipe import index_environment
 from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.store import Retention, Store
 from holdfast.telemetry import Metrics
-from holdfast.types import Capabilities, Limits
+from holdfast.types import Capabilities, Limits, Network
 
 SHARES_CEILING = 262_144
 
@@ -37,6 +42,7 @@ class App:
     keys: KeyStore
     metrics: Metrics
     store: Store
+    prebuilds: Prebuilder
     sessions: SessionManager
 
     @property
@@ -60,6 +66,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         keys=open_keys(settings),
         metrics=metrics,
         store=store,
+        prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack),
         sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
     )
 
@@ -67,7 +74,15 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
 @asynccontextmanager
 async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
     """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
-    async with LocalEngine.open(local_config(settings, metrics)) as engine:
+    config = local_config(settings, metrics)
+    async with AsyncExitStack() as stack:
+        try:
+            engine = await stack.enter_async_context(LocalEngine.open(config))
+        except HostError:
+            if settings.allow_network or settings.prebuild_network != "auto" or not config.allow_network:
+                raise
+            # Nobody has asked for a network, so a host that cannot give one is none to refuse.
+            engine = await stack.enter_async_context(LocalEngine.open(replace(config, allow_network=False)))
         yield engine
 
 
@@ -121,7 +136,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.store.open(), app.sessions.open():
+        async with open_app(settings) as app, app.store.open(), app.prebuilds.open(), app.sessions.open():
             yield app
 
 
@@ -134,6 +149,45 @@ def store_of(settings: Settings, metrics: Metrics) -> Store:
 def open_programs(settings: Settings) -> ProgramStore:
     """The compiled programs of the state directory."""
     return ProgramStore(settings.state_dir / "programs", settings.compile_cache)
+
+
+def open_prebuilds(settings: Settings) -> PrebuildStore:
+    """The prebuilt environments of the state directory."""
+    return PrebuildStore(settings.state_dir / "prebuilds")
+
+
+def builds_have_network(settings: Settings) -> bool:
+    """Whether builds of prebuilt environments may reach the outside."""
+    if settings.prebuild_network == "auto":
+        return is_loopback(settings.host) and not open_keys(settings).all() and can_give_network()
+    return settings.prebuild_network == "on"
+
+
+def allowance(settings: Settings, capabilities: Capabilities) -> Allowance:
+    """What builds get, and how much of what they make is kept. Raises ConfigurationError."""
+    limits = bounds(settings).compiling.model_copy(
+        update={
+            "wall_seconds": settings.prebuild_timeout,
+            "memory_bytes": settings.prebuild_memory,
+            "disk_bytes": settings.prebuild_memory * 3 // 4,
+        }
+    )
+    index = index_environment(settings.prebuild_index_url, settings.prebuild_npm_registry)
+    try:
+        certificates = None if settings.prebuild_ca is None else settings.prebuild_ca.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"HOLDFAST_PREBUILD_CA cannot be read: {error.strerror}.") from None
+    days = settings.cleanup_max_age_days
+    return Allowance(
+        limits=limits,
+        layer_bytes=settings.prebuild_size,
+        total_bytes=settings.prebuild_total,
+        most=settings.prebuild_count,
+        max_age=timedelta(days=days) if days else None,
+        interval=timedelta(hours=settings.cleanup_interval_hours),
+        networked=index if builds_have_network(settings) and Network.FULL in capabilities.networks else None,
+        certificates=certificates,
+    )
 
 
 def session_store(settings: Settings) -> SessionStore:
@@ -201,7 +255,13 @@ def bounds(settings: Settings) -> Bounds:
             "cpus": defaults.cpus,
         }
     )
-    return Bounds(defaults=defaults, ceilings=ceilings, loaded=settings.warm_modules, compiling=compiling)
+    return Bounds(
+        defaults=defaults,
+        ceilings=ceilings,
+        loaded=settings.warm_modules,
+        compiling=compiling,
+        network=settings.allow_network,
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -250,12 +310,13 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         guest_env=settings.guest_environment,
         floor=frozenset(settings.isolation_floor),
         accept_rlimits=settings.accept_rlimits,
-        allow_network=settings.allow_network,
+        allow_network=settings.allow_network or builds_have_network(settings),
         network_allow=settings.network_allow,
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles=_profiles(settings),
         toolchains=settings.toolchains,
+        layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,
     )
 

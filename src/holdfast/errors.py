@@ -5,6 +5,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
 
     HoldfastError                      code                   HTTP  retry helps
     ├── RequestError                   invalid_request        400   no
+    │   ├── BuildFailedError           build_failed           400   no
     │   ├── MalformedRequestError      malformed_request      400   no
     │   ├── InvalidFileNameError       invalid_file_name      400   no
     │   ├── UnauthenticatedError       unauthenticated        401   no
@@ -72,6 +73,17 @@ class MalformedRequestError(RequestError):
 
     code = "malformed_request"
     http_status = 400
+
+
+class BuildFailedError(RequestError):
+    """The script of a prebuilt environment failed, or made what cannot be kept; `log` is the end of its output."""
+
+    code = "build_failed"
+    http_status = 400
+
+    def __init__(self, detail: str, *, log: str = "") -> None:
+        super().__init__(detail)
+        self.log = log
 
 
 class InvalidFileNameError(RequestError):

@@ -1,7 +1,7 @@
 """Holdfast without a server: `Holdfast.local()` runs programs in sandboxes that this very process looks after."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from functools import partial
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from holdfast.client.answers import Transcript
 from holdfast.client.requests import Program, Tests, grade_request, run_request
 from holdfast.languages import LANGUAGES
 from holdfast.settings import Settings, load_settings
-from holdfast.types import Event, GradeRequest, GradeResult, RunRequest, RunResult
+from holdfast.types import OPERATOR, Event, GradeRequest, GradeResult, RunRequest, RunResult
 
 
 class Holdfast:
@@ -36,12 +36,14 @@ class Holdfast:
         """Run a program to its end; `fields` are those of RunRequest. With `tests`, the result is a GradeResult."""
         request = run_request(program, fields)
         if isinstance(request, GradeRequest) and request.tests is not None:
-            return await self._app.grader.grade(request)
-        return await self._app.executor.run(request)
+            return await self.grade(request)
+        async with self._app.prebuilds.using(request, OPERATOR) as placed:
+            return await self._app.executor.run(placed)
 
     async def grade(self, program: Program = None, /, *, tests: Tests | None = None, **fields: Any) -> GradeResult:
         """Run a submission and judge it by `tests`, or those of the request; `fields` are those of RunRequest."""
-        return await self._app.grader.grade(grade_request(program, tests, fields))
+        async with self._app.prebuilds.using(grade_request(program, tests, fields), OPERATOR) as placed:
+            return await self._app.grader.grade(placed)
 
     def stream(self, program: Program = None, /, **fields: Any) -> "Events":
         """Run a program and see what it does as it does it: `async with holdfast.stream(code) as events: …`."""
@@ -53,7 +55,7 @@ class Events(Transcript[Event, RunResult]):
 
     def __init__(self, app: App, request: RunRequest) -> None:
         super().__init__()
-        self._events: AsyncGenerator[Event, None] = app.executor.stream(request)
+        self._events = _stream(app, request)
         self._first: Event | None = None
 
     async def __aenter__(self) -> Self:
@@ -73,6 +75,12 @@ class Events(Transcript[Event, RunResult]):
         yield self._keep(self._first)
         async for event in self._events:
             yield self._keep(event)
+
+
+async def _stream(app: App, request: RunRequest) -> AsyncGenerator[Event, None]:
+    async with app.prebuilds.using(request, OPERATOR) as placed, aclosing(app.executor.stream(placed)) as events:
+        async for event in events:
+            yield event
 
 
 class Local:

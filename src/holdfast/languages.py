@@ -32,6 +32,18 @@ LIBRARY_AT = "/opt/holdfast/lib"
 
 SDK_AT = f"{LIBRARY_AT}/holdfast/guest/sdk"
 
+ENVIRONMENT_AT = "/opt/holdfast/env"
+"""Where programs find the interpreter and the packages of Python."""
+
+LAYER_AT = "/opt/holdfast/layer"
+"""Where programs of a prebuilt environment find what its setup script has made, and where the script makes it."""
+
+TOOLS_AT = "/opt/holdfast/bin"
+SYSTEM_PATH = f"{TOOLS_AT}:/usr/local/bin:/usr/bin:/bin"
+
+INSTALLER_AT = "/opt/holdfast/installer"
+"""Where a build finds pip, which no program does."""
+
 GO_MOD = b"module program\n\ngo 1.21\n"
 CARGO_TOML = b"""[package]
 name = "program"

@@ -163,6 +163,20 @@ class Settings(BaseModel):
     )
     compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
+    prebuild_network: Annotated[Literal["off", "auto", "on"], Lowered] = _described(
+        "off", "Outbound network for builds of prebuilt environments; `auto`: on a server without keys on loopback."
+    )
+    prebuild_index_url: str | None = _described(None, "The Python package index of builds with a network.")
+    prebuild_npm_registry: str | None = _described(None, "The npm registry of builds with a network.")
+    prebuild_ca: Folder | None = _described(None, "A file of the certificates that builds with a network trust.")
+    prebuild_timeout: Positive = _described(600.0, "Seconds a build may take.")
+    prebuild_memory: Size = _described("2g", "Memory of a build; its files count in it, and have three quarters.")
+    prebuild_size: Size = _described("1g", "Largest prebuilt environment.")
+    prebuild_total: Size = _described("10g", "All prebuilt environments together.")
+    prebuild_count: PositiveInt = _described(50, "Prebuilt environments that are kept at most.")
+    cleanup_max_age_days: Annotated[float, Field(ge=0, allow_inf_nan=False, le=36_500)] = _described(
+        7.0, "Days after its last use that a prebuilt environment is removed; 0 keeps all."
+    )
     max_sessions: Annotated[int, Field(ge=0)] = _described(128, "Sessions open at the same time; 0 allows none.")
     max_sessions_per_key: PositiveInt = _described(32, "Sessions one key may have open; admin keys have no such limit.")
     session_idle: Positive = _described(600.0, "Seconds after which an unused session ends, when it does not say.")
@@ -223,11 +237,11 @@ SEED_NAMES: Mapping[str, str] = {
     "MAX_DISK_MB": "max_disk_mb",
     "DOCKER_SOCKET": "docker_socket",
     "CLEANUP_INTERVAL_HOURS": "cleanup_interval_hours",
+    "CLEANUP_MAX_AGE_DAYS": "cleanup_max_age_days",
 }
 """Names that operators of the earlier systems already have in their environments, and the setting each means."""
 
 WITHOUT_EFFECT: Mapping[str, str] = {
-    "CLEANUP_MAX_AGE_DAYS": "it is the age of prebuilt environments, and this version makes none",
     "RUNTIME_DIR": "languages run from this host's own toolchains, there are no image folders to read",
 }
 """Names of the earlier systems that cannot act here: a server that ignored them would surprise."""

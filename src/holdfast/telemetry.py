@@ -74,6 +74,7 @@ class Metrics:
         self.rows_dropped = Counter(
             "holdfast_rows_dropped", "Rows of runs that could not be written.", registry=self.registry
         )
+        self.builds = Counter("holdfast_builds", "Prebuilds, by success.", ["ready"], registry=self.registry)
         self.running = Gauge("holdfast_running", "Runs that hold a place now.", registry=self.registry)
         self.queued = Gauge("holdfast_queued", "Runs that wait for a place now.", registry=self.registry)
         self.sessions = Gauge("holdfast_sessions", "Sessions that are open now.", registry=self.registry)

@@ -13,7 +13,8 @@ import pytest
 
 from holdfast.engines import Command, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
-from holdfast.engines.local.engine import PLAIN, STOCK_LIMITS
+from holdfast.engines.local.engine import STOCK_LIMITS
+from holdfast.engines.local.launchers import PLAIN
 from holdfast.errors import EngineError
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +99,7 @@ async def test_the_server_survives_the_death_of_its_launcher(config: LocalConfig
     async with LocalEngine.open(config) as engine:
         run = asyncio.create_task(sleeping(engine, marker))
         await until_there_are(1, marker)
-        launcher = engine._keepers[PLAIN].current
+        launcher = engine._launchers.keepers[PLAIN].current
         assert launcher is not None
         os.kill(launcher.pid, signal.SIGKILL)
         with pytest.raises(EngineError):

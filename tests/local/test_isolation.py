@@ -9,7 +9,8 @@ import pytest
 from holdfast.engines import Command, Output, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.cgroup import CgroupTree
-from holdfast.engines.local.engine import CLONE_FLAGS, PLAIN, STOCK_LIMITS
+from holdfast.engines.local.engine import CLONE_FLAGS, STOCK_LIMITS
+from holdfast.engines.local.launchers import PLAIN
 from holdfast.errors import HostError
 from holdfast.guest import syscalls
 from holdfast.types import Isolation
@@ -28,8 +29,8 @@ def without(**launcher: Any) -> type[LocalEngine]:
     """An engine whose launcher leaves a layer out, as a bug or an odd kernel might."""
 
     class Weakened(LocalEngine):
-        def _launcher_description(self, modules: tuple[str, ...]) -> dict[str, Any]:
-            described = super()._launcher_description(modules)
+        def _launcher_description(self, modules: tuple[str, ...], layer: str = "") -> dict[str, Any]:
+            described = super()._launcher_description(modules, layer)
             return {**described, "launcher": described["launcher"] | launcher}
 
     return Weakened
@@ -94,7 +95,7 @@ async def test_a_worn_launcher_is_replaced_while_its_cells_live_on(
 ) -> None:
     monkeypatch.setattr("holdfast.engines.local.launcher.RECYCLE_CELLS", 3)
     async with LocalEngine.open(config) as engine:
-        keeper = engine._keepers[PLAIN]
+        keeper = engine._launchers.keepers[PLAIN]
         first = keeper.current
         kept = [await engine.create(SandboxSpec("python", STOCK_LIMITS)) for _ in range(2)]
         with anyio.fail_after(10):

@@ -13,9 +13,8 @@ import anyio
 import pytest
 
 from holdfast.engines.local import LocalEngine
-from holdfast.engines.local.engine import PLAIN
-from holdfast.store import Caller
-from holdfast.types import SessionRunRequest, StartedEvent
+from holdfast.engines.local.launchers import PLAIN
+from holdfast.types import Caller, SessionRunRequest, StartedEvent
 from tests.conftest import needs_language
 from tests.sessions.conftest import Client
 from tests.sessions.test_python import until_busy
@@ -134,7 +133,7 @@ async def test_the_death_of_the_launcher_loses_sessions_and_not_the_server(clien
     session = await client.new(image=image, files={"f": "x"})
     engine = client.app.executor.engine
     assert isinstance(engine, LocalEngine)
-    launcher = engine._keepers[PLAIN].current
+    launcher = engine._launchers.keepers[PLAIN].current
     assert launcher is not None
     os.kill(launcher.pid, signal.SIGKILL)
     await until(client, session, "lost")

@@ -16,10 +16,10 @@ from sqlalchemy import create_engine
 
 import holdfast.store
 from holdfast.errors import ConfigurationError, NotFoundError
-from holdfast.store import QUEUE, Caller, Retention, Store
+from holdfast.store import QUEUE, Retention, Store
 from holdfast.store.database import HEAD
 from holdfast.store.tables import metadata
-from holdfast.types import RunKind, RunRecord, Status
+from holdfast.types import Caller, RunKind, RunRecord, Status
 
 pytestmark = pytest.mark.anyio
 

@@ -7,18 +7,24 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from holdfast.api import documentation, info, pyquest, records, runs, session_routes
+from holdfast.api import documentation, info, prebuilds, pyquest, records, runs, session_routes
 from holdfast.api.documentation import ANY_CALLER, EVENTS, HTML, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import from_routing
 from holdfast.app import App
 from holdfast.types import (
+    BuiltEvent,
     CompiledEvent,
     ExitedEvent,
     GradeRequest,
     GradeResult,
     Health,
     OutputEvent,
+    Prebuild,
+    PrebuildDeleted,
+    PrebuildRequest,
+    Prebuilds,
+    PrebuildsRemoved,
     RunRecord,
     RunRecords,
     RunRequest,
@@ -33,7 +39,10 @@ _EVENTS = ("CompiledEvent", "StartedEvent", "OutputEvent", "ExitedEvent")
 _PROGRAM = {"code": "print(6 * 7)", "image": "python", "timeout": 1}
 _SUBMISSION = {"code": "x = 6 * 7", "tests": [{"type": "variable_value", "variable": "x", "expected": 42}]}
 _FINDING = (*WITH_KEY, 404, 422)
+_CHANGING = (*WITH_KEY, 400, 413, 415, 422)
 _ONE_RUN = "/runs/{run_id}"
+_ONE_PREBUILD = "/prebuilds/{tag}"
+_ENVIRONMENT = {"tag": "greeting", "base_image": "python", "setup_script": "echo hello > greeting.txt"}
 _ROWS: tuple[session_routes.Row, ...] = (
     (
         "/run",
@@ -65,12 +74,45 @@ _ROWS: tuple[session_routes.Row, ...] = (
         "POST",
         documented("GradeResult", refusals=RUNNING, body="PyQuestRequest", example=_SUBMISSION),
     ),
+    (
+        "/prebuild",
+        prebuilds.build,
+        "POST",
+        documented("Prebuild", refusals=RUNNING, body="PrebuildRequest", example=_ENVIRONMENT),
+    ),
+    (
+        "/prebuild/stream",
+        prebuilds.build_stream,
+        "POST",
+        documented(
+            *("StartedEvent", "OutputEvent", "BuiltEvent"),
+            media_type=EVENTS,
+            refusals=RUNNING,
+            body="PrebuildRequest",
+            example=_ENVIRONMENT,
+        ),
+    ),
+    ("/prebuilds", prebuilds.show_all, "GET", documented("Prebuilds")),
+    (
+        "/prebuilds/cleanup",
+        prebuilds.clean_up,
+        "POST",
+        documented("PrebuildsRemoved", refusals=_CHANGING, parameters=query_of(prebuilds.Age)),
+    ),
+    (_ONE_PREBUILD, prebuilds.show, "GET", documented("Prebuild", refusals=_FINDING, parameters=[in_path("tag")])),
+    (
+        _ONE_PREBUILD,
+        prebuilds.delete,
+        "DELETE",
+        documented("PrebuildDeleted", refusals=_FINDING, parameters=[in_path("tag")]),
+    ),
     ("/pyquest/health", pyquest.health, "GET", documented("PyQuestHealth", refusals=ANY_CALLER)),
 )
-_ASKED = (RunRequest, GradeRequest, pyquest.PyQuestRequest, *session_routes.ASKED)
+_ASKED = (RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest, *session_routes.ASKED)
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
     *(Health, info.Alive, Runtimes, documentation.Document, pyquest.PyQuestHealth),
+    *(Prebuild, Prebuilds, PrebuildDeleted, PrebuildsRemoved, BuiltEvent),
     *session_routes.ANSWERED,
 )
 

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from holdfast import __version__
 from holdfast.app import App
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, Language
-from holdfast.types import Enforced, Health, Runtime, Runtimes
+from holdfast.types import Enforced, Health, Network, Runtime, Runtimes
 
 _DOCKER_PATIENCE_SECONDS = 0.5
 
@@ -59,7 +59,7 @@ async def health(request: Request) -> Response:
         enforced=Enforced(
             layers=sorted(capabilities.layers),
             limits=sorted(capabilities.limits),
-            networks=sorted(capabilities.networks),
+            networks=sorted(capabilities.networks if app.settings.allow_network else {Network.NONE}),
             cgroup=capabilities.cgroup,
             landlock=capabilities.landlock,
         ),

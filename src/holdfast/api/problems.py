@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from holdfast.errors import (
+    BuildFailedError,
     HoldfastError,
     InternalError,
     QueueFullError,
@@ -35,6 +36,7 @@ class Problem(BaseModel):
     code: str
     field: str | None = Field(default=None, description="The field of the request that is at fault.")
     request_id: str
+    log: str | None = Field(default=None, description="The end of what a failed build wrote.")
     success: Literal[False] | None = Field(default=None, description="Only below `/pyquest`.")
     error: str | None = Field(default=None, description="Only below `/pyquest`: the same as `detail`.")
 
@@ -48,6 +50,7 @@ def of(error: HoldfastError, request_id: str) -> Problem:
         code=error.code,
         field=error.field,
         request_id=request_id,
+        log=error.log if isinstance(error, BuildFailedError) else None,
     )
 
 

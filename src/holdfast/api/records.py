@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.api import problems
+from holdfast.api.runs import caller_of
 from holdfast.app import App
-from holdfast.keys import ApiKey
-from holdfast.store import Caller
 from holdfast.types import RunKind
 
 MAX_LIMIT = 1000
@@ -29,26 +28,20 @@ async def runs(request: Request) -> Response:
     """The runs of the caller, the latest first."""
     page = _page(request)
     app: App = request.app.state.holdfast
-    return _json(await app.store.runs(caller(request), page.kind, page.limit, page.before))
+    return _json(await app.store.runs(caller_of(request), page.kind, page.limit, page.before))
 
 
 async def run(request: Request) -> Response:
     """One run of the caller."""
     app: App = request.app.state.holdfast
-    return _json(await app.store.run(request.path_params["run_id"], caller(request)))
+    return _json(await app.store.run(request.path_params["run_id"], caller_of(request)))
 
 
 async def forget(request: Request) -> Response:
     """Forget one run of the caller."""
     app: App = request.app.state.holdfast
-    await app.store.forget_run(request.path_params["run_id"], caller(request))
+    await app.store.forget_run(request.path_params["run_id"], caller_of(request))
     return Response(status_code=204)
-
-
-def caller(request: Request) -> Caller:
-    """Whose rows the request may see."""
-    key = request.scope["state"].get("key")
-    return Caller(owner=key.sha256, sees_all=key.scope == "admin") if isinstance(key, ApiKey) else Caller()
 
 
 def _page(request: Request) -> Page:

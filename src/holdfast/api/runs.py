@@ -16,7 +16,11 @@ from holdfast.api import problems
 from holdfast.api.slices import SLICE_CHARACTERS, json_slices
 from holdfast.app import App
 from holdfast.errors import HoldfastError
+from holdfast.keys import ApiKey
 from holdfast.types import (
+    OPERATOR,
+    BuiltEvent,
+    Caller,
     Event,
     ExitedEvent,
     GradeRequest,
@@ -25,7 +29,7 @@ from holdfast.types import (
     SessionEvent,
 )
 
-AnyEvent = Event | SessionEvent
+AnyEvent = Event | SessionEvent | BuiltEvent
 T = TypeVar("T")
 Body = TypeVar("Body", bound=BaseModel)
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
@@ -44,7 +48,19 @@ _UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 async def run(request: Request) -> Response:
     """Run a program to its end and answer with what it did and, with `tests`, with a verdict on each."""
-    return await answer(request, _body_of_a_run, _run)
+    caller = caller_of(request)
+
+    async def work(app: App, wanted: RunRequest) -> RunResult:
+        async with app.prebuilds.using(wanted, caller) as placed:
+            return await _run(app, placed)
+
+    return await answer(request, _body_of_a_run, work)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks; without any key the local user is the operator."""
+    key = request.scope["state"].get("key")
+    return Caller(owner=key.sha256, sees_all=key.scope == "admin") if isinstance(key, ApiKey) else OPERATOR
 
 
 async def _run(app: App, wanted: RunRequest) -> RunResult:
@@ -88,10 +104,16 @@ async def run_stream(request: Request) -> Response:
     In a compiled language `compiled` comes first; when the compiler failed, only `exited` follows.
     """
     app: App = request.app.state.holdfast
-    wanted = await _read(request, RunRequest.model_validate_json)
+    wanted = await read(request, RunRequest.model_validate_json)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
-    return EventStream(app, app.executor.stream(wanted))
+    return EventStream(app, _stream(app, wanted, caller_of(request)))
+
+
+async def _stream(app: App, wanted: RunRequest, caller: Caller) -> AsyncGenerator[Event, None]:
+    async with app.prebuilds.using(wanted, caller) as placed, aclosing(app.executor.stream(placed)) as events:
+        async for event in events:
+            yield event
 
 
 async def answer(
@@ -99,14 +121,14 @@ async def answer(
 ) -> Response:
     """Do what the body asks for, unless the client leaves, and answer with the outcome."""
     app: App = request.app.state.holdfast
-    wanted = await _read(request, parse)
+    wanted = await read(request, parse)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
     result = await _unless(lambda: work(app, wanted), _client_leaves(request.receive))
     return Response(status_code=CLIENT_LEFT) if result is None else _told(result)
 
 
-async def _read(request: Request, parse: Callable[[bytes], Body]) -> Body | None:
+async def read(request: Request, parse: Callable[[bytes], Body]) -> Body | None:
     """The body, or `None` when the client left. Raises MalformedRequestError, InvalidFieldError, TooLargeError."""
     try:
         return parse(await request.body())
@@ -151,11 +173,12 @@ def _client_leaves(receive: Receive) -> Ending:
 class EventStream(Response):
     """Events as they happen. Nothing is sent before the first, so that a refusal is still an ordinary answer."""
 
-    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None]) -> None:
+    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None], longest_seconds: float | None = None) -> None:
         super().__init__(media_type="text/event-stream", headers=_UNBUFFERED)
         del self.headers["content-length"]
         self._app = app
         self._events = events
+        self._longest_seconds = longest_seconds or app.settings.max_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = _Writer(send)
@@ -166,7 +189,7 @@ class EventStream(Response):
             first = await anext(events)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             writer.opened = True
-            with anyio.move_on_after(self._app.settings.max_timeout + SLOW_READER_SECONDS):
+            with anyio.move_on_after(self._longest_seconds + SLOW_READER_SECONDS):
                 await writer.event(first)
                 await self._forward(events, writer, scope["state"]["request_id"])
         await send({"type": "http.response.body", "body": b""})

@@ -30,6 +30,10 @@ keys = typer.Typer(help="API keys of the server.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 languages = typer.Typer(help="Languages that programs can be written in.", no_args_is_help=True)
 app.add_typer(languages, name="languages")
+prebuild = typer.Typer(
+    help="Prebuilt environments: languages with packages and files of your own.", no_args_is_help=True
+)
+app.add_typer(prebuild, name="prebuild")
 app.add_typer(session.commands, name="session")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
@@ -276,3 +280,56 @@ def revoke_key(name: str, config: Config = None) -> None:
     from holdfast.cli import keyring
 
     keyring.revoke(name, config)
+
+
+@prebuild.command("build")
+def build_prebuild(  # noqa: PLR0913 - every parameter is an option of the command
+    tag: Annotated[str, typer.Argument(help="What it is called.")],
+    script: Annotated[str, typer.Option(metavar="FILE|-", help="The shell script that installs what it needs.")],
+    base: Annotated[str, typer.Option(help="The language it is based on.")] = "python",
+    input_file: Annotated[
+        list[str] | None, typer.Option("--file", metavar="PATH[:NAME]", help="File the script finds in /workspace.")
+    ] = None,
+    network: Annotated[bool, typer.Option("--network", help="Give the script outbound network.")] = False,
+    shared: Annotated[bool, typer.Option("--shared", help="Let every key run programs in it.")] = False,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Build a prebuilt environment, in place of one that has the tag; exit code 1 when the script failed."""
+    from holdfast.cli import prebuilding
+    from holdfast.settings import load_settings
+
+    request = prebuilding.wanted(tag, base, script, input_file or [], shared=shared)
+    settings = load_settings({"prebuild_network": "on" if network else None}, config=config)
+    raise typer.Exit(in_loop(prebuilding.build(settings, request, as_json=as_json)))
+
+
+@prebuild.command("list")
+def list_prebuilds(as_json: Json = False, config: Config = None) -> None:
+    """Print the prebuilt environments."""
+    from holdfast.cli import prebuilding
+    from holdfast.settings import load_settings
+
+    prebuilding.show(load_settings(config=config), as_json=as_json)
+
+
+@prebuild.command("rm")
+def remove_prebuild(tag: str, config: Config = None) -> None:
+    """Remove a prebuilt environment; its files go when no run uses them."""
+    from holdfast.cli import prebuilding
+    from holdfast.settings import load_settings
+
+    prebuilding.remove(load_settings(config=config), tag)
+
+
+@prebuild.command("cleanup")
+def clean_up_prebuilds(
+    max_age_days: Annotated[float, typer.Option(min=0, help="Remove what was not used for so many days.")] = 7.0,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Remove the prebuilt environments that nobody has used for long."""
+    from holdfast.cli import prebuilding
+    from holdfast.settings import load_settings
+
+    prebuilding.clean_up(load_settings(config=config), max_age_days, as_json=as_json)

@@ -16,10 +16,9 @@ from holdfast.app import open_app
 from holdfast.cli import running
 from holdfast.cli.calling import client_of
 from holdfast.client import AsyncClient
-from holdfast.languages import find_language
 from holdfast.settings import Settings
 from holdfast.telemetry import configure_logging
-from holdfast.types import GradeRequest, GradeResult, RunRequest, Status, Verdict
+from holdfast.types import OPERATOR, GradeRequest, GradeResult, RunRequest, Status, Verdict
 
 MAX_SHOWN_CHARACTERS = 60
 NOT_PASSED = 1
@@ -71,8 +70,9 @@ async def grade(request: GradeRequest, settings: Settings, *, as_json: bool) -> 
 
 async def _here(request: GradeRequest, settings: Settings) -> GradeResult:
     images = {request.image, *(test.checker.image for test in request.tests or () if test.checker)}
-    async with open_app(settings, {find_language(image).name for image in images}) as app:
-        return await app.grader.grade(request)
+    names = {running.language_of(image, settings) for image in images}
+    async with open_app(settings, names) as app, app.prebuilds.using(request, OPERATOR) as placed:
+        return await app.grader.grade(placed)
 
 
 async def _there(request: GradeRequest, settings: Settings) -> GradeResult:

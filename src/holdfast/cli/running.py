@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from holdfast.app import open_app
+from holdfast.app import open_app, open_prebuilds
 from holdfast.cli.calling import client_of
 from holdfast.client import AsyncClient
 from holdfast.errors import EngineError
@@ -19,6 +19,7 @@ from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, find_language
 from holdfast.settings import Settings
 from holdfast.telemetry import configure_logging
 from holdfast.types import (
+    OPERATOR,
     Artifact,
     CompiledEvent,
     DisplayEvent,
@@ -110,9 +111,16 @@ async def _started(request: RunRequest, settings: Settings) -> AsyncIterator[Asy
         async with client_of(settings, AsyncClient) as client, client.stream(request) as events:
             yield aiter(events)
         return
-    wanted = {find_language(request.image).name}
-    async with open_app(settings, wanted) as app, aclosing(app.executor.stream(request)) as events:
-        yield events
+    async with open_app(settings, {language_of(request.image, settings)}) as app:
+        using = app.prebuilds.using(request, OPERATOR)
+        async with using as placed, aclosing(app.executor.stream(placed)) as events:
+            yield events
+
+
+def language_of(image: str, settings: Settings) -> str:
+    """The language an image means, also in a prebuilt environment. Raises UnknownLanguageError."""
+    record = open_prebuilds(settings).find(image)
+    return find_language(image if record is None else record.base_image).name
 
 
 def _finish(result: RunResult, *, as_json: bool, out: Path | None) -> int:

@@ -17,6 +17,9 @@ WORKSPACE = "/workspace"
 RESERVED = ".holdfast"
 """The directory of the workspace that is ours; no request can put a file there."""
 
+NEW_LAYER = "+"
+"""The layer of a sandbox that builds one: an empty directory it can write."""
+
 FRAMES_VARIABLE = "HOLDFAST_FRAMES"
 """The environment variable that tells an interactive program the number of the descriptor for its frames."""
 
@@ -27,12 +30,15 @@ class SandboxSpec:
 
     `profile` names what may be started or loaded in advance. It is a hint: an engine may ignore it, and it never
     changes what the program sees.
+
+    `layer` names a finished layer of files that the program sees, read-only, at `LAYER_AT`.
     """
 
     language: str
     limits: Limits
     network: Network = Network.NONE
     profile: str = ""
+    layer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,10 @@ class Engine(Protocol):
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
         """A fresh sandbox. Raises UnsupportedError for what it cannot enforce, EngineError when it fails."""
+        ...
+
+    async def forget(self, layer: str) -> None:
+        """Make no more sandboxes with this layer, and return when the last one is gone."""
         ...
 
     async def aclose(self) -> None:

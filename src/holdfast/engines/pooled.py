@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from holdfast.engines import Engine, Sandbox, SandboxSpec
+from holdfast.engines import NEW_LAYER, Engine, Sandbox, SandboxSpec
 from holdfast.errors import HoldfastError
 from holdfast.types import Capabilities
 
@@ -114,6 +114,8 @@ class PooledEngine:
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
         """One from the shelf, held to the limits of `spec`, or a new one. Raises UnsupportedError, EngineError."""
+        if spec.layer == NEW_LAYER:
+            return await self._engine.create(spec)
         shelf = self._shelf(self._engine.stock_spec(spec))
         shelf.arrival(_now())
         self._changed.set()
@@ -126,6 +128,11 @@ class PooledEngine:
             await sandbox.aclose()
         self._stocking.on_request(False)
         return await self._engine.create(spec)
+
+    async def forget(self, layer: str) -> None:
+        for spec in [spec for spec in self._shelves if spec.layer == layer]:
+            await self._clear(self._shelves.pop(spec))
+        await self._engine.forget(layer)
 
     async def aclose(self) -> None:
         await self._empty()
@@ -178,9 +185,13 @@ class PooledEngine:
 
     async def _add(self, shelf: Shelf) -> bool:
         try:
-            shelf.stock.append(await self._engine.create(shelf.spec))
+            sandbox = await self._engine.create(shelf.spec)
         except HoldfastError:
             return False
+        if self._shelves.get(shelf.spec) is shelf:
+            shelf.stock.append(sandbox)
+        else:
+            await sandbox.aclose()
         return True
 
     async def _discard(self) -> None:
@@ -198,8 +209,12 @@ class PooledEngine:
 
     async def _empty(self) -> None:
         for shelf in self._shelves.values():
-            while shelf.stock:
-                await shelf.stock.pop().aclose()
+            await self._clear(shelf)
+
+    @staticmethod
+    async def _clear(shelf: Shelf) -> None:
+        while shelf.stock:
+            await shelf.stock.pop().aclose()
 
 
 def _now() -> float:

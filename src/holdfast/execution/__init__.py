@@ -85,7 +85,7 @@ class Executor:
                 async with self.admission.place():
                     run.mark()
                     if must_compile(request):
-                        built = await self.build(spec.language, command.files)
+                        built = await self.build(spec.language, command.files, spec.layer)
                         yield run.compiled(built.compile)
                         run.mark()
                         failure, command = built.failure, with_program(command, built.program)
@@ -97,9 +97,9 @@ class Executor:
         self.count(spec.language, last.result)
         yield last
 
-    async def build(self, name: str, files: Mapping[str, bytes]) -> Built:
-        """The program these files mean in a compiled language. Raises EngineError, StorageFullError."""
-        return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files)
+    async def build(self, name: str, files: Mapping[str, bytes], layer: str = "") -> Built:
+        """The program these files mean in a compiled language. Raises EngineError, NotFoundError, StorageFullError."""
+        return await self._builder.build(LANGUAGES[name], self.runtimes[name] or "", files, layer)
 
     async def _execute(self, run: Run, command: Command) -> AsyncGenerator[Event, None]:
         """A command in a sandbox of its own, up to its verdict, which `run` then has."""
@@ -111,7 +111,7 @@ class Executor:
                     yield run.started(sandbox.isolation)
                     reports = aiter(process)
                     while run.exited is None:
-                        for event in run.take(await _next(reports, command.wall_seconds)):
+                        for event in run.take(await next_report(reports, command.wall_seconds)):
                             yield event
                         if run.flooded and not killed:
                             killed = True
@@ -129,7 +129,7 @@ class Executor:
 
     @asynccontextmanager
     async def sandbox(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
-        """A sandbox for the length of the block. Raises UnsupportedError, EngineError."""
+        """A sandbox for the length of the block. Raises UnsupportedError, EngineError, NotFoundError."""
         try:
             sandbox = await self.engine.create(spec)
         except EngineError:
@@ -159,7 +159,7 @@ class Executor:
         self.metrics.setup_seconds.observe(result.timings.setup_ms / 1000)
 
 
-async def _next(reports: AsyncIterator[ProcessEvent], wall_seconds: float) -> ProcessEvent:
+async def next_report(reports: AsyncIterator[ProcessEvent], wall_seconds: float) -> ProcessEvent:
     """The engine's next report. The engine holds the time limit; this only notices an engine that is gone."""
     try:
         with anyio.fail_after(wall_seconds + ENGINE_GRACE_SECONDS):

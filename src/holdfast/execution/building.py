@@ -46,16 +46,16 @@ class Builder:
         self._store = store
         self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
-    async def build(self, language: Language, version: str, files: Mapping[str, bytes]) -> Built:
-        """The program these files mean. Raises EngineError, StorageFullError."""
+    async def build(self, language: Language, version: str, files: Mapping[str, bytes], layer: str = "") -> Built:
+        """The program these files mean, in this layer. Raises EngineError, NotFoundError, StorageFullError."""
         started = time.monotonic()
-        key = key_of(language, version, files)
+        key = key_of(language, version, files, layer)
         lock = self._locks.setdefault(key, anyio.Lock())
         async with lock:
             known = await self._known(key)
             if known is not None:
                 return Built(_said(known, time.monotonic() - started), known.content)
-            return await self._compile(key, language, files)
+            return await self._compile(key, language, files, layer)
 
     async def _known(self, key: str) -> Program | None:
         if self._store is None:
@@ -65,8 +65,8 @@ class Builder:
             self._store.remember(key, program)
         return program
 
-    async def _compile(self, key: str, language: Language, files: Mapping[str, bytes]) -> Built:
-        run = Run(SandboxSpec(language.name, self._limits))
+    async def _compile(self, key: str, language: Language, files: Mapping[str, bytes], layer: str) -> Built:
+        run = Run(SandboxSpec(language.name, self._limits, layer=layer))
         command = Command(
             argv=language.compile,
             environment=language.environment,
@@ -96,10 +96,11 @@ class Builder:
 _SHARED = {"stdout", "stderr", "exit_code", "execution_time", "truncated"}
 
 
-def key_of(language: Language, version: str, files: Mapping[str, bytes]) -> str:
+def key_of(language: Language, version: str, files: Mapping[str, bytes], layer: str = "") -> str:
     """A name for everything the compiler can read."""
     toolchain = hashlib.sha256(pins(language.name)).hexdigest()
     flags = [language.name, version, toolchain, language.compile, sorted(language.environment.items())]
+    flags += [layer] if layer else []
     names = [[name, hashlib.sha256(content).hexdigest()] for name, content in sorted(files.items())]
     return hashlib.sha256(json.dumps([flags, names]).encode()).hexdigest()
 

@@ -54,13 +54,15 @@ COMPILING = Limits(
 class Bounds:
     """What a run gets when the request is silent, and what no request may exceed.
 
-    `loaded` names the Python modules this server has loaded in advance. `compiling` is what a compiler gets.
+    `loaded` names the Python modules this server has loaded in advance. `compiling` is what a compiler gets. Without
+    `network` no run may have one, whatever the engine can do.
     """
 
     defaults: Limits
     ceilings: Limits
     loaded: tuple[str, ...] = ()
     compiling: Limits = COMPILING
+    network: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ _OURS = frozenset({"wall_seconds", "output_bytes"})
 def plan(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> tuple[SandboxSpec, Command]:
     """The sandbox and the command a request means. Raises RequestError; nothing was executed."""
     language = find_language(request.image)
+    if request.prebuild_spec is not None:
+        raise UnsupportedError("Prebuilt environments cannot be made here.", field="prebuild_spec")
     if not request.code and not request.entrypoint and language.main_in(request.files) is None:
         raise MalformedRequestError("Either code or entrypoint must be provided.", field="code")
     limits = _limits(request, bounds, capabilities)
@@ -109,8 +113,9 @@ def plan(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> tup
     spec = SandboxSpec(
         language=language.name,
         limits=limits,
-        network=_network(request, capabilities),
+        network=_network(request, bounds, capabilities),
         profile=profile_for(language, files, bounds.loaded),
+        layer=request.layer,
     )
     command = Command(
         argv=_argv(request, language, files),
@@ -166,10 +171,10 @@ def _accepted(row: _Row, value: Any, ceilings: Limits, capabilities: Capabilitie
     return amount
 
 
-def _network(request: RunRequest, capabilities: Capabilities) -> Network:
+def _network(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> Network:
     if not request.allow_network:
         return Network.NONE
-    if Network.FULL not in capabilities.networks:
+    if not bounds.network or Network.FULL not in capabilities.networks:
         raise UnsupportedError(
             "Network access is not enabled on this server, so 'allow_network' is refused.", field="allow_network"
         )

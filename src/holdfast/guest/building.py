@@ -36,9 +36,10 @@ def _mount_scratch(config: dict[str, Any]) -> None:
     owner = 0 if config["uid_base"] is not None else GUEST_UID
     options = f"{config['disk']},mode=755,uid={owner},gid={owner}"
     syscalls.mount("scratch", WORKSPACE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
-    for name, mode, target in _PLACES:
+    for name, mode, target in (*config["places"], *_PLACES):
         source = f"{WORKSPACE}/{name}"
         os.mkdir(source)
         os.chmod(source, mode)
         syscalls.mount(source, target, None, syscalls.MS_BIND)
-    os.chown(WORKSPACE, GUEST_UID, GUEST_UID)
+    for target in (WORKSPACE, *[place[2] for place in config["places"]]):
+        os.chown(target, GUEST_UID, GUEST_UID)

@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 
-from holdfast.guest import building, collect, ending, preload, syscalls
+from holdfast.guest import building, collect, ending, layering, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, split_files
 
 TYPE_CHECKING = False
@@ -45,15 +45,17 @@ def look_fresh(stash: preload.Stash, started_with: set[str]) -> None:
     sys.path_importer_cache[_MAIN_PATH] = None
 
 
-def landlock_ruleset(abi: int) -> int | None:
+def landlock_ruleset(config: dict[str, Any]) -> int | None:
     """The files a guest may touch, as Landlock sees them; None where the kernel has no Landlock."""
+    abi = config["landlock"]
     if abi == 0:
         return None
     rights = (1 << _RIGHTS_BY_ABI.get(abi, 16)) - 1
     scratch = rights & ~IOCTL_DEVICE
     devices = (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEVICE) & rights
     rules = [("/", READ_FILE | READ_DIR | EXECUTE), ("/dev", devices)]
-    rules += [(path, scratch) for path in ("/workspace", "/tmp", "/dev/shm")]
+    places = [target for _, _, target in config["places"]]
+    rules += [(path, scratch) for path in ("/workspace", "/tmp", "/dev/shm", *places)]
     return syscalls.landlock_ruleset(rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules)
 
 
@@ -110,7 +112,7 @@ def _lock_in(config: dict[str, Any], keep: tuple[int, ...]) -> None:
     os.setsid()
     os.chdir(building.WORKSPACE)
     syscalls.close_fds_from(3, keep)
-    landlock = landlock_ruleset(config["landlock"])
+    landlock = landlock_ruleset(config)
     syscalls.drop_bounding_set()
     uid = building.GUEST_UID
     if config["uid_base"] is not None:
@@ -188,6 +190,8 @@ def _become_main(argv: list[str], stash: preload.Stash, *, may_be_archive: bool)
     if len(argv) > 2:
         sys.argv[:] = argv[1:]
         sys.orig_argv[:] = argv
+    if layering.VARIABLE in os.environ:
+        layering.show()
     preload.give_main(stash)
     ending.watch(stash)
 

@@ -51,6 +51,8 @@ def _prepare(started_with: set[str]) -> Launcher:
     with os.fdopen(int(os.environ.pop(CONFIG_VARIABLE)), "rb") as file:
         config = marshal.load(file)  # noqa: S302  # from the server
     config["seccomp"] = bytes.fromhex(config["seccomp"])
+    # For programs only: this interpreter must never find anything that a build has made.
+    os.environ.update(config["environment"])
     stash = preload.load(config["modules"], started_with)
     _assert_single_threaded()
     _signal.signal(_signal.SIGCHLD, lambda *_: None)

@@ -67,7 +67,7 @@ def _act_as_guest(config: dict[str, Any]) -> None:
             os.close(fd)
     for end in ends:
         end.close()
-    landlock = guest.landlock_ruleset(config["landlock"])
+    landlock = guest.landlock_ruleset(config)
     if landlock is not None:
         os.close(landlock)
     syscalls.close_fds_from(_BEYOND_ALL_DESCRIPTORS)

@@ -16,7 +16,18 @@ from typing import Any
 from holdfast.guest import syscalls
 from holdfast.guest.frames import marshalled
 
-_DIRECTORIES = ("proc", "dev", "dev/shm", "workspace", "tmp", "etc", "run", "var", "opt/holdfast/bin")
+_DIRECTORIES = (
+    "proc",
+    "dev",
+    "dev/shm",
+    "workspace",
+    "tmp",
+    "etc",
+    "run",
+    "var",
+    "opt/holdfast/bin",
+    "opt/holdfast/layer",
+)
 _LINKS = {
     "dev/fd": "/proc/self/fd",
     "dev/stdin": "/proc/self/fd/0",

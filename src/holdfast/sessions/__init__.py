@@ -31,8 +31,8 @@ from holdfast.sessions.kernel import Kernel
 from holdfast.sessions.live import Live, SessionRun, Turn, fresh_events
 from holdfast.sessions.plan import Ceilings, Plan, plan_run, plan_session
 from holdfast.sessions.store import MAX_RECORDS, Record, SessionStore
-from holdfast.store import Caller
 from holdfast.types import (
+    Caller,
     Isolation,
     RunKind,
     Session,

@@ -17,14 +17,14 @@ import anyio
 import structlog
 
 from holdfast.errors import NotFoundError, full_disk_is_ours
-from holdfast.types import RunKind, RunRecord, RunRecords
+from holdfast.types import Caller, RunKind, RunRecord, RunRecords
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
     from holdfast.store.database import Database
 
-__all__ = ["Caller", "Retention", "Store"]
+__all__ = ["Retention", "Store"]
 
 QUEUE = 10_000
 """Rows that may wait to be written; more are dropped and counted."""
@@ -35,19 +35,6 @@ LINGER_SECONDS = 0.2
 
 CLOSING_SECONDS = 3.0
 _COLUMNS_OF_OURS = frozenset({"seq", "owner"})
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose rows someone may see. `owner` is the digest of a key; without any key the local user is the operator."""
-
-    owner: str | None = None
-    sees_all: bool = True
-
-    @property
-    def only(self) -> str | None:
-        """The only owner whose rows are seen; `None` is all."""
-        return None if self.sees_all else self.owner
 
 
 @dataclass(frozen=True, slots=True)

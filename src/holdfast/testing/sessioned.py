@@ -44,6 +44,9 @@ class SessionedEngine:
         """A sandbox for one session. Raises UnsupportedError, EngineError."""
         return SessionedSandbox(await self._engine.create(replace(spec, profile=SESSION_PROFILE)))
 
+    async def forget(self, layer: str) -> None:
+        await self._engine.forget(layer)
+
     async def aclose(self) -> None:
         await self._engine.aclose()
 

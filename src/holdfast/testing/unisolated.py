@@ -22,7 +22,7 @@ from typing import Literal
 import anyio
 
 from holdfast.engines import FRAMES_VARIABLE, Command, Exited, Listing, Output, Process, ProcessEvent, SandboxSpec
-from holdfast.errors import EngineError, InvalidFileNameError, NotFoundError, TooLargeError
+from holdfast.errors import EngineError, InvalidFileNameError, NotFoundError, TooLargeError, UnsupportedError
 from holdfast.testing.by_name import checked_name, collect, matches, read_named
 from holdfast.types import Capabilities, Isolation, Limits, Network, Usage
 
@@ -77,10 +77,15 @@ class UnisolatedEngine:
 
     async def create(self, spec: SandboxSpec) -> "UnisolatedSandbox":
         """A fresh directory; the limits and the network of `spec` are not enforced."""
+        if spec.layer:
+            raise UnsupportedError("The engine 'unisolated' has no prebuilt environments.", field="image")
         number = str(next(self._numbers))
         workspace = self._root / number
         workspace.mkdir()
         return UnisolatedSandbox(number, workspace, {"HOME": str(self.home), "PATH": self._path}, self._foreign)
+
+    async def forget(self, layer: str) -> None:
+        """There are no layers here."""
 
     async def aclose(self) -> None:
         """Remove every workspace. `rm` copes with trees deeper than Python's recursion limit."""

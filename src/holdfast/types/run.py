@@ -6,7 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from holdfast.errors import ExecutionError, ResourceExhaustedError, TimeoutError
 
@@ -224,6 +224,19 @@ class RunRequest(BaseModel):
     allow_network: bool = False
     artifacts: list[str] = Field(default_factory=list)
     max_output_bytes: Annotated[int, Field(gt=0)] | None = None
+    prebuild_spec: PrebuildSpec | None = None
+    _layer: str = PrivateAttr(default="")
+
+    @property
+    def layer(self) -> str:
+        """The layer of files it runs with. No caller can write this; an `image` is found to mean it."""
+        return self._layer
+
+    def in_layer(self, image: str, layer: str) -> Self:
+        """The same request for a language, with the layer that its image or `prebuild_spec` was found to mean."""
+        made = self.model_copy(update={"image": image, "prebuild_spec": None})
+        made._layer = layer
+        return made
 
     @field_validator("files", "args", "environment", "artifacts", "stdin", "allow_network", mode="before")
     @classmethod

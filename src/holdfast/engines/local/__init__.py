@@ -27,6 +27,10 @@ enforces time, kills everything when the program ends, collects artifacts with t
 to which the server joins each cell that is to have one, after its pid 1 has handed over the descriptor of its network
 namespace. The host's own network is not changed; when the gateway ends, so do the cells that were joined to it.
 
+*Layers* (`launchers`, `unpacking`): what a prebuilt environment adds to the tree. A launcher sees one tree, so a layer
+in use has launchers of its own; they never load anything from it. A build is a cell with one more writable place; what
+it leaves is packed in the cell and unpacked by a process that sees nothing but the new layer's directory.
+
 What kills what: the control socket's end of file ends pid 1, and the kernel ends a pid namespace with its pid 1. The
 server's death closes all control sockets and the launcher's socket; the launcher's death kills every pid 1
 (PR_SET_PDEATHSIG). So nothing outlives the server, whoever dies first.

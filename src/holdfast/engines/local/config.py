@@ -21,12 +21,14 @@ class LocalConfig:
     `accept_rlimits` lets it start without control groups; every result then says so. `on_event` hears of
     `launcher_restart`. `profiles` are launchers with modules loaded in advance, by name; the empty name is the plain
     interpreter, which always exists. `network_allow` and `network_resolvers` say what programs with a network may reach
-    besides public addresses (see `network`). `toolchains` is where Holdfast installed languages.
+    besides public addresses (see `network`). `toolchains` is where Holdfast installed languages, `layers` where
+    finished layers are, each a directory of its name.
     """
 
     state_dir: Path
     guest_env: Path
     toolchains: Path
+    layers: Path
     floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
     accept_rlimits: bool = False
     allow_network: bool = False

@@ -18,21 +18,19 @@ from holdfast.engines.local import cgroup, probe, tree
 from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
+from holdfast.engines.local.description import describe
 from holdfast.engines.local.gateway import Gateways
-from holdfast.engines.local.launcher import Launcher, LauncherFailed, LauncherKeeper
+from holdfast.engines.local.launcher import Launcher, LauncherFailed
+from holdfast.engines.local.launchers import PLAIN, Launchers
 from holdfast.engines.local.process import Pipes
 from holdfast.engines.local.runtimes import versions
 from holdfast.engines.local.seccomp import compile_filter
 from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.guest import syscalls
 from holdfast.guest.init import NAMESPACE_NAMES
-from holdfast.guest.launcher import CONFIG_VARIABLE
 from holdfast.guest.tree import own_id_range
 from holdfast.languages import LANGUAGES
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
-
-PLAIN = ""
-"""The profile of the launcher that has loaded nothing, which every engine has."""
 
 CREATE_SECONDS = 10.0
 REMOVAL_TRIES, REMOVAL_PAUSE_SECONDS = 50, 0.02
@@ -80,10 +78,7 @@ class LocalEngine:
         self._landlock = syscalls.landlock_abi()
         self._uid_range = None if os.geteuid() == 0 else _own_ranges()
         self._uid_base = self._first_uid()
-        self._keepers = {
-            name: LauncherKeeper(partial(self._launcher_description, modules), self._restarted)
-            for name, modules in {PLAIN: (), **config.profiles}.items()
-        }
+        self._launchers = Launchers(self._launcher_description, config.profiles, config.layers, self._restarted)
         self._gateways = Gateways(config, _FIRST_UID_AS_ROOT + _UID_BLOCKS * MAX_CELLS * 2 + self._block())
         self._cells: set[LocalSandbox] = set()
         self._holdings: dict[Limits, Holding] = {}
@@ -98,15 +93,12 @@ class LocalEngine:
         """Start an engine and try it out. Raises HostError when the host is below the operator's floor."""
         groups, problems = _prepare_cgroups(config)
         engine = cls(config, groups, problems)
-        keeping: list[asyncio.Task[None]] = []
         try:
             await engine._start()
-            keeping += [asyncio.create_task(keeper.keep()) for keeper in engine._keepers.values()]
+            engine._launchers.keep()
             yield engine
         finally:
-            for task in keeping:
-                task.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
+            await engine._launchers.stop_keeping()
             await engine.aclose()
 
     @classmethod
@@ -132,36 +124,20 @@ class LocalEngine:
     def _block(self) -> int:
         return zlib.crc32(str(self._config.state_dir).encode()) % _UID_BLOCKS
 
-    def _launcher_description(self, modules: tuple[str, ...]) -> dict[str, Any]:
-        if not (self._config.guest_env / "bin" / "python").exists():
-            raise HostError("The environment of the programs is not set up yet; run: holdfast setup")
-        root = self._config.state_dir / "tree"
-        root.mkdir(parents=True, exist_ok=True)
-        return {
-            "root": str(root),
-            "rootless": os.geteuid() != 0,
-            "uid_range": self._uid_range,
-            "binds": tree.binds(self._config.guest_env, self._config.toolchains),
-            "copies": tree.copies(),
-            "links": tree.links(self._config.toolchains),
-            "files": self._gateways.files(),
-            "interpreter": f"{tree.ENVIRONMENT_AT}/bin/python",
-            "argv": ["python", "main.py"],
-            "environment": tree.BASE_ENVIRONMENT | {"PYTHONPATH": tree.HOOK_AT},
-            "config_variable": CONFIG_VARIABLE,
-            "launcher": {
-                "environment": tree.BASE_ENVIRONMENT,
-                "modules": modules,
-                "cgroup": self._groups.launcher_config(),
-                "cgroup_usage_fields": self._groups.usage_fields(),
-                "cgroup_cpu_unit_seconds": self._groups.cpu_unit_seconds,
-                "uid_base": self._uid_base,
-                "clone_flags": CLONE_FLAGS,
-                "landlock": self._landlock,
-                "seccomp": compile_filter(shared_user=self._uid_base is None).hex(),
-                "namespaces_outside": {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES},
-            },
+    def _launcher_description(self, modules: tuple[str, ...], layer: str = "") -> dict[str, Any]:
+        launcher = {
+            "modules": modules,
+            "cgroup": self._groups.launcher_config(),
+            "cgroup_usage_fields": self._groups.usage_fields(),
+            "cgroup_cpu_unit_seconds": self._groups.cpu_unit_seconds,
+            "uid_base": self._uid_base,
+            "clone_flags": CLONE_FLAGS,
+            "landlock": self._landlock,
+            "seccomp": compile_filter(shared_user=self._uid_base is None).hex(),
+            "namespaces_outside": {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES},
         }
+        files = {"files": self._gateways.files(), "uid_range": self._uid_range}
+        return describe(self._config, layer, launcher) | files
 
     def _restarted(self) -> None:
         self._config.on_event("launcher_restart")
@@ -169,10 +145,10 @@ class LocalEngine:
     async def _start(self) -> None:
         """Start the plain launcher, make one cell, and see what holds it; all our promises follow from that."""
         try:
-            await self._keepers[PLAIN].start()
+            launcher = await self._launchers.start()
             network = Network.FULL if self._config.allow_network else Network.NONE
             if network is Network.FULL:
-                await self._gateways.of(await self._keepers[PLAIN].up())
+                await self._gateways.of(launcher)
             sandbox = await self._make(SandboxSpec("python", STOCK_LIMITS, network))
         except LauncherFailed as failure:
             raise HostError(probe.explain(failure.step, failure.reason)) from failure
@@ -207,15 +183,13 @@ class LocalEngine:
         )
 
     def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
-        """All limits can still be set on an unused cell; network and profile cannot."""
-        known = spec.profile in tree.STARTED_PROGRAMS or self._is_up(spec.profile)
-        return replace(spec, language="", limits=STOCK_LIMITS, profile=spec.profile if known else PLAIN)
-
-    def _is_up(self, profile: str) -> bool:
-        return profile in self._keepers and self._keepers[profile].current is not None
+        """All limits can still be set on an unused cell; network, layer and profile cannot."""
+        known = spec.profile in tree.STARTED_PROGRAMS or self._launchers.is_up(spec.profile, spec.layer)
+        layer = spec.layer if self._launchers.knows(spec.layer) else ""
+        return replace(spec, language="", limits=STOCK_LIMITS, profile=spec.profile if known else PLAIN, layer=layer)
 
     async def create(self, spec: SandboxSpec) -> LocalSandbox:
-        """A fresh cell. Raises UnsupportedError, EngineError."""
+        """A fresh cell. Raises UnsupportedError, EngineError, NotFoundError for a layer that is gone."""
         if spec.network not in self.capabilities.networks:
             raise UnsupportedError("Network access is not enabled on this server.", field="allow_network")
         return await self._make(spec)
@@ -223,10 +197,7 @@ class LocalEngine:
     async def _make(self, spec: SandboxSpec) -> LocalSandbox:
         if self._closing:
             raise EngineError("The engine is closed.")
-        try:
-            launcher = await self._keepers[spec.profile if self._is_up(spec.profile) else PLAIN].up()
-        except TimeoutError:
-            raise EngineError("The launcher is down and could not be restarted; see the server's log.") from None
+        launcher = await self._launchers.of(spec.profile, spec.layer)
         if not self._free_slots:
             raise EngineError(f"All {MAX_CELLS} sandboxes are in use; try again.")
         sandbox = self._ask(launcher, spec)
@@ -337,6 +308,10 @@ class LocalEngine:
         """Language -> version, None for one whose program is not on this host. Asked inside a cell."""
         return await versions(self, names)
 
+    async def forget(self, layer: str) -> None:
+        """Make no more cells with this layer, and return when the last one is gone."""
+        await self._launchers.forget(layer)
+
     async def aclose(self) -> None:
         """End every cell and the launchers, and remove our control groups."""
         self._closing = True
@@ -345,8 +320,7 @@ class LocalEngine:
             await sandbox.aclose()
         if cells:
             await asyncio.wait([sandbox.gone for sandbox in cells], timeout=5)
-        for keeper in self._keepers.values():
-            await keeper.aclose()
+        await self._launchers.aclose()
         await self._gateways.aclose()
         self._groups.close()
         for _ in range(REMOVAL_TRIES):

@@ -243,6 +243,12 @@ class LauncherKeeper:
             raise TimeoutError
         return self.current
 
+    @property
+    def has_cells(self) -> bool:
+        """Whether anything it made still lives."""
+        launchers = [*self._retired, *([] if self.current is None else [self.current])]
+        return any(launcher.cells for launcher in launchers)
+
     async def aclose(self) -> None:
         """End the launcher, those that were replaced, and with them all their cells."""
         launchers = [*self._retired, *([] if self.current is None else [self.current])]

@@ -109,6 +109,15 @@ def tools() -> Mapping[str, str]:
     return {name: path for name, path in found.items() if path is not None}
 
 
+def can_give_network() -> bool:
+    """Whether this host has what it takes."""
+    try:
+        tools()
+    except HostError:
+        return False
+    return True
+
+
 def rules(allowed: Iterable[Destination], name_servers: Iterable[str]) -> str:
     """The rules of a gateway, for nft. The set `host` is filled there, with the addresses the host has at the time.
 

@@ -1,5 +1,7 @@
 """What the read-only tree of the cells is made of on this host: binds, links, and the environment of programs."""
 
+import glob
+import importlib.util
 import os
 import shutil
 import sys
@@ -8,13 +10,11 @@ from typing import NamedTuple
 
 import holdfast.guest
 from holdfast import toolchains
-from holdfast.languages import LIBRARY_AT
+from holdfast.languages import ENVIRONMENT_AT, INSTALLER_AT, LAYER_AT, LIBRARY_AT, SYSTEM_PATH, TOOLS_AT
 
-ENVIRONMENT_AT = "/opt/holdfast/env"
-TOOLS_AT = "/opt/holdfast/bin"
 HOOK_AT = f"{LIBRARY_AT}/holdfast/guest/hook"
 
-PATH = f"{ENVIRONMENT_AT}/bin:{TOOLS_AT}:/usr/local/bin:/usr/bin:/bin"
+PATH = f"{ENVIRONMENT_AT}/bin:{SYSTEM_PATH}"
 BASE_ENVIRONMENT = {
     "PATH": PATH,
     "HOME": "/tmp",
@@ -30,6 +30,17 @@ BASE_ENVIRONMENT = {
 Numeric libraries are single-threaded, because a launcher that has loaded them must have no threads, and because
 programs share few processors.
 """
+
+
+LAYER_ENVIRONMENT = {
+    "PATH": f"{ENVIRONMENT_AT}/bin:{LAYER_AT}/bin:{SYSTEM_PATH}",
+    "PYTHONPATH": f"{LIBRARY_AT}/holdfast/guest/layered",
+    "NODE_PATH": f"{LAYER_AT}/node_modules:{LAYER_AT}/lib/node_modules",
+}
+"""What programs with a layer find besides: its programs, but never another `python`, and its packages."""
+
+LAYER_LINKS = {"node_modules": f"{LAYER_AT}/node_modules"}
+"""JavaScript modules look for packages in this directory beside their own or above; the topmost is above them all."""
 
 
 class StartedProgram(NamedTuple):
@@ -71,6 +82,19 @@ def binds(guest_env: Path, installed: Path) -> list[tuple[str, str]]:
     ours = toolchains.links(installed)
     found += [(path, f"{TOOLS_AT}/{name}") for name, path in tools().items() if name not in ours]
     return found
+
+
+def installer_binds() -> list[tuple[str, str]]:
+    """Host path and path in the tree of pip, if the server's own interpreter or the one below it has it."""
+    spec = importlib.util.find_spec("pip")
+    if spec is not None and spec.origin is not None:
+        return [(os.path.dirname(spec.origin), f"{INSTALLER_AT}/pip")]
+    shipped = importlib.util.find_spec("ensurepip")
+    beside = os.path.dirname(shipped.origin or "") if shipped else "/nonexistent"
+    places = ["/usr/share/python-wheels", f"{beside}/_bundled"]
+    wheels = [path for place in places for path in sorted(glob.glob(f"{place}/pip-*.whl"))]
+    # A wheel is an archive, from which Python can import.
+    return [(wheels[-1], INSTALLER_AT)] if wheels else []
 
 
 def copies() -> list[tuple[str, str]]:

@@ -1,0 +1,126 @@
+"""`holdfast prebuild`: the prebuilt environments of this machine; a server that runs here knows of changes at once."""
+
+import base64
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from holdfast.app import open_app, open_prebuilds
+from holdfast.errors import BuildFailedError, EngineError, NotFoundError
+from holdfast.execution.names import shown
+from holdfast.languages import LANGUAGES, SEED_PREFIX
+from holdfast.prebuilds.wanted import tag_of
+from holdfast.settings import Settings
+from holdfast.telemetry import configure_logging
+from holdfast.types import OPERATOR, BuiltEvent, File, OutputEvent, Prebuild, PrebuildRequest, Prebuilds
+
+FAILED = 1
+
+
+def wanted(tag: str, base: str, script: str, files: Sequence[str], *, shared: bool) -> PrebuildRequest:
+    """The request that a command line means. Raises typer.BadParameter."""
+    try:
+        text = sys.stdin.read() if script == "-" else Path(script).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise typer.BadParameter(f"'{script}' cannot be read: {reason}", param_hint="--script") from None
+    try:
+        return PrebuildRequest(
+            tag=tag,
+            base_image=base,
+            setup_script=text,
+            files=dict(_file(given) for given in files),
+            shared=shared,
+        )
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise typer.BadParameter(f"{fault['loc'][0]}: {fault['msg']}") from None
+
+
+async def build(settings: Settings, request: PrebuildRequest, *, as_json: bool) -> int:
+    """Build it and show what the script writes; 1 when the script failed."""
+    configure_logging("warning", settings.log_format)
+    alone = settings.model_copy(update={"pool_size": 0})
+    base = request.base_image.removeprefix(SEED_PREFIX)
+    async with open_app(alone, {base} & LANGUAGES.keys()) as app:
+        try:
+            async with aclosing(app.prebuilds.stream(request, OPERATOR)) as events:
+                async for event in events:
+                    if isinstance(event, OutputEvent):
+                        print(event.text, end="", file=sys.stderr, flush=True)
+                    if isinstance(event, BuiltEvent):
+                        _tell(event.prebuild, as_json=as_json)
+                        return 0
+        except BuildFailedError as error:
+            print(f"holdfast: {error}", file=sys.stderr)
+            return FAILED
+    raise EngineError("The build ended without a result.")
+
+
+def show(settings: Settings, *, as_json: bool) -> None:
+    """Print all of them."""
+    store = open_prebuilds(settings)
+    found = Prebuilds(prebuilds=tuple(map(store.seen, store.records())))
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    table = Table("tag", "base", "size", "made", "last used")
+    for each in found.prebuilds:
+        table.add_row(each.tag, each.base_image, _size(each), f"{each.created:%Y-%m-%d}", f"{each.last_used:%Y-%m-%d}")
+    hint = "There are no prebuilt environments; make one with: holdfast prebuild build TAG --script FILE"
+    Console().print(table if found.prebuilds else hint)
+
+
+def remove(settings: Settings, tag: str) -> None:
+    """Forget one. Raises InvalidFieldError, NotFoundError."""
+    store = open_prebuilds(settings)
+    record = store.get(tag_of(tag))
+    if record is None:
+        raise NotFoundError(f"There is no prebuilt environment {shown(tag)}.", field="tag")
+    store.remove(record.tag)
+    store.sweep()
+    print(f"The prebuilt environment '{record.tag}' is removed; its files go when no run uses them.")
+
+
+def clean_up(settings: Settings, max_age_days: float, *, as_json: bool) -> None:
+    """Forget what was not used for so long."""
+    store = open_prebuilds(settings)
+    unused = store.unused(timedelta(days=max_age_days))
+    for record in unused:
+        store.remove(record.tag)
+    store.sweep()
+    if as_json:
+        print(json.dumps({"removed": [record.tag for record in unused], "count": len(unused)}))
+        return
+    names = ", ".join(record.tag for record in unused)
+    print(f"Removed {len(unused)}: {names}." if unused else "Nothing is that old.")
+
+
+def _tell(prebuild: Prebuild, *, as_json: bool) -> None:
+    if as_json:
+        print(prebuild.model_dump_json(indent=2))
+        return
+    name = prebuild.tag.removeprefix("prebuilt-")
+    print(f"Ready: '{name}' ({_size(prebuild)}); run programs in it with: holdfast run FILE --language {name}")
+
+
+def _size(prebuild: Prebuild) -> str:
+    size = prebuild.size_bytes
+    return f"{size / (1 << 20):.1f} MiB" if size >= 1 << 20 else f"{size / (1 << 10):.1f} KiB"
+
+
+def _file(given: str) -> tuple[str, File]:
+    path, _, name = given.partition(":")
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"'{path}' cannot be read: {error.strerror}", param_hint="--file") from None
+    return name or Path(path).name, File(base64=base64.b64encode(data).decode())

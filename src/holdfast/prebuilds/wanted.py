@@ -1,0 +1,90 @@
+"""What a request for a prebuilt environment means, and every rule about such requests."""
+
+import hashlib
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from holdfast.errors import InvalidFieldError, RuntimeNotAvailableError, TooLargeError
+from holdfast.execution.names import check_paths, encoded, shown
+from holdfast.execution.requests import MAX_FILES, MAX_FILES_BYTES
+from holdfast.languages import LANGUAGES, SEED_PREFIX, find_language
+from holdfast.types import PREBUILT_PREFIX, File, PrebuildRequest, PrebuildSpec
+
+MAX_SCRIPT_BYTES = 65_536
+_TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+Runtimes = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that was checked."""
+
+    tag: str
+    base: str
+    script: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    allow_network: bool | None = None
+    shared: bool = False
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.script.encode()).hexdigest()
+
+
+def checked(request: PrebuildRequest, runtimes: Runtimes) -> Wanted:
+    """Raises RequestError, RuntimeNotAvailableError."""
+    tag = tag_of(request.tag)
+    if tag.removeprefix(SEED_PREFIX) in LANGUAGES:
+        raise InvalidFieldError(f"The tag {shown(tag)} is the name of a language; choose another.", field="tag")
+    base, script = checked_spec(request, runtimes)
+    if len(request.files) > MAX_FILES:
+        raise TooLargeError(f"At most {MAX_FILES:,} files can be sent.", field="files")
+    check_paths(request.files)
+    files = {name: _content(content) for name, content in request.files.items()}
+    if sum(map(len, files.values())) > MAX_FILES_BYTES:
+        raise TooLargeError(f"The files are together larger than {MAX_FILES_BYTES:,} bytes.", field="files")
+    return Wanted(tag, base, script, files, request.allow_network, request.shared)
+
+
+def checked_spec(spec: PrebuildSpec, runtimes: Runtimes) -> tuple[str, str]:
+    """The language and the script. Raises RequestError, RuntimeNotAvailableError."""
+    if len(encoded(spec.setup_script, "setup_script")) > MAX_SCRIPT_BYTES:
+        raise TooLargeError(f"The setup script is larger than {MAX_SCRIPT_BYTES:,} bytes.", field="setup_script")
+    if "\0" in spec.setup_script:
+        raise InvalidFieldError("'setup_script' holds a NUL character, which no script can.", field="setup_script")
+    language = find_language(spec.base_image)
+    if runtimes.get(language.name) is None:
+        raise RuntimeNotAvailableError(
+            f"{language.title} is not installed on this host; install it with: {language.install}.",
+            field="base_image",
+        )
+    return language.name, spec.setup_script
+
+
+def is_tag(text: str) -> bool:
+    """Whether a prebuilt environment could be called so."""
+    return _TAG.fullmatch(text) is not None
+
+
+def tag_of(given: str) -> str:
+    """The tag somebody means. Raises InvalidFieldError."""
+    tag = given.strip().removeprefix(PREBUILT_PREFIX)
+    if not is_tag(tag):
+        raise InvalidFieldError(
+            f"{shown(given)} is no tag; use up to 64 lower-case letters, digits, '-', '_' and '.', "
+            "a letter or digit first.",
+            field="tag",
+        )
+    return tag
+
+
+def this_python() -> str:
+    """The version of Python whose packages programs can import."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _content(content: str | File) -> bytes:
+    return content.content() if isinstance(content, File) else encoded(content, "files")
