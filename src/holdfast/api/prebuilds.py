@@ -15,7 +15,9 @@ from holdfast.types import Prebuild, PrebuildRequest
 class Age(BaseModel):
     """What is old enough to go."""
 
-    max_age_days: Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)] = 7.0
+    max_age_days: Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)] = Field(
+        7.0, description="Days since the last use; what was used later stays."
+    )
 
 
 async def build(request: Request) -> Response:
