@@ -37,7 +37,7 @@ REQUEST = {
     "args": ["1"],
     "stdin": "in",
     "environment": {"A": "b"},
-    "prebuild_spec": {"base_image": "python", "setup_script": "echo", "tag": "t"},
+    "prebuild_spec": {"base_image": "node", "setup_script": "echo"},
     "entrypoint": "sh",
     "timeout": 1.5,
     "cpu_seconds": 2.0,
