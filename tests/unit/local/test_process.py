@@ -4,6 +4,8 @@ import os
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
+from anyio.to_thread import run_sync
 
 from holdfast.engines.local.process import MOST_UNREAD_INPUT, LocalProcess, Pipes
 from holdfast.types import Usage
@@ -37,8 +39,8 @@ async def test_frames_do_not_let_output_pile_up_that_nobody_takes() -> None:
                     accepted += os.write(fd, data)
                 except BlockingIOError:
                     continue
-            await anyio.sleep(0)
-            await anyio.sleep(0)
+            await checkpoint()
+            await checkpoint()
         assert accepted < 4 << 20
     finally:
         pipes.close()
@@ -46,7 +48,7 @@ async def test_frames_do_not_let_output_pile_up_that_nobody_takes() -> None:
 
 async def test_output_and_frames_go_on_when_they_are_taken() -> None:
     process = LocalProcess(Pipes(interactive=True), Orders())
-    stdout, stderr, frames = (pipe.write_end for pipe in process.pipes.outputs)
+    stdout, _, frames = (pipe.write_end for pipe in process.pipes.outputs)
     wanted, heard = 4 << 20, {"stdout": 0, "frames": 0}
 
     def write() -> None:
@@ -57,7 +59,7 @@ async def test_output_and_frames_go_on_when_they_are_taken() -> None:
     try:
         with anyio.fail_after(30):
             async with anyio.create_task_group() as group:
-                group.start_soon(anyio.to_thread.run_sync, write)
+                group.start_soon(run_sync, write)
                 async for event in process:
                     heard[event.stream] += len(event.data)  # type: ignore[union-attr]
                     if heard == {"stdout": wanted, "frames": wanted >> 16}:
@@ -91,7 +93,7 @@ async def test_all_that_is_sent_arrives_in_order() -> None:
         for piece in pieces:
             pipes.stdin.feed(piece, last=piece is pieces[-1])
         with anyio.fail_after(10):
-            await anyio.to_thread.run_sync(drain)
+            await run_sync(drain)
         assert bytes(read) == b"".join(pieces)
     finally:
         os.close(ours)
