@@ -1,5 +1,6 @@
 """What a result says about isolation is what the kernel says, and the operator's floor is kept."""
 
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -107,3 +108,30 @@ async def test_a_worn_launcher_is_replaced_while_its_cells_live_on(
             assert Output("stdout", b"alive\n") in [event async for event in process]
         for sandbox in (*kept, late):
             await sandbox.aclose()
+
+
+SIGNALS = "grep -E '^Sig(Blk|Ign)' /proc/self/status"
+
+
+async def test_a_program_gets_no_signals_that_the_one_who_started_the_server_ignores(config: LocalConfig) -> None:
+    ignored = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGUSR2})
+    try:
+        async with LocalEngine.open(config) as engine:
+            said = await said_by(engine, Command(argv=("sh", "-c", SIGNALS), wall_seconds=10.0))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert said.split() == [b"SigBlk:", b"0" * 16, b"SigIgn:", b"0" * 16]
+
+
+async def said_by(engine: LocalEngine, command: Command) -> bytes:
+    sandbox = await engine.create(SandboxSpec("bash", STOCK_LIMITS))
+    said = b""
+    async with sandbox.exec(command) as process:
+        async for event in process:
+            said += event.data if isinstance(event, Output) else b""
+    await sandbox.aclose()
+    return said

@@ -83,3 +83,12 @@ def test_room_is_what_the_others_leave(tmp_path: Path) -> None:
     assert (store.room(other), store.crowded) == (100, False)
     with pytest.raises(NotFoundError):
         store.get(NAME, SavedFile(sha256="0" * 64, size_bytes=1, stamp=1))
+
+
+def test_what_is_about_to_be_kept_takes_room_from_the_others_at_once(tmp_path: Path) -> None:
+    store, other = SessionStore(tmp_path, 100), "ses-" + "1" * 32
+    store.expect(NAME, 30)
+    store.expect(NAME, 40)
+    assert (store.room(NAME), store.room(other)) == (100, 30)
+    store.remove([NAME])
+    assert store.room(other) == 100

@@ -14,7 +14,8 @@ from holdfast.types import BUILT_IN_TYPES
 MAX_SHOWN_CHARACTERS = 2_000
 MAX_DEPTH = 80
 MAX_UNORDERED = 1_000
-"""Sets with fractions in them are compared member by member, so only up to this size."""
+"""Sets with fractions in them are compared member by member, so only up to this size. What has parts is no member of
+a set, at least not as JSON can say it."""
 
 SEQUENCES = ("list", "tuple", "set", "frozenset")
 _OPAQUE = BUILT_IN_TYPES - {"bool", "int", "float", "complex", "str", "bytes", "dict", *SEQUENCES}
@@ -155,7 +156,7 @@ def _same_members(seen: Sequence[Seen], expected: list[Any], tolerance: float) -
     """Sets have no order: every expected item is one member, and none is left."""
     if {_tagged(each.value) for each in seen} == {_tagged(item) for item in expected}:
         return True
-    if len(expected) > MAX_UNORDERED:
+    if len(expected) > MAX_UNORDERED or not all(isinstance(item, _SCALARS) for item in expected):
         return False
     left = list(seen)
     for item in expected:
@@ -167,10 +168,20 @@ def _same_members(seen: Sequence[Seen], expected: list[Any], tolerance: float) -
 
 
 def _tagged(value: Any) -> tuple[str, Any]:
-    """A member of a set so that Python's own equality is ours; what has parts is left to the slow way."""
+    """A member of a set so that Python's own equality is ours; what is equal to nothing is a mark of its own.
+
+    A number becomes text, because anybody can find as many numbers with the same hash as they like.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return "number", value
+        return "number", _digits(value)
     return type(value).__name__, value if isinstance(value, _SCALARS) else object()
+
+
+def _digits(number: int | float) -> object:
+    """The same text for numbers that are equal."""
+    if isinstance(number, int) or number.is_integer():
+        return hex(int(number))
+    return object() if math.isnan(number) else number.hex()
 
 
 def _same_entries(seen: Seen, expected: dict[str, Any], tolerance: float) -> bool:

@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -175,8 +176,16 @@ def _exec_launcher(config: dict[str, Any]) -> None:
     syscalls.close_fds_from(3, keep)
     for fd in keep:
         os.set_inheritable(fd, True)
+    _forget_signals()
     environment = config["environment"] | {config["config_variable"]: str(launcher)}
     os.execve(config["interpreter"], config["argv"], environment)
+
+
+def _forget_signals() -> None:
+    """What the one who started the server ignores or blocks, as `nohup` does, is not to reach programs."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def own_id_range(path: str, uid: int) -> tuple[int, int] | None:

@@ -85,18 +85,19 @@ async def keep(live: Live, store: SessionStore, most_bytes: int) -> None:
 async def _kept(live: Live, store: SessionStore, most_bytes: int) -> Record:
     before = live.record
     listing = await live.sandbox.list()
-    left = min(most_bytes, store.room(live.id))
+    kept = 0
     files: dict[str, SavedFile] = {}
     notes = list(listing.notes)
     for path, (size, stamp) in listing.files.items():
-        if size > left:
+        if kept + size > min(most_bytes, store.room(live.id)):
             notes.append(f"{path} is not kept: the files together are larger than what is kept of a session.")
             continue
-        left -= size
+        kept += size
         known = before.files.get(path)
         if known is not None and (known.size_bytes, known.stamp) == (size, stamp):
             files[path] = known
             continue
+        store.expect(live.id, size)
         saved = await _save(live, store, path, size, stamp)
         if saved is not None:
             files[path] = saved

@@ -19,10 +19,13 @@ from holdfast.engines import Exited, Output, Process
 from holdfast.errors import EngineError, RuntimeNotAvailableError
 from holdfast.types import Display, ProgramError
 
-MAX_FRAME_BYTES = 20 << 20
+MAX_FRAME_BYTES = 10 << 20
+"""Somewhat more than the largest display with its metadata. Taken apart, a frame can be many times as large."""
+
+MAX_ID = 1 << 32
 _SENSELESS = "Its interpreter was ended, because what it said made no sense."
 _FLOOD = "Its interpreter was ended, because code it had left behind flooded its output."
-_HEARD_AT_ONCE = 16
+_HEARD_AT_ONCE = 1
 _UNHEARD_FRAME_BYTES = 1024
 """What a frame that nobody listens for counts as."""
 
@@ -49,7 +52,7 @@ class Shown(Display):
     """Something to show."""
 
     op: Literal["display"]
-    id: int
+    id: int = Field(ge=0, lt=MAX_ID)
     size_bytes: int = 0
 
 

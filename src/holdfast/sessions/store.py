@@ -72,7 +72,12 @@ class SessionStore:
 
     def room(self, session_id: str) -> int:
         """How many bytes of files this session may keep."""
-        return self._most_bytes - sum(size for name, size in self._sizes.items() if name != session_id)
+        # Copied in one step: threads save other sessions meanwhile.
+        return self._most_bytes - sum(size for name, size in list(self._sizes.items()) if name != session_id)
+
+    def expect(self, session_id: str, size: int) -> None:
+        """Count a content that is about to be put, so that no other session counts on the same room before `save`."""
+        self._sizes[session_id] = self._sizes.get(session_id, 0) + size
 
     @property
     def crowded(self) -> bool:

@@ -1,5 +1,6 @@
 """Values as a sandbox describes them, and which of them equal what a test expects."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -79,6 +80,24 @@ def test_a_large_set_takes_no_quadratic_time() -> None:
     members = ["set", 40_000, [["int", hex(number)] for number in range(40_000)]]
     assert equals(seen(members), list(reversed(range(40_000))), 1e-9, "set")
     assert not equals(seen(members), list(range(1, 40_001)), 1e-9, "set")
+
+
+def test_numbers_chosen_for_their_hash_take_no_quadratic_time() -> None:
+    numbers = [number * sys.hash_info.modulus for number in range(40_000)]
+    members = ["set", 40_000, [["int", hex(number)] for number in numbers]]
+    assert equals(seen(members), list(reversed(numbers)), 1e-9, "set")
+    assert not equals(seen(members), [1, *numbers[1:]], 1e-9, "set")
+
+
+def test_a_forged_set_of_lists_is_not_compared_list_by_list() -> None:
+    lists = [["list", 1, [INT]]]
+    assert not equals(seen(["set", 1, lists]), [[5]], 1e-9, "set")
+
+
+def test_equal_numbers_in_a_set_are_one_whatever_their_type() -> None:
+    members = ["set", 3, [["float", (2.0**60).hex()], ["float", (-0.0).hex()], ["float", "inf"]]]
+    assert equals(seen(members), [0, 1 << 60, float("inf")], 1e-9, "set")
+    assert not equals(seen(["set", 1, [["float", "nan"]]]), [float("nan")], 1e-9, "set")
 
 
 @pytest.mark.parametrize(

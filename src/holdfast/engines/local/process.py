@@ -18,6 +18,9 @@ _UNREAD_BYTES = 1 << 18
 _MOST_BYTES_IN_A_PIPE = 1 << 20
 """To what a program can enlarge a pipe (fs.pipe-max-size)."""
 
+MOST_UNREAD_INPUT = 8 << 20
+"""Who is sent more while this much waits for them is not reading; no command is as large."""
+
 
 class OutputPipe:
     """The reading end of an output stream. Stops reading while too much is unread."""
@@ -37,10 +40,20 @@ class OutputPipe:
     def _on_readable(self) -> None:
         if not self._read():
             return
-        if not self.ended and self._unread >= _UNREAD_BYTES:
+        if self.is_full:
+            self.pause()
+        self._wake()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is unread that the program should wait."""
+        return self._unread >= _UNREAD_BYTES
+
+    def pause(self) -> None:
+        """Stop reading until what has been read is taken."""
+        if self._reading and not self.ended:
             self._loop.remove_reader(self._fd)
             self._reading = False
-        self._wake()
 
     def _read(self) -> int:
         """Keep what can be read at once; how much that was, at the end of the pipe 1."""
@@ -75,7 +88,7 @@ class OutputPipe:
             return None
         data = self._chunks.popleft()
         self._unread -= len(data)
-        if not self._reading and not self.ended and self._unread < _UNREAD_BYTES:
+        if not self._reading and not self.ended and not self.is_full:
             self._loop.add_reader(self._fd, self._on_readable)
             self._reading = True
         return Output(self.stream, data)
@@ -100,7 +113,7 @@ class InputPipe:
     def __init__(self) -> None:
         self.read_end, self._fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(self.read_end, True)
-        self._left = memoryview(b"")
+        self._left = bytearray()
         self._loop = asyncio.get_running_loop()
         self._waiting = False
         self._last = False
@@ -111,9 +124,15 @@ class InputPipe:
             os.close(self.read_end)
             self.read_end = -1
 
+    @property
+    def unread_bytes(self) -> int:
+        """How much waits until the program reads."""
+        return len(self._left)
+
     def feed(self, data: bytes, *, last: bool = True) -> None:
         """Write this too, and if it is the last, close when it is written."""
-        self._left = memoryview(bytes(self._left) + data) if self._left else memoryview(data)
+        if self._fd >= 0:
+            self._left += data
         self._last = last
         if self._fd >= 0 and not self._waiting:
             self._write()
@@ -121,14 +140,14 @@ class InputPipe:
     def _write(self) -> None:
         try:
             while self._left:
-                self._left = self._left[os.write(self._fd, self._left) :]
+                del self._left[: os.write(self._fd, self._left)]
         except BlockingIOError:
             if not self._waiting:
                 self._waiting = True
                 self._loop.add_writer(self._fd, self._write)
             return
         except BrokenPipeError:
-            self._left = memoryview(b"")
+            self._left.clear()
             self._last = True
         if self._last:
             self.close()
@@ -160,8 +179,12 @@ class Pipes:
 
     def _on_frames(self) -> None:
         """What was written before a frame is to come out before it, and it is in its pipe by now."""
-        for pipe in self.outputs[:2]:
+        *others, frames = self.outputs
+        for pipe in others:
             pipe.take_what_is_there()
+        # A frame is taken after what came before it, so this ends with the reader who lets it wait.
+        if any(pipe.is_full for pipe in others):
+            frames.pause()
         self.changed.set()
 
     def program_ends(self) -> tuple[int, ...]:
@@ -220,7 +243,10 @@ class LocalProcess:
             await self._control.order("kill")
 
     async def send(self, data: bytes) -> None:
-        """Write to its stdin."""
+        """Write to its stdin. A program that does not read what it is sent is ended."""
+        if self.pipes.stdin.unread_bytes > MOST_UNREAD_INPUT:
+            await self.kill()
+            return
         self.pipes.stdin.feed(data, last=False)
 
     async def interrupt(self) -> None:
