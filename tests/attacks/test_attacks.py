@@ -10,6 +10,8 @@ from holdfast.testing.attacks import ATTACKS, Attack, Result, run_attack
 pytestmark = pytest.mark.anyio
 
 LEAST = 120
+RACES = 5
+"""How often an attack may try where nothing holds it: some are races, which chance can lose."""
 
 
 def _expected(engine: Engine) -> Result:
@@ -18,10 +20,14 @@ def _expected(engine: Engine) -> Result:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.aim}-{attack.name}")
 async def test_attack_ends_as_it_must(attack: Attack, engine: Engine) -> None:
-    outcome = (await run_attack(attack, engine)).outcome
+    expected = _expected(engine)
+    for _ in range(RACES if expected is Result.ESCAPED else 1):
+        outcome = (await run_attack(attack, engine)).outcome
+        if outcome.result is not Result.CONTAINED:
+            break
     if outcome.result is Result.NOT_APPLICABLE:
         pytest.skip(f"not applicable: {outcome.reason}")
-    assert outcome.result is _expected(engine), outcome.reason
+    assert outcome.result is expected, outcome.reason
 
 
 def test_there_are_enough_attacks_and_each_has_a_name_of_its_own() -> None:
