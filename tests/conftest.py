@@ -31,17 +31,18 @@ def needs_language(runtimes: Mapping[str, str | None], name: str) -> None:
     """Skips where this host lacks a language, unless `HOLDFAST_EXPECT` names `languages`."""
     if runtimes[name] is not None:
         return
-    reason = f"{LANGUAGES[name].title} is not installed on this host; run: {LANGUAGES[name].install}"
-    if "languages" in EXPECTED:
-        pytest.fail(f"{reason} (and HOLDFAST_EXPECT names languages)")
-    pytest.skip(reason)
+    lacks("languages", f"{LANGUAGES[name].title} is not installed on this host; run: {LANGUAGES[name].install}")
 
 
 def absent(kind: str, error: Exception) -> NoReturn:
-    """Skip, unless this machine is expected to have it."""
-    reason = f"the engine '{kind}' is absent: {error}"
+    """Skip, unless this machine is expected to have the engine."""
+    lacks(kind, f"the engine '{kind}' is absent: {error}")
+
+
+def lacks(kind: str, reason: str) -> NoReturn:
+    """Skip what this machine lacks, or fail when `HOLDFAST_EXPECT` says that it has it."""
     if kind in EXPECTED:
-        pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")
+        pytest.fail(f"{reason} (and HOLDFAST_EXPECT names {kind})")
     pytest.skip(reason)
 
 

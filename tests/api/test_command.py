@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import lacks
+
 
 @pytest.fixture(scope="module", autouse=True)
 def local_engine(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -17,10 +19,7 @@ def local_engine(tmp_path_factory: pytest.TempPathFactory) -> None:
     done = holdfast("doctor", "--json", here=tmp_path_factory.mktemp("doctor"))
     if done.returncode == 0:
         return
-    reason = f"the engine 'local' is absent: {done.stdout or done.stderr}"
-    if "local" in os.environ.get("HOLDFAST_EXPECT", "").split(","):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    lacks("local", f"the engine 'local' is absent: {done.stdout or done.stderr}")
 
 
 def holdfast(*arguments: str, here: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -106,7 +105,7 @@ def test_what_the_compiler_says_goes_to_stderr(tmp_path: Path) -> None:
     (tmp_path / "x.go").write_text("package main\nfunc main() { nothing() }")
     done = holdfast("run", "x.go", here=tmp_path)
     if "languages add go" in done.stderr:
-        pytest.skip(done.stderr)
+        lacks("languages", done.stderr)
     assert (done.returncode, done.stdout) == (1, "")
     assert "undefined: nothing" in done.stderr
     assert done.stderr.endswith("holdfast: the program did not compile.\n")

@@ -5,12 +5,14 @@ import importlib.util
 import httpx
 import pytest
 
+from tests.conftest import lacks
+
 pytestmark = pytest.mark.anyio
 
 
 async def test_an_interpreter_that_is_missing_is_503_with_the_command_that_mends_it(client: httpx.AsyncClient) -> None:
     if importlib.util.find_spec("IPython"):
-        pytest.skip("IPython is installed beside the server")
+        lacks("local", "IPython is installed beside the server, so nothing is missing")
     answer = await client.post("/sessions", json={})
     assert (answer.status_code, answer.json()["code"]) == (503, "runtime_not_available")
     assert "holdfast setup" in answer.json()["detail"]

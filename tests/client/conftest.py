@@ -21,6 +21,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from holdfast.client import AsyncClient, Client
 from holdfast.settings import load_settings
 from tests.api.test_live import SERVER, Live
+from tests.conftest import lacks
 
 Connect = Callable[..., Any]
 
@@ -128,10 +129,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _absent(line: str) -> None:
-    reason = f"the engine 'local' is absent: {line}"
-    if "local" in os.environ.get("HOLDFAST_EXPECT", "").split(","):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    lacks("local", f"the engine 'local' is absent: {line}")
 
 
 @pytest.fixture

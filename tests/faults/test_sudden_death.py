@@ -16,6 +16,7 @@ from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.engine import STOCK_LIMITS
 from holdfast.engines.local.launchers import PLAIN
 from holdfast.errors import EngineError
+from tests.conftest import lacks
 
 pytestmark = pytest.mark.anyio
 
@@ -132,7 +133,7 @@ async def test_control_groups_of_a_killed_server_are_swept_by_the_next(config: L
     await until_there_are(0, marker)
     async with LocalEngine.open(config) as engine:
         if engine.capabilities.cgroup == "none":
-            pytest.skip("this host gives us no control groups")
+            lacks("local", "this host gives us no control groups")
     assert left
     assert _groups_of(server.pid) == []
 

@@ -9,6 +9,7 @@ from holdfast.engines.local import LocalConfig
 from holdfast.execution import Executor
 from holdfast.settings import load_settings
 from holdfast.types import RunRequest, Status
+from tests.conftest import lacks
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ async def executor(request: pytest.FixtureRequest, config: LocalConfig) -> Async
 
 def needs(executor: Executor, limit: str) -> None:
     if limit not in executor.engine.capabilities.limits or executor.engine.capabilities.cgroup == "none":
-        pytest.skip(f"this host cannot enforce {limit} for a whole run")
+        lacks("local", f"this host cannot enforce {limit} for a whole run")
 
 
 async def test_too_much_memory_is_a_result(executor: Executor) -> None:

@@ -21,7 +21,7 @@ from holdfast.engines.local import network as policy
 from holdfast.engines.local.engine import STOCK_LIMITS
 from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.types import Network, parse_destination
-from tests.conftest import EXPECTED
+from tests.conftest import lacks
 from tests.local import world
 
 pytestmark = pytest.mark.anyio
@@ -106,9 +106,7 @@ def small_internet() -> Iterator[None]:
     missing = [name for name in ("ip", "nft", "slirp4netns") if shutil.which(name, path=policy._PLACES) is None]
     reason = f"a network needs {', '.join(missing)}" if missing else "making a small internet needs root"
     if missing or os.geteuid() != 0:
-        if "network" in EXPECTED:
-            pytest.fail(f"{reason} (and HOLDFAST_EXPECT names it)")
-        pytest.skip(reason)
+        lacks("network", reason)
     with world.small_internet():
         yield
 

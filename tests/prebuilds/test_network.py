@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import BuildFailedError, UnsupportedError
-from tests.conftest import EXPECTED
+from tests.conftest import lacks
 from tests.local import world
 from tests.prebuilds.conftest import Workshop, opened
 
@@ -21,10 +21,7 @@ CALL = "python -c 'import socket, sys; print(socket.create_connection((sys.argv[
 def internet() -> Iterator[None]:
     missing = [tool for tool in ("slirp4netns", "nft", "ip") if shutil.which(tool) is None]
     if os.geteuid() != 0 or missing:
-        reason = f"a small internet needs root and {', '.join(missing) or 'nothing else'}"
-        if "network" in EXPECTED:
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacks("network", f"a small internet needs root and {', '.join(missing) or 'nothing else'}")
     with world.small_internet():
         yield
 
