@@ -59,6 +59,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     store = store_of(settings, metrics)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
     executor.on_end = store.keep
+    prebuilds = Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack)
     return App(
         settings=settings,
         executor=executor,
@@ -66,8 +67,8 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         keys=open_keys(settings),
         metrics=metrics,
         store=store,
-        prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack),
-        sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
+        prebuilds=prebuilds,
+        sessions=SessionManager(executor, prebuilds, session_store(settings), session_ceilings(settings)),
     )
 
 

@@ -57,8 +57,8 @@ async def test_after_its_lifetime_nothing_is_left_of_a_session(client: Client) -
 
 
 async def test_what_is_kept_of_the_files_is_bounded_and_notes_say_so(serving: Serving) -> None:
-    client = await serving(session_files="1k")
-    session = await client.new(files={"small": "x" * 100, "large": "x" * 2000})
+    client = await serving(session_files="8k")
+    session = await client.new(files={"small": "x" * 100, "large": "x" * 9000})
     await client.run(session, "import os; os._exit(0)")
     left = (await client.http.get(f"/sessions/{session}/files")).json()
     assert left["files"] == [{"path": "small", "size_bytes": 100}]
@@ -66,7 +66,7 @@ async def test_what_is_kept_of_the_files_is_bounded_and_notes_say_so(serving: Se
 
 
 async def test_a_full_store_forgets_the_session_that_was_lost_first(serving: Serving) -> None:
-    client = await serving(session_store="10k", session_files="6k")
+    client = await serving(session_store="16k", session_files="8k")
     sessions = []
     for _ in range(2):
         sessions.append(await client.new(image="bash", files={"f": "x" * 5000}, idle_seconds=1))

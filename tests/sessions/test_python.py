@@ -3,11 +3,13 @@
 import base64
 import json
 import random
+from contextlib import aclosing
 from typing import Any
 
 import anyio
 import pytest
 
+from holdfast.types import OPERATOR, SessionExitedEvent, SessionRunRequest
 from tests.sessions.conftest import Client
 
 pytestmark = pytest.mark.anyio
@@ -109,6 +111,34 @@ async def test_a_timeout_interrupts_and_the_state_stays(client: Client) -> None:
     assert (result["status"], result["exit_code"], result["stdout"]) == ("timed_out", 124, "before\n")
     assert result["notes"] == ["The code was interrupted; the session keeps its state."]
     assert await client.value(session, "x > 1") == "True"
+
+
+async def test_the_sdk_brings_metadata_back_and_each_run_has_its_own(client: Client) -> None:
+    session = await client.new()
+    first = await client.run(session, "from sdk import set_metadata, get_metadata\nset_metadata({'rows': [1, None]})")
+    assert (first["metadata"], first["notes"]) == ({"rows": [1, None]}, [])
+    assert (await client.run(session, "print(get_metadata())"))["metadata"] is None
+    large = await client.run(session, "set_metadata('x' * 70_000)")
+    assert large["metadata"] is None and "larger than 64 KB" in large["notes"][0]
+    link = "import os\nos.remove('.holdfast/metadata.json')\nos.symlink('/etc/passwd', '.holdfast/metadata.json')"
+    assert (await client.run(session, link))["metadata"] is None
+    assert (await client.run(session, "set_metadata(3)"))["metadata"] == 3
+
+
+async def test_the_time_limit_holds_although_nobody_reads_the_stream(client: Client) -> None:
+    session = await client.new()
+    code = (
+        "import time\ntry:\n    time.sleep(60)\nexcept BaseException:\n    open('interrupted', 'w').close()\n    raise"
+    )
+    request = SessionRunRequest(code=code, timeout=0.5)
+    async with aclosing(client.app.sessions.stream(session, request, OPERATOR)) as events:
+        await anext(events)
+        with anyio.fail_after(20):
+            while b"interrupted" not in (await client.http.get(f"/sessions/{session}/files")).content:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+        last = [event async for event in events][-1]
+    assert isinstance(last, SessionExitedEvent)
+    assert (last.result.status, last.result.exit_code) == ("timed_out", 124)
 
 
 async def test_code_that_does_not_heed_an_interrupt_loses_the_session(client: Client) -> None:

@@ -49,6 +49,50 @@ async def test_the_metadata_of_a_run_is_not_that_of_the_run_before(client: Clien
     assert (await client.run(session, "true"))["metadata"] is None
 
 
+async def test_an_interrupt_ends_the_compiler_too(client: Client) -> None:
+    needs_language(client.app.executor.runtimes, "rust")
+    session = await client.new(image="rust", files={"f": "kept"})
+    results: list[Any] = []
+    # Instantiates itself for as long as the compiler is let.
+    slow = "trait T { const N: u64; } struct S<const A: u64>; impl<const A: u64> T for S<A> { const N: u64 = "
+    slow += '{ let mut i = 0u64; while i < 4_000_000_000 { i += 1; } i + A }; } fn main() { println!("{}", S::<1>::N) }'
+    slow = "#![allow(long_running_const_eval)]\n" + slow
+
+    async def run() -> None:
+        results.append(await client.run(session, slow))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        await until_busy(client, session)
+        answer = await client.http.post(f"/sessions/{session}/interrupt")
+        assert answer.status_code == 200
+    result = results[0]
+    assert (result["status"], result["exit_code"], result["phase"]) == ("cancelled", 130, "compile")
+    assert client.app.executor.admission.running == 0
+    code = 'fn main() { print!("{}", std::fs::read_to_string("f").unwrap()); }'
+    assert (await client.run(session, code))["stdout"] == "kept"
+
+
+@pytest.mark.parametrize("image", ["python", "bash"])
+async def test_an_interrupt_of_a_run_that_waits_for_its_place_is_heeded(serving: Serving, image: str) -> None:
+    client = await serving(concurrency=1)
+    first, second = await client.new(image="bash"), await client.new(image=image)
+    results: list[Any] = []
+
+    async def run() -> None:
+        results.append(await client.run(second, "print('x')" if image == "python" else "echo x > made"))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(client.run, first, "sleep 100")
+        await until_busy(client, first)
+        group.start_soon(run)
+        await until_busy(client, second)
+        await client.http.post(f"/sessions/{second}/interrupt")
+        await client.http.post(f"/sessions/{first}/interrupt")
+    assert (results[0]["status"], results[0]["exit_code"], results[0]["stdout"]) == ("cancelled", 130, "")
+    assert (await client.http.get(f"/sessions/{second}/files")).json()["files"] == []
+
+
 async def test_a_timeout_spares_a_session_without_an_interpreter(client: Client) -> None:
     session = await client.new(image="bash")
     assert (await client.run(session, "echo 1 > f; sleep 20", timeout=0.5))["status"] == "timed_out"

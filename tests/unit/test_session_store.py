@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import NotFoundError
-from holdfast.sessions.store import Record, SavedFile, SessionStore
+from holdfast.sessions.store import BLOCK, MAX_LOST_OF_A_KEY, Record, SavedFile, SessionStore, cost
 from holdfast.testing.unisolated import NO_ISOLATION, NO_LIMITS
 from holdfast.types import Session
 
@@ -73,14 +73,15 @@ def test_a_record_past_its_lifetime_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_room_is_what_the_others_leave(tmp_path: Path) -> None:
-    store = SessionStore(tmp_path, 100)
-    store.save(record(store, {"a": bytes(60), "b": bytes(60)}))
+    store = SessionStore(tmp_path, 10 * BLOCK)
+    first = record(store, {"a": bytes(3 * BLOCK), "b": bytes(3 * BLOCK)})
+    store.save(first)
     other = "ses-" + "b" * 32
-    assert (store.room(NAME), store.room(other), store.crowded) == (100, 40, False)
-    store.save(record(store, {"a": bytes(35)}, other))
-    assert store.crowded
+    assert (store.room(NAME), store.room(other), store.excess({NAME: first})) == (10 * BLOCK, 7 * BLOCK, [])
+    store.save(record(store, {"a": bytes(7 * BLOCK)}, other))
+    assert store.excess({NAME: first}) == [NAME]
     store.remove([NAME])
-    assert (store.room(other), store.crowded) == (100, False)
+    assert (store.room(other), store.excess({})) == (10 * BLOCK, [])
     with pytest.raises(NotFoundError):
         store.get(NAME, SavedFile(sha256="0" * 64, size_bytes=1, stamp=1))
 
@@ -92,3 +93,38 @@ def test_what_is_about_to_be_kept_takes_room_from_the_others_at_once(tmp_path: P
     assert (store.room(NAME), store.room(other)) == (100, 30)
     store.remove([NAME])
     assert store.room(other) == 100
+
+
+def test_a_file_counts_as_what_it_takes_on_a_disk(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 100 * BLOCK)
+    store.save(record(store, {f"f{number}": str(number).encode() for number in range(60)}))
+    assert store.room("ses-" + "b" * 32) == 40 * BLOCK
+    assert [cost(size) for size in (0, 1, BLOCK, BLOCK + 1)] == [BLOCK, BLOCK, BLOCK, 2 * BLOCK]
+
+
+def owned(store: SessionStore, number: int, owner: str, files: int) -> Record:
+    """A saved session of a key, with so many files of one block."""
+    name = f"ses-{number:032x}"
+    saved = record(store, {f"f{each}": f"{number} {each}".encode() for each in range(files)}, name)
+    saved = saved.model_copy(update={"owner": owner})
+    store.save(saved)
+    return saved
+
+
+def test_one_key_fills_its_own_share_and_never_that_of_others(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 40 * BLOCK)
+    lost = {f"ses-{number:032x}": owned(store, number, "greedy", 5) for number in range(2)}
+    lost |= {f"ses-{2:032x}": owned(store, 2, "modest", 1)}
+    assert (store.room("new", "greedy"), store.room("new", "modest")) == (0, 9 * BLOCK)
+    assert store.excess(lost) == [f"ses-{0:032x}"]
+    again = SessionStore(tmp_path, 40 * BLOCK)
+    again.load()
+    assert again.room("new", "greedy") == 0
+
+
+def test_of_many_lost_sessions_those_of_the_key_that_has_most_go_first(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 1 << 30)
+    one = owned(store, 0, "modest", 0)
+    greedy = owned(store, 1, "greedy", 0)
+    lost = {"modest": one} | {f"greedy-{number}": greedy for number in range(MAX_LOST_OF_A_KEY + 3)}
+    assert store.excess(lost) == ["greedy-0", "greedy-1", "greedy-2"]

@@ -13,7 +13,7 @@ Name = Annotated[str, typer.Argument(metavar="SESSION", help="What 'session new'
 
 @commands.command()
 def new(  # noqa: PLR0913 - every parameter is an option of the command
-    language: Annotated[str, typer.Option(help="Language of its code.")] = "python",
+    language: Annotated[str, typer.Option(help="Language of its code, or a prebuilt environment.")] = "python",
     timeout: Annotated[float | None, typer.Option(help="Seconds each run may take.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory it may use, such as 256m.")] = None,
     idle: Annotated[float | None, typer.Option(help="Seconds of idleness after which it ends.")] = None,

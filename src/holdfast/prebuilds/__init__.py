@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -278,17 +278,23 @@ class Prebuilder:
         Raises what `stream` raises.
         """
         placed = await self._resolved(request, caller)
-        if not placed.layer:
+        with self.holding(placed.layer):
             yield placed
+
+    @contextmanager
+    def holding(self, layer: str) -> Iterator[None]:
+        """Keep the files of a layer, if it is one, until the end of the block. Raises NotFoundError."""
+        if not layer:
+            yield
             return
-        hold = self._store.hold(placed.layer)
+        hold = self._store.hold(layer)
         if hold is None:
             raise NotFoundError("That prebuilt environment was deleted just now.", field="image")
-        self._in_use[placed.layer] += 1
+        self._in_use[layer] += 1
         try:
-            yield placed
+            yield
         finally:
-            self._in_use[placed.layer] -= 1
+            self._in_use[layer] -= 1
             os.close(hold)
 
     async def _resolved(self, request: R, caller: Caller) -> R:

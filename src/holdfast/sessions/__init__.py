@@ -9,32 +9,30 @@ lost: it answers with its reason, and the files that were there after its last r
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.to_thread import run_sync
 
-from holdfast.engines import Command
 from holdfast.errors import EngineError, HoldfastError, NotFoundError, QuotaError, SessionLostError, ShuttingDownError
 from holdfast.execution import Executor, recorded
-from holdfast.execution.building import with_program
-from holdfast.execution.metadata import METADATA_FILE
 from holdfast.execution.output import FLOOD_FACTOR
-from holdfast.languages import LANGUAGES
 from holdfast.sessions import files
 from holdfast.sessions.kernel import Kernel
-from holdfast.sessions.live import Live, SessionRun, Turn, fresh_events
-from holdfast.sessions.plan import Ceilings, Plan, plan_run, plan_session
-from holdfast.sessions.store import MAX_RECORDS, Record, SessionStore
+from holdfast.sessions.live import Live, SessionRun
+from holdfast.sessions.plan import Ceilings, Plan, plan_run, plan_session, probe_of
+from holdfast.sessions.store import Record, SessionStore
+from holdfast.sessions.turns import Turn, fresh
 from holdfast.types import (
     Caller,
     Isolation,
     RunKind,
+    RunRequest,
     Session,
     SessionEvent,
     SessionExitedEvent,
@@ -53,11 +51,24 @@ STOPPED = "The server was stopped."
 KILLED = "The server ended without closing it."
 
 
+class Environments(Protocol):
+    """Where prebuilt environments are kept."""
+
+    def using(self, request: RunRequest, caller: Caller) -> AbstractAsyncContextManager[RunRequest]:
+        """The request with what its image means, whose files stay until the end of the block. Raises RequestError."""
+        ...
+
+    def holding(self, layer: str) -> AbstractContextManager[None]:
+        """The files of a layer, if it is one, stay until the end of the block. Raises NotFoundError."""
+        ...
+
+
 class SessionManager:
     """All sessions of a server. It works while `open` is entered."""
 
-    def __init__(self, executor: Executor, store: SessionStore, ceilings: Ceilings) -> None:
+    def __init__(self, executor: Executor, environments: Environments, store: SessionStore, ceilings: Ceilings) -> None:
         self._executor = executor
+        self._environments = environments
         self._store = store
         self._ceilings = ceilings
         self._live: dict[str, Live] = {}
@@ -96,7 +107,13 @@ class SessionManager:
 
     async def create(self, request: SessionRequest, caller: Caller) -> Session:
         """Make a session. Raises RequestError, QuotaError, QueueFullError, EngineError, StorageFullError."""
-        plan = plan_session(request, self._executor, self._ceilings)
+        async with self._environments.using(probe_of(request), caller) as probe:
+            plan = plan_session(request, probe, self._executor, self._ceilings)
+            live = await self._started(plan, caller)
+        await self._furnish(live, plan)
+        return _seen(live)
+
+    async def _started(self, plan: Plan, caller: Caller) -> Live:
         if self._group is None:
             raise ShuttingDownError("The server is shutting down and takes no new sessions.")
         self._check_quota(caller)
@@ -109,8 +126,7 @@ class SessionManager:
             raise EngineError("The session did not start in time; try again.") from None
         finally:
             self._starting.remove(caller.owner)
-        await self._furnish(live, plan)
-        return _seen(live)
+        return live
 
     async def _furnish(self, live: Live, plan: Plan) -> None:
         """The files of the request come last: what starts an interpreter must not find them."""
@@ -175,7 +191,7 @@ class SessionManager:
                 run.mark()
                 live.record = _with(live.record, runs=live.record.session.runs + 1)
                 number = live.record.session.runs
-                events = self._fresh(live, run, command)
+                events = fresh(live, run, command, self._executor)
                 if live.kernel is not None:
                     events = self._turn(live, live.kernel, run, number, request.code)
                 async with aclosing(events):
@@ -190,10 +206,7 @@ class SessionManager:
     async def interrupt(self, session_id: str, caller: Caller) -> Session:
         """Interrupt what the session runs, if it runs something. Raises NotFoundError, SessionLostError."""
         live = self._there(session_id, caller)
-        if live.busy:
-            live.interrupted = True
-            if live.process is not None:
-                await live.process.interrupt()
+        await live.interrupt()
         return _seen(live)
 
     async def files(self, session_id: str, caller: Caller) -> SessionFiles:
@@ -225,39 +238,20 @@ class SessionManager:
         self, live: Live, kernel: Kernel, run: SessionRun, number: int, code: str
     ) -> AsyncGenerator[SessionEvent, None]:
         """A run in the interpreter of the session."""
+        if live.interrupted:
+            run.give_up(live.sandbox.isolation)
+            return
         dropped, kernel.dropped_bytes = kernel.dropped_bytes, 0
         if dropped:
             run.notes.append(f"{dropped:,} bytes that were written between runs were dropped.")
+        if self._group is None:
+            raise ShuttingDownError("The server is shutting down and takes no new runs.")
         with self._executor.killable(kernel.process):
-            async with aclosing(Turn(live, kernel, run, number).events(code)) as events:
+            async with aclosing(Turn(live, kernel, run, number).events(code, self._group)) as events:
                 async for event in events:
                     yield event
         if kernel.ended is not None:
             await live.gone.wait()
-
-    async def _fresh(self, live: Live, run: SessionRun, command: Command) -> AsyncGenerator[SessionEvent, None]:
-        """A run that is a process of its own."""
-        if LANGUAGES[run.spec.language].compile:
-            built = await self._executor.build(run.spec.language, command.files)
-            yield run.compiled(built.compile)
-            run.failure, command = built.failure, with_program(command, built.program)
-        if run.failure is not None:
-            return
-        try:
-            await files.forget(live, METADATA_FILE)
-            async with live.sandbox.exec(command) as process:
-                live.process = process
-                with self._executor.killable(process):
-                    async with aclosing(fresh_events(live, run, process)) as events:
-                        async for event in events:
-                            yield event
-        except EngineError as error:
-            live.end(error.detail)
-            raise
-        finally:
-            live.process = None
-            if live.sandbox.lost:
-                live.end("Its sandbox was lost.")
 
     async def _keep(self, plan: Plan, caller: Caller, *, task_status: TaskStatus[Live]) -> None:
         """The whole life of one session. What goes wrong before it has started is the caller's to hear."""
@@ -269,13 +263,14 @@ class SessionManager:
             task_status.started(live)
 
         try:
-            async with self._executor.sandbox(plan.spec) as sandbox:
-                live = Live(_new_record(plan, caller, sandbox.isolation), plan.spec, plan.environment, sandbox)
-                try:
-                    await _live_in(live, plan, partial(on_ready, live))
-                finally:
-                    if started:
-                        await self._bury(live)
+            with self._environments.holding(plan.spec.layer):
+                async with self._executor.sandbox(plan.spec) as sandbox:
+                    live = Live(_new_record(plan, caller, sandbox.isolation), plan.spec, plan.environment, sandbox)
+                    try:
+                        await _live_in(live, plan, partial(on_ready, live))
+                    finally:
+                        if started:
+                            await self._bury(live)
         except Exception as error:
             if not started:
                 raise
@@ -317,8 +312,7 @@ class SessionManager:
                     live.end("Its sandbox was lost.")
                 elif not live.busy and now - live.touched > session.idle_seconds:
                     live.end(f"It was idle for {session.idle_seconds:g} s.")
-            over = [name for name, record in self._lost.items() if record.session.expires_at <= datetime.now(UTC)]
-            over += [*self._lost][: max(int(self._store.crowded), len(self._lost) - MAX_RECORDS)]
+            over = self._store.excess(self._lost)
             await run_sync(self._store.remove, over)
             for name in over:
                 self._lost.pop(name, None)
@@ -360,7 +354,7 @@ def _new_record(plan: Plan, caller: Caller, isolation: Isolation) -> Record:
     now = datetime.now(UTC)
     session = Session(
         session_id=f"ses-{secrets.token_hex(16)}",
-        image=plan.spec.language,
+        image=plan.image,
         status="idle",
         created_at=now,
         expires_at=now + timedelta(seconds=plan.lifetime_seconds),

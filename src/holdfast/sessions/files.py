@@ -14,7 +14,7 @@ from holdfast.errors import HoldfastError, InvalidFileNameError, NotFoundError, 
 from holdfast.execution.names import check_path
 from holdfast.execution.requests import MAX_FILES_BYTES
 from holdfast.sessions.live import Live
-from holdfast.sessions.store import Record, SavedFile, SessionStore
+from holdfast.sessions.store import Record, SavedFile, SessionStore, cost
 from holdfast.types import SessionFile, SessionFiles
 
 
@@ -89,15 +89,15 @@ async def _kept(live: Live, store: SessionStore, most_bytes: int) -> Record:
     files: dict[str, SavedFile] = {}
     notes = list(listing.notes)
     for path, (size, stamp) in listing.files.items():
-        if kept + size > min(most_bytes, store.room(live.id)):
+        if kept + cost(size) > min(most_bytes, store.room(live.id, before.owner)):
             notes.append(f"{path} is not kept: the files together are larger than what is kept of a session.")
             continue
-        kept += size
+        kept += cost(size)
         known = before.files.get(path)
         if known is not None and (known.size_bytes, known.stamp) == (size, stamp):
             files[path] = known
             continue
-        store.expect(live.id, size)
+        store.expect(live.id, cost(size), before.owner)
         saved = await _save(live, store, path, size, stamp)
         if saved is not None:
             files[path] = saved

@@ -7,9 +7,9 @@ from holdfast.engines import Command, SandboxSpec
 from holdfast.errors import InvalidFieldError, OverCeilingError
 from holdfast.execution import Executor
 from holdfast.execution.names import check_paths
-from holdfast.languages import DEFAULT_LANGUAGE, SESSION_PROFILE, find_language
+from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, SESSION_PROFILE
 from holdfast.sessions.kernel import program
-from holdfast.types import RunRequest, SessionRequest, SessionRunRequest
+from holdfast.types import PREBUILT_PREFIX, RunRequest, SessionRequest, SessionRunRequest
 
 KERNELS = frozenset({DEFAULT_LANGUAGE})
 """Languages whose interpreter lives as long as the session; in the others each run is a process of its own."""
@@ -40,6 +40,7 @@ class Plan:
     `environment` is that of the runs which are processes of their own.
     """
 
+    image: str
     spec: SandboxSpec
     command: Command | None
     files: dict[str, bytes]
@@ -48,27 +49,32 @@ class Plan:
     lifetime_seconds: float
 
 
-def plan_session(request: SessionRequest, executor: Executor, ceilings: Ceilings) -> Plan:
-    """Raises RequestError, RuntimeNotAvailableError; nothing was made."""
+def probe_of(request: SessionRequest) -> RunRequest:
+    """A run with the limits, files and environment of the session: the rules for them are those of any run."""
+    given = {name: getattr(request, name) for name in _LIMITS}
+    # `true` only stands for what is to come.
+    return RunRequest(
+        entrypoint="true", image=request.image, files=request.files, environment=request.environment, **given
+    )
+
+
+def plan_session(request: SessionRequest, probe: RunRequest, executor: Executor, ceilings: Ceilings) -> Plan:
+    """What a session is made of; `probe` says in which language and layer. Raises RequestError, EngineError."""
     idle = _within(request.idle_seconds, ceilings.idle_seconds, ceilings.max_idle_seconds, "idle_seconds")
     life = _within(
         request.lifetime_seconds, ceilings.lifetime_seconds, ceilings.max_lifetime_seconds, "lifetime_seconds"
     )
     check_paths(request.files)
-    language = find_language(request.image)
-    given = {name: getattr(request, name) for name in _LIMITS}
-    # The rules for limits, files and the environment are those of any run; `true` only stands for what is to come.
-    probe = RunRequest(
-        entrypoint="true", image=request.image, files=request.files, environment=request.environment, **given
-    )
     spec, command = executor.validate(probe)
+    language = LANGUAGES[spec.language]
+    image = PREBUILT_PREFIX + request.image.strip().removeprefix(PREBUILT_PREFIX) if probe.layer else language.name
     if language.name not in KERNELS:
-        return Plan(replace(spec, profile=""), None, dict(command.files), request.environment, idle, life)
+        return Plan(image, replace(spec, profile=""), None, dict(command.files), request.environment, idle, life)
     files = {language.main_file: program()}
     start = replace(
         command, argv=language.run, files=files, interactive=True, wall_seconds=life + LIFETIME_GRACE_SECONDS
     )
-    return Plan(replace(spec, profile=SESSION_PROFILE), start, dict(command.files), {}, idle, life)
+    return Plan(image, replace(spec, profile=SESSION_PROFILE), start, dict(command.files), {}, idle, life)
 
 
 def plan_run(

@@ -7,6 +7,7 @@ chose are only ever text inside the record. All of it is small, and done in a th
 import hashlib
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,13 @@ from holdfast.types import Frozen, Session
 
 RECORD = "record.json"
 SESSION_ID = re.compile(r"ses-[0-9a-f]{32}")
-MAX_RECORDS = 1_000
+MAX_LOST = 1_000
+MAX_LOST_OF_A_KEY = 200
+SHARES = 4
+"""One key may fill this part of the store, so that it never crowds out what others have lost."""
+
+BLOCK = 4096
+"""The least a file takes on a disk, whatever is in it."""
 
 
 class SavedFile(Frozen):
@@ -42,13 +49,22 @@ class Record(Frozen):
         return self.session.status == "lost"
 
 
+def cost(size_bytes: int) -> int:
+    """What it takes to keep a file of this size."""
+    return max(1, -(-size_bytes // BLOCK)) * BLOCK
+
+
 class SessionStore:
-    """The folder of all sessions, bounded by bytes: what was lost longest ago goes first."""
+    """The folder of all sessions, bounded by bytes: what was lost longest ago goes first, and each key's own.
+
+    What is without an owner belongs to the only user of a server without keys, who may fill all of it.
+    """
 
     def __init__(self, root: Path, most_bytes: int) -> None:
         self._root = root
         self._most_bytes = most_bytes
         self._sizes: dict[str, int] = {}
+        self._owners: dict[str, str | None] = {}
 
     def load(self) -> list[Record]:
         """What is left of an earlier server, oldest first. What is damaged or past its lifetime is removed."""
@@ -58,7 +74,7 @@ class SessionStore:
             if record is None or record.session.expires_at <= datetime.now(UTC):
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
-            self._sizes[folder.name] = _size(record.files)
+            self._count(record)
             found.append(record)
         return sorted(found, key=lambda record: record.session.created_at)
 
@@ -70,19 +86,48 @@ class SessionStore:
         except (OSError, ValidationError):
             return None
 
-    def room(self, session_id: str) -> int:
+    def _count(self, record: Record) -> None:
+        name = record.session.session_id
+        self._sizes[name], self._owners[name] = _size(record.files), record.owner
+
+    def room(self, session_id: str, owner: str | None = None) -> int:
         """How many bytes of files this session may keep."""
         # Copied in one step: threads save other sessions meanwhile.
-        return self._most_bytes - sum(size for name, size in list(self._sizes.items()) if name != session_id)
+        others = {name: size for name, size in list(self._sizes.items()) if name != session_id}
+        own = sum(size for name, size in others.items() if self._owners.get(name) == owner)
+        return min(self._most_bytes - sum(others.values()), self._share(owner) - own)
 
-    def expect(self, session_id: str, size: int) -> None:
+    def _share(self, owner: str | None) -> int:
+        return self._most_bytes if owner is None else self._most_bytes // SHARES
+
+    def expect(self, session_id: str, size: int, owner: str | None = None) -> None:
         """Count a content that is about to be put, so that no other session counts on the same room before `save`."""
         self._sizes[session_id] = self._sizes.get(session_id, 0) + size
+        self._owners[session_id] = owner
 
-    @property
-    def crowded(self) -> bool:
-        """Whether so little room is left that something should go."""
-        return sum(self._sizes.values()) > self._most_bytes * 9 // 10
+    def excess(self, lost: Mapping[str, Record]) -> list[str]:
+        """Which of these should be forgotten, given in the order in which they were lost.
+
+        What is past its lifetime; what one key has too much of, and, when all of it is too much, of the key that has
+        most: the longest lost first.
+        """
+        now = datetime.now(UTC)
+        over = [name for name, record in lost.items() if record.session.expires_at <= now]
+        by_owner: dict[str | None, list[str]] = {}
+        for name, record in lost.items():
+            by_owner.setdefault(record.owner, []).append(name)
+        used = Counter({owner: 0 for owner in by_owner})
+        for name, size in self._sizes.items():
+            used[self._owners[name]] += size
+        for owner, names in by_owner.items():
+            most = MAX_LOST if owner is None else MAX_LOST_OF_A_KEY
+            crowded = used[owner] > self._share(owner) * 9 // 10
+            over += names[: max(int(crowded), len(names) - most)]
+        if len(lost) > MAX_LOST:
+            over.append(max(by_owner.values(), key=len)[0])
+        if used.total() > self._most_bytes * 9 // 10 and by_owner:
+            over.append(by_owner[max(by_owner, key=lambda owner: used[owner])][0])
+        return list(dict.fromkeys(over))
 
     def save(self, record: Record) -> None:
         """Write the record, and forget contents it does not name. Raises StorageFullError."""
@@ -91,7 +136,7 @@ class SessionStore:
             fresh = folder / f"{RECORD}.new"
             fresh.write_text(record.model_dump_json())
             fresh.replace(folder / RECORD)
-        self._sizes[folder.name] = _size(record.files)
+        self._count(record)
         named = {RECORD, *(file.sha256 for file in record.files.values())}
         for path in folder.iterdir():
             if path.name not in named:
@@ -119,6 +164,7 @@ class SessionStore:
         """Forget sessions altogether."""
         for session_id in session_ids:
             self._sizes.pop(session_id, None)
+            self._owners.pop(session_id, None)
             shutil.rmtree(self._root / session_id, ignore_errors=True)
 
     def _folder(self, session_id: str) -> Path:
@@ -128,4 +174,4 @@ class SessionStore:
 
 
 def _size(files: Mapping[str, SavedFile]) -> int:
-    return sum({file.sha256: file.size_bytes for file in files.values()}.values())
+    return sum({file.sha256: cost(file.size_bytes) for file in files.values()}.values())
