@@ -189,7 +189,7 @@ class Settings(BaseModel):
     session_store: Size = _described("1g", "What is kept of the files of all sessions together.")
 
     server: str | None = _described(
-        None, "The server that `holdfast run`, `grade` and `session` call, instead of an engine of their own."
+        None, "The server that `holdfast run`, `grade`, `prebuild` and `session` call, instead of this machine."
     )
     api_key: SecretStr | None = _described(None, "The key that these commands send to it.")
 

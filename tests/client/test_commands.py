@@ -5,8 +5,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from holdfast.cli import app
+
+ASKING = [
+    *(("session", name) for name in ("new", "run", "list", "files", "rm")),
+    *(("prebuild", name) for name in ("build", "list", "rm", "cleanup")),
+]
+"""The commands of groups that are about things on a server."""
 
 
 def holdfast(
@@ -80,3 +90,52 @@ def test_a_session_is_made_used_listed_and_ended(tmp_path: Path, guarded: str) -
     gone = session("run", name, "-", stdin="true")
     assert (gone.returncode, gone.stdout) == (2, "")
     assert gone.stderr.count("\n") == 1
+
+
+def test_a_prebuilt_environment_is_made_used_listed_and_removed_on_the_server(tmp_path: Path, local: str) -> None:
+    (tmp_path / "table.txt").write_text("from a file")
+
+    def prebuild(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return holdfast("prebuild", *arguments, "--server", local, here=tmp_path, stdin=stdin)
+
+    script = "echo copying; cp /workspace/table.txt ."
+    built = prebuild("build", "tables", "--base", "bash", "--script", "-", "--file", "table.txt", stdin=script)
+    assert (built.returncode, built.stderr) == (0, "copying\n"), built
+    assert built.stdout.startswith("Ready: 'tables'")
+    listed = json.loads(prebuild("list", "--json").stdout)["prebuilds"]
+    assert [each["tag"] for each in listed] == ["prebuilt-tables"]
+    assert "prebuilt-tables" in prebuild("list").stdout
+    code = "cat /opt/holdfast/layer/table.txt"
+    ran = holdfast("run", "-", "--language", "tables", "--server", local, here=tmp_path, stdin=code)
+    assert ran.stdout == "from a file", ran
+    made = holdfast("session", "new", "--language", "tables", "--server", local, here=tmp_path)
+    told = holdfast("session", "run", made.stdout.strip(), "-", "--server", local, here=tmp_path, stdin=code)
+    assert told.stdout == "from a file", (made, told)
+    assert prebuild("cleanup").stdout == "Nothing is that old.\n"
+    assert prebuild("rm", "tables").returncode == 0
+    gone = prebuild("rm", "tables")
+    assert (gone.returncode, gone.stderr.count("\n")) == (2, 1)
+    assert prebuild("build", "old", "--base", "bash", "--script", "-", stdin="true").returncode == 0
+    cleaned = prebuild("cleanup", "--max-age-days", "0", "--json")
+    assert json.loads(cleaned.stdout) == {"removed": ["old"], "count": 1}
+
+
+def test_a_script_that_fails_on_the_server_is_exit_code_1_and_a_missing_network_is_said(
+    tmp_path: Path, local: str
+) -> None:
+    words = ("prebuild", "build", "bad", "--base", "bash", "--script", "-", "--server", local)
+    failed = holdfast(*words, here=tmp_path, stdin="echo so far; exit 3")
+    assert failed.returncode == 1, failed
+    assert failed.stderr.startswith("so far\nholdfast: Build failed: the setup script ended with exit code 3")
+    refused = holdfast(*words, "--network", here=tmp_path, stdin="true")
+    assert (refused.returncode, "HOLDFAST_PREBUILD_NETWORK" in refused.stderr) == (2, True), refused
+
+
+def test_every_command_that_asks_a_server_takes_its_address_and_a_key() -> None:
+    commands = [("run",), ("grade",), *((group, name) for group, name in ASKING)]
+    for words in commands:
+        command: Any = typer.main.get_command(app)
+        for word in words:
+            command = command.commands[word]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {"--server", "--api-key"} <= options, words

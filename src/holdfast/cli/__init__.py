@@ -293,43 +293,47 @@ def build_prebuild(  # noqa: PLR0913 - every parameter is an option of the comma
     network: Annotated[bool, typer.Option("--network", help="Give the script outbound network.")] = False,
     shared: Annotated[bool, typer.Option("--shared", help="Let every key run programs in it.")] = False,
     as_json: Json = False,
+    server: Server = None,
+    api_key: Key = None,
     config: Config = None,
 ) -> None:
     """Build a prebuilt environment, in place of one that has the tag; exit code 1 when the script failed."""
     from holdfast.cli import prebuilding
-    from holdfast.settings import load_settings
+    from holdfast.cli.calling import where
 
-    request = prebuilding.wanted(tag, base, script, input_file or [], shared=shared)
-    settings = load_settings({"prebuild_network": "on" if network else None}, config=config)
+    request = prebuilding.wanted(tag, base, script, input_file or [], shared=shared, network=network)
+    settings = where(server, api_key, config)
     raise typer.Exit(in_loop(prebuilding.build(settings, request, as_json=as_json)))
 
 
 @prebuild.command("list")
-def list_prebuilds(as_json: Json = False, config: Config = None) -> None:
+def list_prebuilds(as_json: Json = False, server: Server = None, api_key: Key = None, config: Config = None) -> None:
     """Print the prebuilt environments."""
     from holdfast.cli import prebuilding
-    from holdfast.settings import load_settings
+    from holdfast.cli.calling import where
 
-    prebuilding.show(load_settings(config=config), as_json=as_json)
+    prebuilding.show(where(server, api_key, config), as_json=as_json)
 
 
 @prebuild.command("rm")
-def remove_prebuild(tag: str, config: Config = None) -> None:
+def remove_prebuild(tag: str, server: Server = None, api_key: Key = None, config: Config = None) -> None:
     """Remove a prebuilt environment; its files go when no run uses them."""
     from holdfast.cli import prebuilding
-    from holdfast.settings import load_settings
+    from holdfast.cli.calling import where
 
-    prebuilding.remove(load_settings(config=config), tag)
+    prebuilding.remove(where(server, api_key, config), tag)
 
 
 @prebuild.command("cleanup")
 def clean_up_prebuilds(
     max_age_days: Annotated[float, typer.Option(min=0, help="Remove what was not used for so many days.")] = 7.0,
     as_json: Json = False,
+    server: Server = None,
+    api_key: Key = None,
     config: Config = None,
 ) -> None:
     """Remove the prebuilt environments that nobody has used for long."""
     from holdfast.cli import prebuilding
-    from holdfast.settings import load_settings
+    from holdfast.cli.calling import where
 
-    prebuilding.clean_up(load_settings(config=config), max_age_days, as_json=as_json)
+    prebuilding.clean_up(where(server, api_key, config), max_age_days, as_json=as_json)
