@@ -2,9 +2,6 @@
 
 import inspect
 import json
-import os
-import re
-import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,9 +16,8 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from holdfast.client import AsyncClient, Client
-from holdfast.settings import load_settings
 from tests.api.test_live import SERVER, Live
-from tests.conftest import lacks
+from tests.product import product
 
 Connect = Callable[..., Any]
 
@@ -104,32 +100,8 @@ def serving(folder: Path, *settings: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the product on this host; skips where it has no local engine, unless it is expected."""
-    folder = tmp_path_factory.mktemp("local")
-    usual = load_settings()
-    environ = {
-        **os.environ,
-        "HOLDFAST_STATE_DIR": str(folder),
-        "HOLDFAST_GUEST_ENV": str(usual.guest_environment),
-        "HOLDFAST_LANGUAGES_DIR": str(usual.toolchains),
-        "HOLDFAST_POOL_SIZE": "0",
-        "HOLDFAST_LOG_LEVEL": "error",
-    }
-    command = [sys.executable, "-m", "holdfast.cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ, cwd=folder) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        found = re.search(r"http://[\d.]+:\d+", line)
-        try:
-            if found is None:
-                _absent(line)
-            yield found[0] if found else ""
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
-
-
-def _absent(line: str) -> None:
-    lacks("local", f"the engine 'local' is absent: {line}")
+    with product(tmp_path_factory.mktemp("local")) as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ network and a metadata service. No packet leaves them, and the machine's own net
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -63,12 +63,16 @@ while True:
 
 
 @contextmanager
-def small_internet() -> Iterator[None]:
-    """While entered, this process and those it starts live on the host of the small internet."""
+def small_internet() -> Iterator[Mapping[str, int]]:
+    """While entered, this process and those it starts live on the host of the small internet.
+
+    It yields a process in each of the places around it.
+    """
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     syscalls.unshare(syscalls.CLONE_NEWNET)
     try:
         with ExitStack() as stack:
+            places: dict[str, int] = {}
             _ip("link set lo up")
             for index, (name, (ours, theirs)) in enumerate(_OUTSIDE.items()):
                 canary = stack.enter_context(_canary(name, theirs, own_namespace=True))
@@ -76,10 +80,11 @@ def small_internet() -> Iterator[None]:
                 _ip(f"address add {ours} dev to{index}")
                 _ip(f"link set to{index} up")
                 _go(canary)
+                places[name] = canary.pid
             _ip(f"route add default via {PUBLIC}")
             host = (HOST_LOOPBACK, HOST_PUBLIC, HOST_PRIVATE)
             _go(stack.enter_context(_canary("host", host, own_namespace=False)))
-            yield
+            yield places
     finally:
         syscalls.setns(home, syscalls.CLONE_NEWNET)
         os.close(home)
