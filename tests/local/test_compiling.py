@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from holdfast.execution import Executor
+from holdfast.execution import Executor, on_behalf_of
 from holdfast.settings import load_settings
 from holdfast.types import CompiledEvent, ExitedEvent, RunRequest, RunResult, StartedEvent, Status
 from tests.conftest import local_app, needs_language
@@ -104,6 +104,31 @@ async def test_two_at_once_compile_once(executor: Executor) -> None:
         for _ in range(3):
             group.start_soon(go)
     assert sorted(said(result) for result in results) == [("shared\n", False), ("shared\n", True), ("shared\n", True)]
+
+
+async def test_equal_programs_that_fail_at_once_are_compiled_once(executor: Executor) -> None:
+    needs_language(executor.runtimes, "rust")
+    results: list[RunResult] = []
+
+    async def go() -> None:
+        results.append(await run(executor, "rust", code="fn main() { nothing() }"))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(go)
+    # The account of one compiler, to the last digit.
+    assert len({(result.execution_time, result.usage) for result in results}) == 1
+    assert len({result.run_id for result in results}) == 4
+    assert {result.status for result in results} == {Status.COMPILE_FAILED}
+
+
+async def test_what_one_key_has_compiled_is_no_hint_to_another(executor: Executor) -> None:
+    needs_language(executor.runtimes, "go")
+    cached = []
+    for owner in ("alice", "bob", "alice", "bob"):
+        with on_behalf_of(owner, owner):
+            cached.append(said(await run(executor, "go", code=GO.format("theirs"))))
+    assert cached == [("theirs\n", False), ("theirs\n", False), ("theirs\n", True), ("theirs\n", True)]
 
 
 async def test_a_client_that_leaves_while_compiling_leaves_nothing_and_the_next_one_compiles(

@@ -86,6 +86,10 @@ def test_the_key_covers_everything_the_compiler_reads() -> None:
         key_of(go, "1", {"main.gob.txt": b"ac"}),
         key_of(replace(go, compile=("go", "build")), "1", files),
         key_of(replace(go, environment={"GOFLAGS": "-x"}), "1", files),
+        key_of(go, "1", files, "layer"),
+        key_of(go, "1", files, "layer", "owner"),
+        key_of(go, "1", files, "", "owner"),
+        key_of(go, "1", files, "", "other owner"),
     ]
     assert len(set(keys)) == len(keys)
     assert key_of(go, "1", dict(reversed(files.items()))) == keys[0]

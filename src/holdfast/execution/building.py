@@ -1,7 +1,8 @@
-"""The phase before the run: from source files to a program, once for everybody who sends the same files.
+"""The phase before the run: from source files to a program, once for each caller who sends the same files.
 
 The compiler runs in a sandbox of its own. It sees nothing but the files, and what decides its result is in the key:
-who sends other files, or has another toolchain, gets another entry.
+who sends other files, or has another toolchain, gets another entry. So does another caller, whom neither `cached` nor
+the time it took may tell what was compiled here before.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from holdfast.engines import Command, SandboxSpec
+from holdfast.execution.origins import owner_of_this
 from holdfast.execution.programs import Program, ProgramStore
 from holdfast.execution.record import Run
 from holdfast.languages import PRODUCT, Language
@@ -37,6 +39,14 @@ class Built:
     failure: RunResult | None = None
 
 
+class _Turn:
+    """Those who want the same program at the same moment. They share the outcome of the first, also its failure."""
+
+    def __init__(self) -> None:
+        self.lock = anyio.Lock()
+        self.failed: Built | None = None
+
+
 class Builder:
     """Compiles, unless that has been done before. One compile at a time for each key; the others wait for it."""
 
@@ -44,18 +54,22 @@ class Builder:
         self._execute = execute
         self._limits = limits
         self._store = store
-        self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
 
     async def build(self, language: Language, version: str, files: Mapping[str, bytes], layer: str = "") -> Built:
         """The program these files mean, in this layer. Raises EngineError, NotFoundError, StorageFullError."""
         started = time.monotonic()
-        key = key_of(language, version, files, layer)
-        lock = self._locks.setdefault(key, anyio.Lock())
-        async with lock:
+        key = key_of(language, version, files, layer, owner_of_this())
+        turn = self._turns.setdefault(key, _Turn())
+        async with turn.lock:
+            if turn.failed is not None:
+                return turn.failed
             known = await self._known(key)
             if known is not None:
                 return Built(_said(known, time.monotonic() - started), known.content)
-            return await self._compile(key, language, files, layer)
+            built = await self._compile(key, language, files, layer)
+            turn.failed = built if built.failure is not None else None
+            return built
 
     async def _known(self, key: str) -> Program | None:
         if self._store is None:
@@ -96,11 +110,13 @@ class Builder:
 _SHARED = {"stdout", "stderr", "exit_code", "execution_time", "truncated"}
 
 
-def key_of(language: Language, version: str, files: Mapping[str, bytes], layer: str = "") -> str:
-    """A name for everything the compiler can read."""
+def key_of(
+    language: Language, version: str, files: Mapping[str, bytes], layer: str = "", owner: str | None = None
+) -> str:
+    """A name for everything the compiler can read, and for whom."""
     toolchain = hashlib.sha256(pins(language.name)).hexdigest()
     flags = [language.name, version, toolchain, language.compile, sorted(language.environment.items())]
-    flags += [layer] if layer else []
+    flags += [layer, owner or ""] if layer or owner else []
     names = [[name, hashlib.sha256(content).hexdigest()] for name, content in sorted(files.items())]
     return hashlib.sha256(json.dumps([flags, names]).encode()).hexdigest()
 

@@ -38,6 +38,11 @@ def on_behalf_of(key: str, owner: str) -> Iterator[None]:
         _ORIGIN.reset(token)
 
 
+def owner_of_this() -> str | None:
+    """The digest of the key on whose behalf this happens."""
+    return _ORIGIN.get().owner
+
+
 @contextmanager
 def runs_of(kind: RunKind) -> Iterator[None]:
     """All that is run in the block is of this kind."""
