@@ -94,6 +94,10 @@ class Settings(BaseModel):
     auth_token: SecretStr | None = _described(None, "A key to accept, besides those of `holdfast keys`.")
     api_keys: Annotated[tuple[SecretStr, ...], Listed] = _described((), "More keys to accept, separated by commas.")
     max_body_bytes: Size = _described("16m", "Largest request body.")
+    body_memory: Size = _described("256m", "Bodies of all requests in progress together; more are answered 429.")
+    key_body_memory: Size = _described(
+        "64m", "Bodies of one key's requests in progress together; admin keys have no such limit."
+    )
 
     state_dir: Folder = _described(_default_state_dir, "Where all state lives.", "~/.local/share/holdfast")
     guest_env: Folder | None = _described(
@@ -206,6 +210,8 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         pairs = (
+            ("max_body_bytes", self.max_body_bytes, "key_body_memory", self.key_body_memory),
+            ("key_body_memory", self.key_body_memory, "body_memory", self.body_memory),
             ("default_timeout", self.default_timeout, "max_timeout", self.max_timeout),
             ("default_memory", self.default_memory, "max_memory_mb", self.max_memory_mb << 20),
             ("default_disk", self.default_disk, "max_disk_mb", self.max_disk_mb << 20),

@@ -1,5 +1,6 @@
 """What one key may ask for, and the limits an operator sets."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,32 @@ async def test_a_key_may_have_only_so_many_requests_in_progress(serving: Any) ->
         assert (await client.post("/run", json={"code": "1"}, headers=two)).status_code == 200
         group.cancel_scope.cancel()
     assert (await client.post("/run", json={"code": "1"}, headers=one)).status_code == 200
+
+
+async def test_bodies_in_memory_are_bounded_for_each_key_and_for_all(serving: Any) -> None:
+    client, app = await serving(max_body_bytes="1m", key_body_memory="2m", body_memory="3m")
+    keys = [{"X-API-Key": app.keys.add(name)} for name in ("one", "two", "three")]
+    let_go = anyio.Event()
+
+    async def body(size: int) -> AsyncIterator[bytes]:
+        """It never ends by itself: what is counted is what has come, not what was announced."""
+        yield b" " * size
+        await let_go.wait()
+
+    async def post(size: int, headers: dict[str, str]) -> tuple[int, str, str | None]:
+        sent = {**headers, "Content-Type": "application/json"}
+        answer = await client.post("/run", content=body(size), headers=sent)
+        return answer.status_code, answer.json()["code"], answer.headers.get("retry-after")
+
+    async with anyio.create_task_group() as group:
+        for headers in (keys[0], keys[0], keys[1]):
+            group.start_soon(post, 900_000, headers)
+        await anyio.wait_all_tasks_blocked()
+        assert await post(300_000, keys[0]) == (429, "rate_limited", "1")
+        assert await post(900_000, keys[2]) == (429, "queue_full", "1")
+        let_go.set()
+    assert (await post(900_000, keys[0]))[0] == 400
+    assert (await client.post("/run", json={"code": "1"}, headers=keys[2])).status_code == 200
 
 
 async def sleeping(client: httpx.AsyncClient, headers: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.api import problems
-from holdfast.api.quotas import Quotas
+from holdfast.api.quotas import Bodies, Quotas, Take
 from holdfast.app import App, is_loopback
 from holdfast.errors import (
     ForbiddenError,
@@ -103,6 +103,7 @@ class Guard:
         self.holdfast = holdfast
         self.settings = holdfast.settings
         self.quotas = Quotas(holdfast.settings)
+        self.bodies = Bodies(holdfast.settings)
         self.origins = frozenset(self.settings.cors_origins)
         self.hosts = frozenset({self.settings.host.lower(), *(host.lower() for host in self.settings.allowed_hosts)})
 
@@ -118,8 +119,9 @@ class Guard:
         if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
         if scope["method"] in _WITH_BODY:
-            receive = self._checked_body(scope["method"], headers, receive)
-        with self.quotas.request(key):
+            self._check_body(scope["method"], headers)
+        with self.quotas.request(key), self.bodies.of(key) as take:
+            receive = _limited(receive, self.settings.max_body_bytes, take)
             if key is None:
                 await self.app(scope, receive, send)
                 return
@@ -157,14 +159,13 @@ class Guard:
         scope["state"]["key"] = found[0]
         return found[0]
 
-    def _checked_body(self, method: str, headers: Headers, receive: Receive) -> Receive:
+    def _check_body(self, method: str, headers: Headers) -> None:
         if not _may_be_anything(method, headers) and _JSON.fullmatch(headers.get("content-type", "")) is None:
             raise NotJsonError("The content type must be application/json.")
         limit = self.settings.max_body_bytes
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large(limit)
-        return _limited(receive, limit)
 
 
 def _may_be_anything(method: str, headers: Headers) -> bool:
@@ -181,16 +182,18 @@ def _parts(address: str) -> SplitResult:
         return SplitResult("", "", "", "", "")
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+def _limited(receive: Receive, limit: int, take: Take) -> Receive:
     seen = 0
 
     async def limited() -> Message:
         nonlocal seen
         message = await receive()
         if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            seen += size
             if seen > limit:
                 raise _too_large(limit)
+            take(size)
         return message
 
     return limited
