@@ -192,7 +192,9 @@ def setup(config: Config = None) -> None:
 
 @app.command()
 def doctor(
-    attack: Annotated[bool, typer.Option("--attack", help="Also attack the engine, and say what held.")] = False,
+    attack: Annotated[
+        bool, typer.Option("--attack", help="Also attack it from inside runs, sessions and prebuilt environments.")
+    ] = False,
     as_json: Json = False,
     config: Config = None,
 ) -> None:

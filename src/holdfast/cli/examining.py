@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,6 +14,7 @@ from holdfast.engines import Engine
 from holdfast.settings import Settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.attacks import ATTACKS, Attack, BrokenAttackError, Outcome, Report, Result, run_attack
+from holdfast.testing.places import PLACES, judged, open_place
 from holdfast.types import Capabilities, Network
 
 _LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
@@ -28,12 +30,12 @@ async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
     if not as_json:
         _show_host(console, capabilities, missing)
         console.print(table(versions))
-    reports = await _attack(settings, console) if attack and not missing else []
+    found = await _attack(settings, console) if attack and not missing else []
     if as_json:
-        print(_as_json(capabilities, missing, versions, reports))
-    elif reports:
-        _show_reports(console, reports)
-    escaped = any(report.outcome.result is Result.ESCAPED for report in reports)
+        print(_as_json(capabilities, missing, versions, found))
+    elif found:
+        _show_found(console, found)
+    escaped = any(each.report.outcome.result is Result.ESCAPED for each in found)
     return int(bool(missing) or escaped)
 
 
@@ -52,20 +54,30 @@ async def _versions(settings: Settings) -> Mapping[str, str | None]:
         return await engine.runtimes()
 
 
-async def _attack(settings: Settings, console: Console) -> list[Report]:
-    reports = []
-    async with open_engine(settings, Metrics()) as engine:
-        with console.status("attacking") as status:
-            for number, attack in enumerate(ATTACKS, start=1):
-                status.update(f"attack {number} of {len(ATTACKS)}: {attack.name}")
-                reports.append(await _report(attack, engine))
-    return reports
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What became of an attack in one of the places a program can be in."""
+
+    place: str
+    report: Report
 
 
-async def _report(attack: Attack, engine: Engine) -> Report:
+async def _attack(settings: Settings, console: Console) -> list[Found]:
+    found = []
+    with console.status("attacking") as status:
+        for place in PLACES:
+            async with open_place(place, settings) as engine:
+                for number, attack in enumerate(ATTACKS, start=1):
+                    status.update(f"in a {place}, attack {number} of {len(ATTACKS)}: {attack.name}")
+                    found.append(Found(place, await _report(attack, engine, place)))
+    return found
+
+
+async def _report(attack: Attack, engine: Engine, place: str) -> Report:
     """An attack that broke off proves nothing, so it counts against the engine."""
     try:
-        return await run_attack(attack, engine)
+        report = await run_attack(attack, engine)
+        return replace(report, outcome=judged(attack, place, report.outcome))
     except BrokenAttackError as error:
         outcome = Outcome(Result.ESCAPED, f"the attack itself broke off: {error}")
         return Report(attack, engine.capabilities.engine, outcome, 0.0)
@@ -94,35 +106,35 @@ def _enforced(layer: str, capabilities: Capabilities) -> str:
     return f"[green]yes[/] {details.get(layer, '')}"
 
 
-def _show_reports(console: Console, reports: Sequence[Report]) -> None:
-    table = Table("aim", "attack", "result", "why")
-    for report in reports:
-        colour = _COLOURS[report.outcome.result]
-        result = f"[{colour}]{report.outcome.result.value.replace('_', ' ')}[/]"
-        table.add_row(report.attack.aim.value, report.attack.name, result, escape(report.outcome.reason[:100]))
+def _show_found(console: Console, found: Sequence[Found]) -> None:
+    table = Table("in a", "aim", "attack", "result", "why")
+    for each in found:
+        attack, outcome = each.report.attack, each.report.outcome
+        result = f"[{_COLOURS[outcome.result]}]{outcome.result.value.replace('_', ' ')}[/]"
+        table.add_row(each.place, attack.aim.value, attack.name, result, escape(outcome.reason[:100]))
     console.print(table)
-    counts = ", ".join(
-        f"{sum(report.outcome.result is result for report in reports)} {result.value.replace('_', ' ')}"
-        for result in Result
-    )
-    console.print(f"{len(reports)} attacks: {counts}.")
+    for place in PLACES:
+        results = [each.report.outcome.result for each in found if each.place == place]
+        counts = ", ".join(f"{results.count(result)} {result.value.replace('_', ' ')}" for result in Result)
+        console.print(f"{len(results)} attacks in a {place}: {counts}.")
 
 
 def _as_json(
     capabilities: Capabilities,
     missing: Sequence[str],
     versions: Mapping[str, str | None],
-    reports: Sequence[Report],
+    found: Sequence[Found],
 ) -> str:
     attacks = [
         {
-            "aim": report.attack.aim.value,
-            "name": report.attack.name,
-            "result": report.outcome.result.value,
-            "reason": report.outcome.reason,
-            "seconds": round(report.seconds, 3),
+            "place": each.place,
+            "aim": each.report.attack.aim.value,
+            "name": each.report.attack.name,
+            "result": each.report.outcome.result.value,
+            "reason": each.report.outcome.reason,
+            "seconds": round(each.report.seconds, 3),
         }
-        for report in reports
+        for each in found
     ]
     host = json.loads(capabilities.model_dump_json())
     return json.dumps(

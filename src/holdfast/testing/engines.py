@@ -43,20 +43,10 @@ async def _stocked() -> AsyncIterator[Engine]:
         yield stocked
 
 
-@asynccontextmanager
-async def _sessioned() -> AsyncIterator[Engine]:
-    """The local engine, with every Python program inside a session."""
-    from holdfast.testing.sessioned import SessionedEngine
-
-    async with _stocked() as engine:
-        yield SessionedEngine(engine)
-
-
 OPENERS: dict[str, Callable[[], AbstractAsyncContextManager[Engine]]] = {
     "unisolated": _unisolated,
     "local": _local,
     "stocked": _stocked,
-    "sessioned": _sessioned,
 }
 
 

@@ -5,83 +5,44 @@ import itertools
 import json
 import os
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
 
-from holdfast.engines.local import network, tree
+from holdfast.engines.local import network
 from holdfast.engines.local.cell import LocalSandbox
 from holdfast.engines.local.config import LocalConfig
+from holdfast.engines.local.helper import Helper, spawn
 from holdfast.engines.local.launcher import Launcher
 from holdfast.errors import EngineError, HostError
 from holdfast.guest.gateway import CELL_INTERFACE
 from holdfast.guest.tree import RESOLV_CONF
 from holdfast.types import Problem
 
-START_SECONDS = 30.0
-END_SECONDS = 2.0
-_MESSAGE_BYTES = 1 << 12
-_STAGE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from holdfast.guest.gateway import become_gateway as go; go({fd})"
-)
 
-
-class Gateway:
+class Gateway(Helper):
     """A running gateway. When it ends, so do the cells that were joined to it."""
 
     def __init__(self, process: asyncio.subprocess.Process, server_socket: socket.socket) -> None:
-        self._process = process
-        self._socket = server_socket
-        self._loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[None] = self._loop.create_future()
+        super().__init__(process, server_socket)
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[list[str]]] = {}
         self._cells: set[LocalSandbox] = set()
-        self.dead = False
-        self._loop.add_reader(server_socket, self._on_readable)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     @classmethod
     async def start(cls, config: Mapping[str, Any]) -> Self:
         """Spawn one and wait until it serves. Raises HostError."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        description = os.memfd_create("gateway", 0)
-        os.write(description, json.dumps({**config, "socket": theirs.fileno()}).encode())
-        os.lseek(description, 0, os.SEEK_SET)
-        command = (sys.executable, "-I", "-S", "-c", _STAGE.format(fd=description), str(tree.library_root()))
+        gateway = cls(*await spawn("gateway", "become_gateway", config, (), stdio=asyncio.subprocess.DEVNULL))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=(description, theirs.fileno()),
-                start_new_session=True,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-            )
-        finally:
-            os.close(description)
-            theirs.close()
-        gateway = cls(process, ours)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                await gateway._ready
+            await gateway.ready()
         except (TimeoutError, EngineError):
             await gateway.aclose()
-            raise HostError(f"Programs cannot be given a network here: {await gateway._last_words()}.") from None
+            words = (await gateway.last_words()).rstrip(".") or "the gateway did not start"
+            raise HostError(f"Programs cannot be given a network here: {words}.") from None
         except BaseException:
             await gateway.aclose()
             raise
         return gateway
-
-    async def _last_words(self) -> str:
-        text = (await self._process.stderr.read()).decode(errors="replace").strip() if self._process.stderr else ""
-        return text.splitlines()[-1].rstrip(".") if text else "the gateway did not start"
 
     async def attach(self, sandbox: LocalSandbox) -> bool:
         """Join a cell that nobody uses yet; whether it has more than a loopback then. Raises EngineError."""
@@ -100,17 +61,7 @@ class Gateway:
         sandbox.gone.add_done_callback(lambda _: self._cells.discard(sandbox))
         return CELL_INTERFACE in interfaces
 
-    def _on_readable(self) -> None:
-        try:
-            data = self._socket.recv(_MESSAGE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._on_death()
-            return
-        message = json.loads(data)
+    def _on_message(self, message: dict[str, Any]) -> None:
         if message["op"] == "ready":
             self._ready.set_result(None)
             return
@@ -122,9 +73,7 @@ class Gateway:
         else:
             answer.set_exception(EngineError(f"A sandbox could not be given a network: {message['error']}."))
 
-    def _on_death(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self.dead = True
+    def _on_end(self) -> None:
         error = EngineError("The gateway of the programs with a network ended; try again.")
         waiting: list[asyncio.Future[Any]] = [self._ready, *self._asked.values()]
         for future in waiting:
@@ -133,18 +82,6 @@ class Gateway:
         for sandbox in list(self._cells):
             sandbox.abandon()
         self._cells.clear()
-
-    async def aclose(self) -> None:
-        """End it, and with it the network of its cells."""
-        if not self.dead:
-            self._on_death()
-        self._socket.close()
-        try:
-            async with asyncio.timeout(END_SECONDS):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
 
 
 class Gateways:

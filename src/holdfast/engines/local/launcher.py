@@ -2,25 +2,19 @@
 
 import asyncio
 import json
-import os
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.engines.local import tree
+from holdfast.engines.local.helper import START_SECONDS, Helper, spawn
 from holdfast.errors import EngineError, HostError
 from holdfast.guest.frames import marshalled
 
-START_SECONDS = 30.0
-END_SECONDS = 2.0
 RESTART_SECONDS = 0.1
 RECYCLE_SECONDS, RECYCLE_CELLS = 3600.0, 20_000
 """When a launcher is replaced: after this time or this many cells, whichever comes first."""
-_MESSAGE_BYTES = 1 << 16
-_STAGE = "import sys; sys.path.insert(0, sys.argv[1]); from holdfast.guest.tree import become_launcher as go; go({fd})"
 
 
 class LauncherFailed(Exception):
@@ -44,69 +38,38 @@ class CellHandle:
         self.failed = self.gone.get_loop().create_future()
 
 
-class Launcher:
+class Launcher(Helper):
     """A running launcher; `over` is set when it died or has made enough cells.
 
     `gone` of a cell resolves to its count of out-of-memory kills, -1 if the launcher died.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, server_socket: socket.socket) -> None:
-        self._process = process
-        self._socket = server_socket
+        super().__init__(process, server_socket)
         self.cells: dict[int, CellHandle] = {}
-        self._loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[None] = self._loop.create_future()
-        self.dead = False
         self.over = asyncio.Event()
         self._made = 0
-        self._loop.add_reader(server_socket, self._on_readable)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     @classmethod
     async def start(cls, config: Mapping[str, Any]) -> "Launcher":
         """Spawn a launcher and wait until it serves. Raises LauncherFailed."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        launcher_config = dict(config["launcher"]) | {"socket": theirs.fileno()}
-        description = os.memfd_create("tree", 0)
-        os.write(description, json.dumps({**config, "launcher": launcher_config}).encode())
-        os.lseek(description, 0, os.SEEK_SET)
-        descriptors = (description, theirs.fileno(), *config["launcher"]["cgroup"]["hierarchies"])
+        hierarchies = config["launcher"]["cgroup"]["hierarchies"]
+        # Nothing of it may be on a device of the host.
         pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-I", "-S", "-c", _STAGE.format(fd=description), str(tree.library_root()))
+        launcher = cls(*await spawn("tree", "become_launcher", config, hierarchies, within="launcher", stdio=pipe))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=pipe,
-                stdout=pipe,
-                stderr=pipe,
-                pass_fds=descriptors,
-                start_new_session=True,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-            )
-        finally:
-            os.close(description)
-            theirs.close()
-        launcher = cls(process, ours)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                await launcher._ready
+            await launcher.ready()
         except (TimeoutError, EngineError):
             await launcher.aclose()
             raise await launcher._failure() from None
         except BaseException:
-            process.kill()
+            launcher._process.kill()
             await launcher.aclose()
             raise
         return launcher
 
     async def _failure(self) -> LauncherFailed:
-        stderr = self._process.stderr
-        text = (await stderr.read()).decode(errors="replace").strip() if stderr else ""
-        last = text.splitlines()[-1] if text else "it said nothing"
+        last = await self.last_words() or "it said nothing"
         try:
             told = json.loads(last)
             return LauncherFailed(told["step"], f"{told['error']} {told['path'] or ''}".strip())
@@ -137,19 +100,7 @@ class Launcher:
         except OSError:
             return
 
-    def _on_readable(self) -> None:
-        try:
-            data = self._socket.recv(_MESSAGE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._on_death()
-            return
-        self._dispatch(json.loads(data))
-
-    def _dispatch(self, message: dict[str, Any]) -> None:
+    def _on_message(self, message: dict[str, Any]) -> None:
         if message["op"] == "ready":
             self._resolve(self._ready, None)
             return
@@ -162,32 +113,18 @@ class Launcher:
         del self.cells[handle.id]
         self._resolve(handle.gone, message["oom_kills"])
 
-    def _on_death(self) -> None:
-        self._loop.remove_reader(self._socket)
+    def _on_end(self) -> None:
         if not self._ready.done():
             self._ready.set_exception(EngineError("The launcher did not start."))
         for handle in self.cells.values():
             self._resolve(handle.gone, -1)
         self.cells.clear()
-        self.dead = True
         self.over.set()
 
     @staticmethod
     def _resolve(future: "asyncio.Future[Any]", value: object) -> None:
         if not future.done():
             future.set_result(value)
-
-    async def aclose(self) -> None:
-        """End it and, with it, every cell it made."""
-        if not self.dead:
-            self._on_death()
-        self._socket.close()
-        try:
-            async with asyncio.timeout(END_SECONDS):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
 
 
 class LauncherKeeper:
