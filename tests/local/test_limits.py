@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 
+import anyio
 import pytest
 
 from holdfast.app import open_app
 from holdfast.engines.local import LocalConfig
+from holdfast.engines.local.cgroup import CgroupTree
 from holdfast.execution import Executor
+from holdfast.languages import DATA_PROFILE
 from holdfast.settings import load_settings
 from holdfast.types import RunRequest, Status
 from tests.conftest import lacks
@@ -84,3 +87,22 @@ async def test_what_was_lowered_for_one_run_is_normal_for_the_next(executor: Exe
     tight = await executor.run(RunRequest(code="print(1)", mem_limit="32m", processes=4, open_files=32, cpus=0.2))
     wide = await executor.run(RunRequest(code="x = bytearray(100 << 20); print(len(x))"))
     assert (tight.stdout, wide.stdout) == ("1\n", f"{100 << 20}\n")
+
+
+async def test_without_control_groups_what_was_loaded_in_advance_is_not_the_programs(
+    config: LocalConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.engines.local.cgroup.prepare", lambda parent: CgroupTree("none"))
+    table = "import pandas, numpy; frame = pandas.DataFrame({'a': numpy.arange(1_000_000)}); print(frame.a.sum())"
+    hoard = "import pandas\nkept = []\nfor _ in range(40): kept.append(bytearray(10 << 20))"
+    async with open_app(load_settings({"pool_size": 4, "accept_rlimits": True})) as app:
+        engine = app.executor.engine
+        assert engine.capabilities.cgroup == "none"
+        with anyio.fail_after(60):
+            while not engine._engine._launchers.is_up(DATA_PROFILE):  # type: ignore[attr-defined]  # noqa: ASYNC110
+                await anyio.sleep(0.1)
+        for _ in range(3):
+            result = await app.executor.run(RunRequest(code=table, mem_limit="128m"))
+            assert result.stdout == "499999500000\n", result.stderr
+            greedy = await app.executor.run(RunRequest(code=hoard, mem_limit="128m"))
+            assert (greedy.status, "MemoryError" in greedy.stderr) == (Status.FAILED, True), greedy

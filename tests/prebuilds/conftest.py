@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from holdfast.app import App, local_config
-from holdfast.engines.local import LocalConfig, LocalEngine
+from holdfast.app import App
 from holdfast.settings import load_settings
-from holdfast.telemetry import Metrics
 from holdfast.types import OPERATOR, Prebuild, PrebuildRequest, RunRequest, RunResult
-from tests.conftest import ABSENT, absent, local_app
+from tests.conftest import local_app
 
 
 class Workshop:
@@ -44,17 +42,6 @@ async def opened(folder: Path, **overrides: Any) -> AsyncIterator[Workshop]:
     here = {"state_dir": folder, "guest_env": usual.guest_environment, "languages_dir": usual.toolchains}
     async with local_app(**{**here, "pool_size": 0, **overrides}) as app, app.prebuilds.open():
         yield Workshop(app)
-
-
-@pytest.fixture(scope="module")
-async def usual(anyio_backend: str) -> LocalConfig:
-    """The operator's configuration of the local engine, known to work here."""
-    wanted = local_config(load_settings({"pool_size": 0}), Metrics())
-    try:
-        async with LocalEngine.open(wanted):
-            return wanted
-    except ABSENT as error:
-        absent("local", error)
 
 
 @pytest.fixture

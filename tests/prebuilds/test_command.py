@@ -18,7 +18,7 @@ Typed = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def typed(usual: LocalConfig, tmp_path: Path) -> Typed:
+def typed(config: LocalConfig, tmp_path: Path) -> Typed:
     settings = load_settings()
     own = {
         "HOLDFAST_STATE_DIR": str(tmp_path / "state"),

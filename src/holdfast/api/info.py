@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from holdfast import __version__
-from holdfast.app import App
+from holdfast.api.exchange import app_of, json_of
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, Language
 from holdfast.types import Enforced, Health, Network, Runtime, Runtimes
 
@@ -43,12 +43,12 @@ async def root(request: Request) -> Response:
 
 async def healthz() -> Response:
     """Whether the process answers; nothing is looked at."""
-    return _json(Alive())
+    return json_of(Alive())
 
 
 async def health(request: Request) -> Response:
     """What the server is, how it is, and what it enforces."""
-    app: App = request.app.state.holdfast
+    app = app_of(request)
     capabilities = app.executor.engine.capabilities
     answer = Health(
         status="degraded" if app.degraded else "ok",
@@ -64,19 +64,19 @@ async def health(request: Request) -> Response:
             landlock=capabilities.landlock,
         ),
     )
-    return _json(answer)
+    return json_of(answer)
 
 
 async def runtimes(request: Request) -> Response:
     """The languages a run can name."""
-    app: App = request.app.state.holdfast
+    app = app_of(request)
     images = [_runtime(language, app.executor.runtimes.get(name)) for name, language in LANGUAGES.items()]
-    return _json(Runtimes(images=images, default=LANGUAGES[DEFAULT_LANGUAGE].id))
+    return json_of(Runtimes(images=images, default=LANGUAGES[DEFAULT_LANGUAGE].id))
 
 
 async def metrics(request: Request) -> Response:
     """Numbers in the Prometheus text format."""
-    app: App = request.app.state.holdfast
+    app = app_of(request)
     return Response(app.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -103,7 +103,3 @@ def _runtime(language: Language, version: str | None) -> Runtime:
         version=version,
         install=language.install,
     )
-
-
-def _json(model: BaseModel) -> Response:
-    return Response(model.model_dump_json(), media_type="application/json")

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.api import problems
+from holdfast.api.exchange import app_of, json_of
 from holdfast.api.runs import CLIENT_LEFT, EventStream, answer, caller_of, read
 from holdfast.app import App
 from holdfast.types import Prebuild, PrebuildRequest
@@ -32,7 +33,7 @@ async def build(request: Request) -> Response:
 
 async def build_stream(request: Request) -> Response:
     """Make one and send what happens as server-sent events: `started`, `output`, `built` (or `error`)."""
-    app = _app(request)
+    app = app_of(request)
     wanted = await read(request, PrebuildRequest.model_validate_json)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
@@ -42,17 +43,17 @@ async def build_stream(request: Request) -> Response:
 
 async def show_all(request: Request) -> Response:
     """The prebuilt environments the caller may use."""
-    return _json(_app(request).prebuilds.list(caller_of(request)))
+    return json_of(app_of(request).prebuilds.list(caller_of(request)))
 
 
 async def show(request: Request) -> Response:
     """One prebuilt environment."""
-    return _json(_app(request).prebuilds.get(_tag(request), caller_of(request)))
+    return json_of(app_of(request).prebuilds.get(_tag(request), caller_of(request)))
 
 
 async def delete(request: Request) -> Response:
     """Forget one; its files go when no run uses them."""
-    return _json(await _app(request).prebuilds.delete(_tag(request), caller_of(request)))
+    return json_of(await app_of(request).prebuilds.delete(_tag(request), caller_of(request)))
 
 
 async def clean_up(request: Request) -> Response:
@@ -61,17 +62,8 @@ async def clean_up(request: Request) -> Response:
         age = Age.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise problems.from_validation(error) from None
-    return _json(await _app(request).prebuilds.clean_up(age.max_age_days, caller_of(request)))
-
-
-def _app(request: Request) -> App:
-    app: App = request.app.state.holdfast
-    return app
+    return json_of(await app_of(request).prebuilds.clean_up(age.max_age_days, caller_of(request)))
 
 
 def _tag(request: Request) -> str:
     return str(request.path_params["tag"])
-
-
-def _json(model: BaseModel) -> Response:
-    return Response(model.model_dump_json(), media_type="application/json")

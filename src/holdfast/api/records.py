@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.api import problems
+from holdfast.api.exchange import app_of, json_of
 from holdfast.api.runs import caller_of
-from holdfast.app import App
 from holdfast.types import RunKind
 
 MAX_LIMIT = 1000
@@ -27,19 +27,19 @@ class Page(BaseModel):
 async def runs(request: Request) -> Response:
     """The runs of the caller, the latest first."""
     page = _page(request)
-    app: App = request.app.state.holdfast
-    return _json(await app.store.runs(caller_of(request), page.kind, page.limit, page.before))
+    app = app_of(request)
+    return json_of(await app.store.runs(caller_of(request), page.kind, page.limit, page.before))
 
 
 async def run(request: Request) -> Response:
     """One run of the caller."""
-    app: App = request.app.state.holdfast
-    return _json(await app.store.run(request.path_params["run_id"], caller_of(request)))
+    app = app_of(request)
+    return json_of(await app.store.run(request.path_params["run_id"], caller_of(request)))
 
 
 async def forget(request: Request) -> Response:
     """Forget one run of the caller."""
-    app: App = request.app.state.holdfast
+    app = app_of(request)
     await app.store.forget_run(request.path_params["run_id"], caller_of(request))
     return Response(status_code=204)
 
@@ -50,7 +50,3 @@ def _page(request: Request) -> Page:
         return Page.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise problems.from_validation(error) from None
-
-
-def _json(model: BaseModel) -> Response:
-    return Response(model.model_dump_json(), media_type="application/json")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from holdfast.api import problems
+from holdfast.api.exchange import app_of
 from holdfast.api.slices import SLICE_CHARACTERS, json_slices
 from holdfast.app import App
 from holdfast.errors import HoldfastError
@@ -103,7 +104,7 @@ async def run_stream(request: Request) -> Response:
 
     In a compiled language `compiled` comes first; when the compiler failed, only `exited` follows.
     """
-    app: App = request.app.state.holdfast
+    app = app_of(request)
     wanted = await read(request, RunRequest.model_validate_json)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
@@ -120,7 +121,7 @@ async def answer(
     request: Request, parse: Callable[[bytes], Body], work: Callable[[App, Body], Awaitable[BaseModel]]
 ) -> Response:
     """Do what the body asks for, unless the client leaves, and answer with the outcome."""
-    app: App = request.app.state.holdfast
+    app = app_of(request)
     wanted = await read(request, parse)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)

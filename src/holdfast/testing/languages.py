@@ -4,18 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from holdfast.engines import Command, Engine, Exited, Output, SandboxSpec
+from holdfast.execution.requests import COMPILING
 from holdfast.languages import LANGUAGES, PRODUCT, Language
-from holdfast.types import Limits
 
-COMPILING = Limits(
-    wall_seconds=120,
-    memory_bytes=1 << 30,
-    disk_bytes=512 << 20,
-    output_bytes=1 << 20,
-    processes=256,
-    open_files=1024,
-    cpu_shares=512,
-)
+PATIENT = COMPILING.model_copy(update={"wall_seconds": 120})
 _OF_THE_TREE = ("/opt/holdfast", "/tmp")
 _compiled: dict[tuple[str, str, str], bytes] = {}
 
@@ -52,7 +44,7 @@ async def _program(engine: Engine, language: Language, files: Mapping[str, bytes
 
 
 async def _run(engine: Engine, language: Language, command: Command) -> tuple[Exited, bytes]:
-    sandbox = await engine.create(SandboxSpec(language.name, COMPILING))
+    sandbox = await engine.create(SandboxSpec(language.name, PATIENT))
     printed = b""
     try:
         async with sandbox.exec(command) as process:

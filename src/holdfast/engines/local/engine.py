@@ -81,7 +81,7 @@ class LocalEngine:
         self._launchers = Launchers(self._launcher_description, config.profiles, config.layers, self._restarted)
         self._gateways = Gateways(config, _FIRST_UID_AS_ROOT + _UID_BLOCKS * MAX_CELLS * 2 + self._block())
         self._cells: set[LocalSandbox] = set()
-        self._holdings: dict[Limits, Holding] = {}
+        self._holdings: dict[tuple[Limits, int], Holding] = {}
         self._closing = False
         self.capabilities = Capabilities(
             engine="local", limits=frozenset(), networks=frozenset(), layers=frozenset(), problems=problems
@@ -243,7 +243,9 @@ class LocalEngine:
         end = partial(launcher.kill, cell_id)
         connection = Connection(ours, take_descriptors=spec.network is Network.FULL)
         lines = Lines(connection, handle.gone, end)
-        sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, self._hold, lines, started)
+        loaded_bytes = launcher.data_bytes if self._groups.version == "none" else 0
+        hold = partial(self._hold, loaded_bytes=loaded_bytes)
+        sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, hold, lines, started)
         self._cells.add(sandbox)
         handle.gone.add_done_callback(lambda _: self._release(sandbox, slot))
         return sandbox
@@ -252,19 +254,19 @@ class LocalEngine:
         self._cells.discard(sandbox)
         self._free_slots.append(slot)
 
-    def _hold(self, limits: Limits) -> Holding:
-        held = self._holdings.get(limits)
+    def _hold(self, limits: Limits, loaded_bytes: int) -> Holding:
+        held = self._holdings.get((limits, loaded_bytes))
         if held is None:
             if len(self._holdings) >= MAX_CELLS:
                 self._holdings.clear()
-            held = self._holdings[limits] = self._work_out(limits)
+            held = self._holdings[limits, loaded_bytes] = self._work_out(limits, loaded_bytes)
         return held
 
-    def _work_out(self, limits: Limits) -> Holding:
+    def _work_out(self, limits: Limits, loaded_bytes: int) -> Holding:
         writes = {name: value for _, name, value in self._groups.writes(limits)}
-        return Holding(limits, writes, _disk_options(limits), self._rlimits(limits))
+        return Holding(limits, writes, _disk_options(limits), self._rlimits(limits, loaded_bytes))
 
-    def _rlimits(self, limits: Limits) -> dict[str, int]:
+    def _rlimits(self, limits: Limits, loaded_bytes: int) -> dict[str, int]:
         rlimits = {
             "RLIMIT_NOFILE": limits.open_files,
             "RLIMIT_FSIZE": limits.disk_bytes,
@@ -278,7 +280,8 @@ class LocalEngine:
         if limits.cpu_seconds is not None:
             rlimits["RLIMIT_CPU"] = math.ceil(limits.cpu_seconds) + 1
         if self._groups.version == "none":
-            rlimits["RLIMIT_DATA"] = limits.memory_bytes
+            # What its interpreter had loaded in advance counts in it, and is not the program's.
+            rlimits["RLIMIT_DATA"] = limits.memory_bytes + loaded_bytes
         return rlimits
 
     def _isolation(self, reading: dict[str, Any]) -> Isolation:
