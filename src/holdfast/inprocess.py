@@ -12,6 +12,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from holdfast.app import App, open_app
 from holdfast.client.answers import Transcript
 from holdfast.client.requests import Program, Tests, grade_request, run_request
+from holdfast.errors import InvalidFieldError
 from holdfast.languages import LANGUAGES
 from holdfast.settings import Settings, load_settings
 from holdfast.types import OPERATOR, Event, GradeRequest, GradeResult, RunRequest, RunResult
@@ -47,7 +48,12 @@ class Holdfast:
 
     def stream(self, program: Program = None, /, **fields: Any) -> "Events":
         """Run a program and see what it does as it does it: `async with holdfast.stream(code) as events: …`."""
-        return Events(self._app, run_request(program, fields))
+        request = run_request(program, fields)
+        if isinstance(request, GradeRequest) and request.tests is not None:
+            raise InvalidFieldError(
+                "A submission with tests is not streamed here; judge it with grade().", field="tests"
+            )
+        return Events(self._app, request)
 
 
 class Events(Transcript[Event, RunResult]):

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from httpx_sse import aconnect_sse
 
-from holdfast.types import GradeResult
+from holdfast.types import OPERATOR, GradedEvent, GradeRequest, GradeResult, VerdictEvent
 
 pytestmark = pytest.mark.anyio
 
@@ -232,3 +234,61 @@ async def test_gradings_are_counted(client: httpx.AsyncClient) -> None:
     text = (await client.get("/metrics")).text
     assert 'holdfast_gradings_total{passed="yes"} 1.0' in text
     assert 'holdfast_gradings_total{passed="no"} 1.0' in text
+
+
+async def streamed(client: httpx.AsyncClient, body: dict[str, Any]) -> list[tuple[str, str]]:
+    async with aconnect_sse(client, "POST", "/run/stream", json=body) as source:
+        return [(event.event, event.data) async for event in source.aiter_sse()]
+
+
+async def test_a_streamed_submission_is_a_verdict_for_each_test_and_then_the_grade(client: httpx.AsyncClient) -> None:
+    stdin = [{"type": "stdin", "stdin": "3", "expected_stdout": out} for out in ("hi", "no")]
+    body = {"code": PROGRAM, "tests": [stdin[0], *ALL_TYPES, stdin[1]]}
+    *told, (last, data) = await streamed(client, body)
+    verdicts = [VerdictEvent.model_validate_json(data) for name, data in told if name == "verdict"]
+    assert len(verdicts) == len(told) == len(body["tests"])
+    assert [event.seq for event in verdicts] == list(range(1, 11))
+    graded = GradedEvent.model_validate_json(data)
+    assert (last, graded.seq) == ("graded", 11)
+    assert '"testResults":' in data and '"allPassed":false' in data
+    # As they are reached: tests with a run of their own come last.
+    assert [event.number for event in verdicts] == [*range(1, 9), 0, 9]
+    assert {event.number: event.verdict for event in verdicts} == dict(enumerate(graded.result.test_results))
+    whole = GradeResult.model_validate((await client.post("/run", json=body)).json())
+    assert [verdict.passed for verdict in whole.test_results] == [True] * 9 + [False]
+    assert [verdict.passed for verdict in graded.result.test_results] == [True] * 9 + [False]
+
+
+async def test_of_a_hidden_test_a_stream_tells_no_more_than_the_answer(client: httpx.AsyncClient) -> None:
+    case = {"type": "variable_value", "variable": "x", "expected": "secret", "hidden": True}
+    told = await streamed(client, {"code": "x = 1", "tests": [case]})
+    assert [name for name, _ in told] == ["verdict", "graded"]
+    assert not any("secret" in data for _, data in told)
+
+
+async def test_a_streamed_submission_that_makes_no_sense_is_refused_before_anything_is_sent(
+    client: httpx.AsyncClient,
+) -> None:
+    body = {"code": "1", "image": "bash", "tests": [{"type": "variable_exists", "variable": "x"}]}
+    answer = await client.post("/run/stream", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, "tests.0.type")
+
+
+async def test_a_verdict_is_told_before_the_next_test_and_leaving_ends_the_grading(serving: Any) -> None:
+    _, app = await serving(concurrency=1)
+    body = {
+        "code": "import time\nif input() == 'slow': time.sleep(60)",
+        "tests": [{"type": "stdin", "stdin": word, "expected_stdout": ""} for word in ("quick", "slow")],
+        "timeout": 70,
+    }
+    seen: list[str] = []
+    with anyio.move_on_after(20) as patience:
+        async with app.prebuilds.using(GradeRequest.model_validate(body), OPERATOR) as placed:
+
+            async def tell(event: VerdictEvent) -> None:
+                seen.append(event.verdict.description)
+                patience.cancel()
+
+            await app.grader.grade(placed, tell)
+    assert seen == ["Test 1"]
+    assert app.executor.admission.running == 0

@@ -93,6 +93,16 @@ def test_a_submission_is_graded(client: Any) -> None:
     assert client.run("x = 1", tests=tests).all_passed is False, "`run` with tests is the same"
 
 
+def test_a_streamed_submission_is_a_verdict_after_the_other_and_a_grade(client: Any) -> None:
+    tests = [TestCase(type="variable_value", variable="x", expected=1), {"type": "output", "expected": "no"}]
+    with client.stream("x = 1\nprint('hi')", tests=tests) as events:
+        seen = list(events)
+    assert [event.type for event in seen] == ["verdict", "verdict", "graded"]
+    assert [event.verdict.passed for event in seen[:2]] == [True, False]
+    assert isinstance(events.result, GradeResult)
+    assert (events.result.all_passed, events.result.points) == (False, 1)
+
+
 def test_a_stream_brings_events_while_the_program_runs_and_the_result_in_the_end(client: Any) -> None:
     with client.stream("import sys; print('one'); print('two', file=sys.stderr)") as events:
         seen = list(events)

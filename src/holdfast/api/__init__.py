@@ -16,6 +16,7 @@ from holdfast.types import (
     BuiltEvent,
     CompiledEvent,
     ExitedEvent,
+    GradedEvent,
     GradeRequest,
     GradeResult,
     Health,
@@ -31,11 +32,13 @@ from holdfast.types import (
     RunResult,
     Runtimes,
     StartedEvent,
+    VerdictEvent,
 )
 
 __all__ = ["create_api", "described"]
 
 _EVENTS = ("CompiledEvent", "StartedEvent", "OutputEvent", "ExitedEvent")
+_VERDICTS = ("VerdictEvent", "GradedEvent")
 _PROGRAM = {"code": "print(6 * 7)", "image": "python", "timeout": 1}
 _SUBMISSION = {"code": "x = 6 * 7", "tests": [{"type": "variable_value", "variable": "x", "expected": 42}]}
 _FINDING = (*WITH_KEY, 404, 422)
@@ -54,7 +57,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
         "/run/stream",
         runs.run_stream,
         "POST",
-        documented(*_EVENTS, media_type=EVENTS, refusals=RUNNING, body="RunRequest", example=_PROGRAM),
+        documented(*_EVENTS, *_VERDICTS, media_type=EVENTS, refusals=RUNNING, body="GradeRequest", example=_PROGRAM),
     ),
     *session_routes.ROUTES,
     ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
@@ -111,6 +114,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
 _ASKED = (RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest, *session_routes.ASKED)
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
+    *(VerdictEvent, GradedEvent),
     *(Health, info.Alive, Runtimes, documentation.Document, pyquest.PyQuestHealth),
     *(Prebuild, Prebuilds, PrebuildDeleted, PrebuildsRemoved, BuiltEvent),
     *session_routes.ANSWERED,

@@ -10,7 +10,7 @@ import anyio
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from holdfast.api import problems
 from holdfast.api.exchange import app_of
@@ -24,13 +24,15 @@ from holdfast.types import (
     Caller,
     Event,
     ExitedEvent,
+    GradedEvent,
+    GradeEvent,
     GradeRequest,
     RunRequest,
     RunResult,
     SessionEvent,
 )
 
-AnyEvent = Event | SessionEvent | BuiltEvent
+AnyEvent = Event | SessionEvent | BuiltEvent | GradeEvent
 T = TypeVar("T")
 Body = TypeVar("Body", bound=BaseModel)
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
@@ -102,12 +104,15 @@ class SlicedResponse(Response):
 async def run_stream(request: Request) -> Response:
     """Run a program and send what it does, as server-sent events: `started`, `output`, `exited` (or `error`).
 
-    In a compiled language `compiled` comes first; when the compiler failed, only `exited` follows.
+    In a compiled language `compiled` comes first; when the compiler failed, only `exited` follows. With `tests` it is
+    graded, and the events are a `verdict` on each test as it is reached, and `graded`.
     """
     app = app_of(request)
-    wanted = await read(request, RunRequest.model_validate_json)
+    wanted = await read(request, _body_of_a_run)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
+    if isinstance(wanted, GradeRequest) and wanted.tests is not None:
+        return GradeStream(app, wanted, caller_of(request))
     return EventStream(app, _stream(app, wanted, caller_of(request)))
 
 
@@ -171,53 +176,82 @@ def _client_leaves(receive: Receive) -> Ending:
     return wait
 
 
-class EventStream(Response):
+class _Stream(Response):
     """Events as they happen. Nothing is sent before the first, so that a refusal is still an ordinary answer."""
 
-    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None], longest_seconds: float | None = None) -> None:
+    def __init__(self, app: App) -> None:
         super().__init__(media_type="text/event-stream", headers=_UNBUFFERED)
         del self.headers["content-length"]
         self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        writer = _Writer(send, start)
+        await _unless(lambda: self._send_all(scope, writer), _client_leaves(receive), writer.ping)
+
+    async def _send_all(self, scope: Scope, writer: "_Writer") -> None:
+        try:
+            await self._write_to(writer)
+        except HoldfastError as error:
+            if not writer.opened:
+                raise
+            self._app.metrics.rejected.labels(error.code).inc()
+            problem = problems.of(error, scope["state"]["request_id"])
+            await writer.write([f"event: error\ndata: {problem.model_dump_json(exclude_none=True)}\n\n".encode()])
+        await writer.close()
+
+    async def _write_to(self, writer: "_Writer") -> None:
+        raise NotImplementedError
+
+
+class EventStream(_Stream):
+    """What a generator of events says."""
+
+    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None], longest_seconds: float | None = None) -> None:
+        super().__init__(app)
         self._events = events
         self._longest_seconds = longest_seconds or app.settings.max_timeout
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        writer = _Writer(send)
-        await _unless(lambda: self._send_all(scope, send, writer), _client_leaves(receive), writer.ping)
-
-    async def _send_all(self, scope: Scope, send: Send, writer: "_Writer") -> None:
+    async def _write_to(self, writer: "_Writer") -> None:
         async with aclosing(self._events) as events:
             first = await anext(events)
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            writer.opened = True
             with anyio.move_on_after(self._longest_seconds + SLOW_READER_SECONDS):
                 await writer.event(first)
-                await self._forward(events, writer, scope["state"]["request_id"])
-        await send({"type": "http.response.body", "body": b""})
+                async for event in events:
+                    await writer.event(event)
 
-    async def _forward(self, events: AsyncGenerator[AnyEvent, None], writer: "_Writer", request_id: str) -> None:
-        try:
-            async for event in events:
-                await writer.event(event)
-        except HoldfastError as error:
-            self._app.metrics.rejected.labels(error.code).inc()
-            problem = problems.of(error, request_id)
-            await writer.write([f"event: error\ndata: {problem.model_dump_json(exclude_none=True)}\n\n".encode()])
+
+class GradeStream(_Stream):
+    """The verdicts on a submission as they are reached, and in the end all of it."""
+
+    def __init__(self, app: App, wanted: GradeRequest, caller: Caller) -> None:
+        super().__init__(app)
+        self._wanted = wanted
+        self._caller = caller
+
+    async def _write_to(self, writer: "_Writer") -> None:
+        async with self._app.prebuilds.using(self._wanted, self._caller) as placed:
+            result = await self._app.grader.grade(placed, writer.event)
+        await writer.event(GradedEvent(seq=len(result.test_results) + 1, result=result))
 
 
 class _Writer:
     """Writes one message at a time, pings while nothing happens, and gives up on a reader that does not read."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, start: Message) -> None:
         self.opened = False
+        self._start = start
         self._send = send
         self._lock = anyio.Lock()
         self._last = time.monotonic()
 
     async def event(self, event: AnyEvent) -> None:
         """Send one event. Raises TimeoutError for a reader that does not read."""
+        if not self.opened:
+            await self._send(self._start)
+            self.opened = True
         head = f"id: {event.seq}\nevent: {event.type}\ndata: "
-        if not isinstance(event, ExitedEvent):
+        if not isinstance(event, ExitedEvent | GradedEvent):
             await self.write([f"{head}{event.model_dump_json()}\n\n".encode()])
             return
         await self.write(chain([head.encode()], json_slices(event), [b"\n\n"]))
@@ -229,6 +263,10 @@ class _Writer:
                 with anyio.fail_after(STALLED_READER_SECONDS):
                     await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         self._last = time.monotonic()
+
+    async def close(self) -> None:
+        """Say that there is no more."""
+        await self._send({"type": "http.response.body", "body": b""})
 
     async def ping(self, scope: anyio.CancelScope) -> None:
         """Send a comment whenever nothing was sent for a while, until `scope` is cancelled."""

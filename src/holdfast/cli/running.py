@@ -26,6 +26,7 @@ from holdfast.types import (
     Event,
     ExitedEvent,
     File,
+    GradeEvent,
     OutputEvent,
     RunRequest,
     RunResult,
@@ -106,7 +107,7 @@ async def run_in_session(session_id: str, code: str, seconds: float | None, sett
 
 
 @asynccontextmanager
-async def _started(request: RunRequest, settings: Settings) -> AsyncIterator[AsyncIterator[Event]]:
+async def _started(request: RunRequest, settings: Settings) -> AsyncIterator[AsyncIterator[Event | GradeEvent]]:
     if settings.server is not None:
         async with client_of(settings, AsyncClient) as client, client.stream(request) as events:
             yield aiter(events)

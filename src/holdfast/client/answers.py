@@ -25,7 +25,7 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 """A server that asks for more patience than this is not waited for."""
 
-_OUTCOMES = {"exited": "result", "built": "prebuild"}
+_OUTCOMES = {"exited": "result", "graded": "result", "built": "prebuild"}
 """The last events, and where they have what it all came to."""
 
 _TOLD = ("field", "request_id", "log")

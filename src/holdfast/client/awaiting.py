@@ -15,7 +15,7 @@ from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
 from holdfast.errors import NotFoundError
-from holdfast.types import Event, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
+from holdfast.types import Event, GradeEvent, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class AsyncClient:
     health = _awaited(calls.health)
     runtimes = _awaited(calls.runtimes)
 
-    def stream(self, program: Program = None, /, **fields: Any) -> "AsyncEventStream[Event, RunResult]":
+    def stream(self, program: Program = None, /, **fields: Any) -> "AsyncEventStream[Event | GradeEvent, RunResult]":
         """Run a program and see what it does as it does it: `async with client.stream(code) as events: …`."""
         return AsyncEventStream(self, calls.stream(program, **fields))
 

@@ -15,7 +15,7 @@ from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
 from holdfast.errors import NotFoundError
-from holdfast.types import Event, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
+from holdfast.types import Event, GradeEvent, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Client:
     health = _blocking(calls.health)
     runtimes = _blocking(calls.runtimes)
 
-    def stream(self, program: Program = None, /, **fields: Any) -> "EventStream[Event, RunResult]":
+    def stream(self, program: Program = None, /, **fields: Any) -> "EventStream[Event | GradeEvent, RunResult]":
         """Run a program and see what it does as it does it: `with client.stream(code) as events: for event in …`."""
         return EventStream(self, calls.stream(program, **fields))
 

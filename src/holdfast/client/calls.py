@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from holdfast.client.requests import Program, Tests, body_of, grade_request, run_request
-from holdfast.types import Event, GradeResult, Health, RunResult, Runtimes
+from holdfast.types import Event, GradeEvent, GradeResult, Health, RunResult, Runtimes
 
 T = TypeVar("T", covariant=True)
 M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
-_EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+_EVENTS: TypeAdapter[Event | GradeEvent] = TypeAdapter(Annotated[Event | GradeEvent, Field(discriminator="type")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,11 @@ def grade(program: Program = None, /, *, tests: Tests | None = None, **fields: A
     return Call("POST", "/run", read_as(GradeResult), body_of(grade_request(program, tests, fields)))
 
 
-def stream(program: Program = None, /, **fields: Any) -> Call[Event]:
-    """Run a program and see what it does as it does it; `fields` are those of RunRequest."""
+def stream(program: Program = None, /, **fields: Any) -> Call[Event | GradeEvent]:
+    """Run a program and see what it does as it does it; `fields` are those of RunRequest.
+
+    With `tests` it is graded: the events are the verdicts as they are reached, and the result is a GradeResult.
+    """
     return Call("POST", "/run/stream", _event, body_of(run_request(program, fields)))
 
 
@@ -62,5 +65,5 @@ def read_as(kind: type[M]) -> Callable[[bytes], M]:
     return lambda content: kind.model_validate_json(content, extra="ignore")
 
 
-def _event(content: bytes) -> Event:
+def _event(content: bytes) -> Event | GradeEvent:
     return _EVENTS.validate_json(content, extra="ignore")

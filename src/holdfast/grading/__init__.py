@@ -5,7 +5,7 @@ same again for calls of its functions, unseen by anybody; once more per `stdin` 
 one. What is expected never enters a sandbox in which the submission runs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -17,11 +17,22 @@ from holdfast.grading.inspection import Answer, Inspection, Question
 from holdfast.grading.judging import Evidence, Finding, find, find_written, first_name, reason, verdict
 from holdfast.grading.values import Seen, is_whole
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
-from holdfast.types import GradeRequest, GradeResult, RunKind, RunRequest, RunResult, Status, TestCase, TestType
+from holdfast.types import (
+    GradeRequest,
+    GradeResult,
+    RunKind,
+    RunRequest,
+    RunResult,
+    Status,
+    TestCase,
+    TestType,
+    VerdictEvent,
+)
 
 __all__ = ["Grader"]
 
 T = TypeVar("T")
+Tell = Callable[[VerdictEvent], Awaitable[None]]
 
 TIMEOUT_SECONDS = 2.0
 MEMORY = "256m"
@@ -39,20 +50,23 @@ class Grader:
         # Descriptions can be large: one at a time is taken apart, beside the event loop.
         self._judging = anyio.CapacityLimiter(1)
 
-    async def grade(self, request: GradeRequest) -> GradeResult:
-        """Run and judge. Raises what `Executor.run` raises; a submission that fails is a result."""
+    async def grade(self, request: GradeRequest, tell: Tell | None = None) -> GradeResult:
+        """Run and judge. Raises what `Executor.run` raises; a submission that fails is a result.
+
+        `tell` hears of every verdict as it is reached; what it raises ends the grading.
+        """
         tests = request.tests or []
         program = self._with_defaults(request)
         self._check(program, tests)
         with runs_of(RunKind.GRADE):
             async with self._executor.admission.place_for_all():
-                run, findings = await self._all_runs(program, tests)
+                run, findings = await self._all_runs(program, tests, tell or _nobody)
         result = _result(run, tests, findings)
         self._executor.metrics.gradings.labels("yes" if result.all_passed else "no").inc()
         return result
 
     async def _all_runs(
-        self, program: RunRequest, tests: Sequence[TestCase]
+        self, program: RunRequest, tests: Sequence[TestCase], tell: Tell
     ) -> tuple[RunResult | None, dict[int, Finding]]:
         """The main run, if there is one, and what each test found."""
         main = [number for number, case in enumerate(tests) if case.type is not TestType.STDIN]
@@ -62,11 +76,14 @@ class Grader:
             evidence = await self._main_run(program, {number: tests[number] for number in main})
             run = evidence.run
             findings |= await self._judge(lambda: {number: find(number, tests[number], evidence) for number in main})
+        for seq, number in enumerate(main, start=1):
+            await tell(_event(seq, number, tests, findings))
         latest = run
         for number, case in enumerate(tests):
             if case.type is TestType.STDIN:
                 findings[number] = await self._stdin_run(program, case, latest)
                 latest = findings[number].run
+                await tell(_event(len(findings), number, tests, findings))
         return run, findings
 
     def _with_defaults(self, request: GradeRequest) -> RunRequest:
@@ -173,6 +190,14 @@ class Grader:
 
     async def _judge(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._judging)
+
+
+def _event(seq: int, number: int, tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> VerdictEvent:
+    return VerdictEvent(seq=seq, number=number, verdict=verdict(number, tests[number], findings[number]))
+
+
+async def _nobody(event: VerdictEvent) -> None:
+    """Nobody wants to hear of single verdicts."""
 
 
 def _is_about_lines(case: TestCase) -> bool:

@@ -183,3 +183,25 @@ class GradeResult(RunResult):
     all_passed: bool = Field(alias="allPassed")
     points: float
     max_points: float
+
+
+class VerdictEvent(Frozen):
+    """A test was judged; `number` is its place among the tests, from 0. Verdicts come as they are reached."""
+
+    type: Literal["verdict"] = "verdict"
+    seq: int
+    number: int
+    verdict: Verdict
+
+
+class GradedEvent(BaseModel):
+    """The last event of a grading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+    type: Literal["graded"] = "graded"
+    seq: int
+    result: GradeResult
+
+
+GradeEvent = Annotated[VerdictEvent | GradedEvent, Field(discriminator="type")]
