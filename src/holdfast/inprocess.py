@@ -50,9 +50,7 @@ class Holdfast:
         """Run a program and see what it does as it does it: `async with holdfast.stream(code) as events: …`."""
         request = run_request(program, fields)
         if isinstance(request, GradeRequest) and request.tests is not None:
-            raise InvalidFieldError(
-                "A submission with tests is not streamed here; judge it with grade().", field="tests"
-            )
+            raise InvalidFieldError("With tests, nothing is streamed here; judge it with grade().", field="tests")
         return Events(self._app, request)
 
 

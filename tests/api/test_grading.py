@@ -242,7 +242,8 @@ async def streamed(client: httpx.AsyncClient, body: dict[str, Any]) -> list[tupl
 
 
 async def test_a_streamed_submission_is_a_verdict_for_each_test_and_then_the_grade(client: httpx.AsyncClient) -> None:
-    stdin = [{"type": "stdin", "stdin": "3", "expected_stdout": out} for out in ("hi", "no")]
+    usual = {"type": "stdin", "stdin": "3", "comparator": "stripped"}
+    stdin = [{**usual, "expected_stdout": written} for written in ("hi", "no")]
     body = {"code": PROGRAM, "tests": [stdin[0], *ALL_TYPES, stdin[1]]}
     *told, (last, data) = await streamed(client, body)
     verdicts = [VerdictEvent.model_validate_json(data) for name, data in told if name == "verdict"]

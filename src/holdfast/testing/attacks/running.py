@@ -19,6 +19,9 @@ from holdfast.testing.attacks.model import (
 from holdfast.testing.unisolated import UnisolatedEngine
 
 
+_TELLING = (RequestError, EngineError, TimeoutError)
+
+
 async def run_attack(attack: Attack, engine: Engine) -> Report:
     """Run it and judge it. Raises BrokenAttackError when the program neither did its deed nor was refused it."""
     started = time.monotonic()
@@ -32,14 +35,27 @@ async def _attempt(attack: Attack, engine: Engine) -> Outcome:
     async with Arena(engine) as arena:
         try:
             return await attack.deed(arena)
-        except UnsupportedError as error:
-            return not_applicable(f"the engine refuses to run it: {error}")
-        except RequestError as error:
-            return contained(f"refused before it ran: {error}")
-        except EngineError as error:
-            return escaped(f"a program made the engine fail: {error}")
-        except TimeoutError:
-            return escaped("the engine gave no verdict")
+        except _TELLING as error:
+            return _outcome_of(error)
+        except ExceptionGroup as group:
+            # What does two things at once fails as a group.
+            telling, others = group.split(_TELLING)
+            if telling is None or others is not None:
+                raise
+            return _outcome_of(telling.exceptions[0])
+
+
+def _outcome_of(error: Exception) -> Outcome:
+    """What it says about the attack that it broke off so."""
+    if isinstance(error, ExceptionGroup):
+        return _outcome_of(error.exceptions[0])
+    if isinstance(error, UnsupportedError):
+        return not_applicable(f"the engine refuses to run it: {error}")
+    if isinstance(error, RequestError):
+        return contained(f"refused before it ran: {error}")
+    if isinstance(error, EngineError):
+        return escaped(f"a program made the engine fail: {error}")
+    return escaped("the engine gave no verdict")
 
 
 async def _unless_the_host_has_nothing(attack: Attack, engine: Engine, outcome: Outcome) -> Outcome:
