@@ -18,7 +18,6 @@ from holdfast.testing.attacks.model import (
 )
 from holdfast.testing.unisolated import UnisolatedEngine
 
-
 _TELLING = (RequestError, EngineError, TimeoutError)
 
 
