@@ -236,6 +236,17 @@ async def test_what_was_not_used_for_long_is_removed(workshop: Workshop) -> None
     await until(lambda: workshop.found() == [])
 
 
+async def test_the_server_cleans_up_by_itself_under_the_earlier_names_of_the_settings(
+    workshop_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEANUP_INTERVAL_HOURS", str(0.5 / 3600))
+    monkeypatch.setenv("CLEANUP_MAX_AGE_DAYS", str(1 / 86400))
+    workshop = await workshop_with()
+    await workshop.build("brief", "true", base_image="bash")
+    await until(lambda: not workshop.app.prebuilds.list(OPERATOR).prebuilds)
+    await until(lambda: not workshop.found())
+
+
 async def test_a_run_counts_as_use(workshop: Workshop) -> None:
     made = await workshop.build("used", "true")
     await anyio.sleep(1.1)
