@@ -92,7 +92,7 @@ FIELDS: dict[str, tuple[Json, Shows, object]] = {
     ),
     "open_files": (
         {
-            "code": "try: kept = [open('/dev/null') for _ in range(40)]\nexcept OSError as fault: print(fault.strerror)",
+            "code": "try: kept = [open('/dev/null') for _ in range(40)]\nexcept OSError as why: print(why.strerror)",
             "open_files": 32,
         },
         lambda said: said["stdout"],
