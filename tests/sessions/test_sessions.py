@@ -19,6 +19,15 @@ pytestmark = pytest.mark.anyio
 Serving = Callable[..., Any]
 NOBODY = "ses-" + "0" * 32
 HUNDRED = 100
+SLOW = """#![allow(long_running_const_eval)]
+trait T { const N: u64; }
+struct S<const A: u64>;
+impl<const A: u64> T for S<A> {
+    const N: u64 = { let mut i = 0u64; while i < 4_000_000_000 { i += 1; } i + A };
+}
+fn main() { println!("{}", S::<1>::N) }
+"""
+"""Rust works this out while it compiles."""
 
 
 async def test_a_session_of_bash_keeps_its_files_and_each_run_is_fresh(client: Client) -> None:
@@ -53,13 +62,9 @@ async def test_an_interrupt_ends_the_compiler_too(client: Client) -> None:
     needs_language(client.app.executor.runtimes, "rust")
     session = await client.new(image="rust", files={"f": "kept"})
     results: list[Any] = []
-    # Instantiates itself for as long as the compiler is let.
-    slow = "trait T { const N: u64; } struct S<const A: u64>; impl<const A: u64> T for S<A> { const N: u64 = "
-    slow += '{ let mut i = 0u64; while i < 4_000_000_000 { i += 1; } i + A }; } fn main() { println!("{}", S::<1>::N) }'
-    slow = "#![allow(long_running_const_eval)]\n" + slow
 
     async def run() -> None:
-        results.append(await client.run(session, slow))
+        results.append(await client.run(session, SLOW))
 
     async with anyio.create_task_group() as group:
         group.start_soon(run)
@@ -71,6 +76,23 @@ async def test_an_interrupt_ends_the_compiler_too(client: Client) -> None:
     assert client.app.executor.admission.running == 0
     code = 'fn main() { print!("{}", std::fs::read_to_string("f").unwrap()); }'
     assert (await client.run(session, code))["stdout"] == "kept"
+
+
+async def test_a_session_that_is_deleted_while_its_code_is_compiled_answers_at_once(client: Client) -> None:
+    needs_language(client.app.executor.runtimes, "rust")
+    session = await client.new(image="rust")
+    answers: list[Any] = []
+
+    async def run() -> None:
+        answers.append(await client.http.post(f"/sessions/{session}/run", json={"code": SLOW}))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            await until_busy(client, session)
+            assert (await client.http.delete(f"/sessions/{session}")).status_code == 204
+    assert (answers[0].status_code, answers[0].json()["code"]) == (410, "session_lost")
+    assert client.app.executor.admission.running == 0
 
 
 @pytest.mark.parametrize("image", ["python", "bash"])

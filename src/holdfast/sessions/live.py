@@ -84,6 +84,8 @@ class Live:
         """End it; `gone` tells when that is done."""
         self.reason = self.reason or reason
         self.scope.cancel()
+        if self.compiling is not None:
+            self.compiling.cancel()
 
 
 class SessionRun(Run):

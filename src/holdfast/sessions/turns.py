@@ -12,7 +12,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from holdfast.engines import Command, Exited, Output, Process
 from holdfast.errors import EngineError, InvalidFileNameError, NotFoundError, SessionLostError, TooLargeError
 from holdfast.execution import Executor
-from holdfast.execution.building import with_program
+from holdfast.execution.building import Built, with_program
 from holdfast.execution.metadata import MAX_METADATA_BYTES, METADATA_FILE
 from holdfast.languages import LANGUAGES
 from holdfast.sessions import files
@@ -186,16 +186,12 @@ class Turn:
 async def fresh(
     live: Live, run: SessionRun, command: Command, executor: Executor
 ) -> AsyncGenerator[SessionEvent, None]:
-    """A run that is a process of its own, compiled first where that is needed. Raises EngineError."""
+    """A run that is a process of its own, compiled first where that is needed. Raises SessionLostError, EngineError."""
     if LANGUAGES[run.spec.language].compile and not live.interrupted:
-        with anyio.CancelScope() as live.compiling:
-            built = await executor.build(run.spec.language, command.files, run.spec.layer)
-        if live.compiling.cancelled_caught:
-            run.give_up(live.sandbox.isolation)
-            return
-        live.compiling = None
-        yield run.compiled(built.compile)
-        run.failure, command = built.failure, with_program(command, built.program)
+        built = await _compiled(live, run, command, executor)
+        if built is not None:
+            yield run.compiled(built.compile)
+            run.failure, command = built.failure, with_program(command, built.program)
     if live.interrupted:
         run.give_up(live.sandbox.isolation)
     if run.failure is not None:
@@ -215,6 +211,17 @@ async def fresh(
         live.process = None
         if live.sandbox.lost:
             live.end("Its sandbox was lost.")
+
+
+async def _compiled(live: Live, run: SessionRun, command: Command, executor: Executor) -> Built | None:
+    """What came of its compiler; None for one that was interrupted. Raises SessionLostError, EngineError."""
+    built = None
+    with anyio.CancelScope() as live.compiling:
+        built = await executor.build(run.spec.language, command.files, run.spec.layer)
+    live.compiling = None
+    if live.reason:
+        raise SessionLostError(f"The session has ended: {live.reason}")
+    return built
 
 
 async def _process_events(live: Live, run: SessionRun, process: Process) -> AsyncGenerator[SessionEvent, None]:
