@@ -1,11 +1,13 @@
 """What a grading promises beyond right and wrong: limits, hidden tests, checkers, languages, refusals."""
 
+import secrets
 from typing import Any
 
 import anyio
 import pytest
 
 from holdfast.app import App
+from holdfast.engines import Engine, Sandbox, SandboxSpec
 from holdfast.errors import InvalidFieldError, OverCeilingError, RequestError, ShuttingDownError
 from holdfast.types import GradeRequest, GradeResult, Status
 from tests.conftest import needs_language
@@ -223,6 +225,33 @@ async def test_other_languages_are_graded_by_what_they_write(app: App, image: st
     tests = fed("12\n", "144"), {"type": "output", "expected": "36"}, {"type": "function_call", "expected": 36}
     result = await grade(app, code, *tests, image=image, stdin="6\n")
     assert result.all_passed, result.test_results
+
+
+class Counting:
+    """An engine that counts the sandboxes it is asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.made = 0
+
+    async def create(self, spec: SandboxSpec) -> Sandbox:
+        self.made += 1
+        return await self._engine.create(spec)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+async def test_many_cases_need_one_compile(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_language(app.executor.runtimes, "go")
+    engine = Counting(app.executor.engine)
+    monkeypatch.setattr(app.executor, "engine", engine)
+    token = secrets.token_hex(8)
+    code = f'package main // {token}\nimport "fmt"\nfunc main() {{ var n int; fmt.Scan(&n); fmt.Println(n * n) }}'
+    cases = [fed(str(number), str(number * number)) for number in range(5)]
+    result = await grade(app, code, *cases, image="go")
+    assert (result.all_passed, len(result.test_results)) == (True, 5)
+    assert engine.made == 1 + 5, "a sandbox for the compiler, and one for each case"
 
 
 async def test_what_does_not_compile_fails_every_test_with_that_reason(app: App) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from holdfast import GradeResult, Holdfast, OverCeilingError, Status
-from holdfast.errors import StartupError
+from holdfast.errors import InvalidFieldError, StartupError
 from holdfast.inprocess import BlockingHoldfast
 from tests.conftest import absent
 
@@ -76,3 +76,10 @@ def test_ordinary_code_does_the_same(blocking: BlockingHoldfast) -> None:
     assert blocking._holdfast._app.executor.admission.running == 0
     with pytest.raises(OverCeilingError), blocking.stream("1", timeout=10_000):
         pass
+
+
+@pytest.mark.anyio
+async def test_a_submission_with_tests_is_graded_and_not_streamed_here(holdfast: Holdfast) -> None:
+    with pytest.raises(InvalidFieldError, match="judge it with grade"):
+        holdfast.stream("x = 5", tests=TESTS)
+    assert (await holdfast.grade("x = 5", tests=TESTS)).all_passed
