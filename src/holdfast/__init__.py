@@ -15,7 +15,7 @@ _HOMES = {
     "holdfast.types": (
         *("CodeExecutionRequest", "CodeExecutionResponse", "HealthResponse", "RuntimeInfo", "RuntimesResponse"),
         *("Artifact", "Checker", "Event", "File", "GradeRequest", "GradeResult", "Health", "RunRequest", "RunResult"),
-        *("Runtime", "Runtimes", "Status", "TestCase", "Verdict"),
+        *("GradeEvent", "Runtime", "Runtimes", "Status", "TestCase", "Verdict"),
         *("Display", "Session", "SessionEvent", "SessionFiles", "SessionRequest", "SessionRunRequest"),
         *("SessionRunResult", "Sessions", "Prebuild", "PrebuildEvent", "PrebuildRequest", "PrebuildSpec", "Prebuilds"),
     ),
