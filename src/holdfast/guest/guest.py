@@ -47,16 +47,19 @@ def look_fresh(stash: preload.Stash, started_with: set[str]) -> None:
 
 def landlock_ruleset(config: dict[str, Any]) -> int | None:
     """The files a guest may touch, as Landlock sees them; None where the kernel has no Landlock."""
+    return syscalls.landlock_ruleset(*landlock_rules(config)) if config["landlock"] else None
+
+
+def landlock_rules(config: dict[str, Any]) -> tuple[int, int, list[tuple[str, int]]]:
+    """The rights on files that are denied, the scopes, and the rights that are allowed beneath paths."""
     abi = config["landlock"]
-    if abi == 0:
-        return None
     rights = (1 << _RIGHTS_BY_ABI.get(abi, 16)) - 1
     scratch = rights & ~IOCTL_DEVICE
     devices = (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEVICE) & rights
     rules = [("/", READ_FILE | READ_DIR | EXECUTE), ("/dev", devices)]
     places = [target for _, _, target in config["places"]]
     rules += [(path, scratch) for path in ("/workspace", "/tmp", "/dev/shm", *places)]
-    return syscalls.landlock_ruleset(rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules)
+    return rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules
 
 
 def enter(
@@ -75,16 +78,34 @@ def enter(
         channel.send({"landlock": _landlock_holds()})
         if streams:
             _wait_as_program(config, channel, streams)
-        if config["warm_up"] and stash.modules:
-            preload.warm_up(stash)
-        job = channel.receive()
-        if job is None:
-            os._exit(0)
-        # Its number may become one of the program's own.
-        channel.close()
-        _start(job, stash)
+        _wait_for_job(config, channel, stash)
     except BaseException as error:
         _give_up(channel, error)
+
+
+def go_on(config: dict[str, Any], channel: Channel, stash: preload.Stash) -> None:
+    """The rest of `enter` in a process that cell.c has locked in, all but what only the interpreter knows."""
+    try:
+        _forget_our_signals()
+        _wait_for_job(config, channel, stash)
+    except BaseException as error:
+        _give_up(channel, error)
+
+
+def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash) -> None:
+    if config["warm_up"] and stash.modules:
+        preload.warm_up(stash)
+    job = channel.receive()
+    if job is None:
+        os._exit(0)
+    # Its number may become one of the program's own.
+    channel.close()
+    _start(job, stash)
+
+
+def _forget_our_signals() -> None:
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
 
 
 def _give_up(channel: Channel, error: BaseException) -> NoReturn:
@@ -106,8 +127,7 @@ def _wait_as_program(config: dict[str, Any], channel: Channel, streams: tuple[in
 def _lock_in(config: dict[str, Any], keep: tuple[int, ...]) -> None:
     """The order matters: rights are needed to give up rights, and the filter forbids the rest."""
     syscalls.set_process_name(PYTHON)
-    _signal.set_wakeup_fd(-1)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _forget_our_signals()
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, BLOCKED_BY_OURS)
     os.setsid()
     os.chdir(building.WORKSPACE)

@@ -14,7 +14,7 @@ import resource
 import select
 import time
 
-from holdfast.guest import building, collect, filing, groups, guest, preload, syscalls
+from holdfast.guest import building, collect, filing, groups, guest, native, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, json_text, marshalled, split_files
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KILL_POLL_SECONDS = 0.05
 _NO_CAPABILITIES = b"".join(b"Cap%s:\t%016x\n" % (name, 0) for name in (b"Inh", b"Prm", b"Eff", b"Bnd", b"Amb"))
-NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
+NAMESPACE_NAMES = native.NAMESPACE_NAMES
 
 
 def enter_cell(
@@ -40,6 +40,18 @@ def enter_cell(
         _take_charge(config)
         cell = Init(config, channel, files, stash)
         cell.serve(tuple(streams))
+    except BaseException as error:
+        _report_and_exit(channel, error)
+
+
+def go_on(
+    config: dict[str, Any], files: groups.GroupFiles, stash: preload.Stash, code: int, state: native.State
+) -> None:
+    """Be pid 1 from where cell.c left off. Returns only in a guest that is to run main.py."""
+    channel = Channel(_socket.socket(fileno=state.control), json_text)
+    try:
+        cell = Init(config, channel, files, stash)
+        cell.go_on(code, state)
     except BaseException as error:
         _report_and_exit(channel, error)
 
@@ -86,6 +98,17 @@ class Guest:
         self.started = started
 
 
+class Run:
+    """A program that runs: what the server said of it, and what there was before."""
+
+    def __init__(self, pid: int, header: dict[str, Any], received: float) -> None:
+        self.pid = pid
+        self.header = header
+        self.received = self.started = received
+        self.cpu_before = (0.0, 0.0)
+        self.kills_before = 0
+
+
 class Init:
     """The life of pid 1 after the cell is built."""
 
@@ -120,6 +143,30 @@ class Init:
         _stay_out_of_reach()
         self._workspace = os.open(building.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._send_ready(first)
+        self._serve()
+
+    def go_on(self, code: int, state: native.State) -> None:
+        """Finish what cell.c has begun, then serve. Returns only in a guest."""
+        self._workspace = state.workspace
+        self._limits |= state.limits_turned(self._knobs)
+        if code == native.SERVE and state.channel >= 0:
+            channel = Channel(_socket.socket(fileno=state.channel))
+            self._guest = Guest(state.guest, channel, landlock=bool(state.landlock), started=False)
+        if code in (native.SUPERVISE, native.CONCLUDE):
+            run = Run(state.guest, state.rest_of_order(), state.received)
+            run.started, run.cpu_before, run.kills_before = (
+                state.started,
+                (state.cpu_user, state.cpu_system),
+                state.oom_kills,
+            )
+            if code == native.SUPERVISE:
+                self._see_through(run)
+            else:
+                self._conclude(run, state.status, native.REASONS[state.reason], state.ended)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Do what the server asks. Returns only in a guest."""
         while True:
             frame = self._channel.receive()
             if frame is None:
@@ -182,22 +229,35 @@ class Init:
         if chosen is None:
             return None
         self._adjust(header["writes"], header["disk"])
-        cpu_before, kills_before = self._cpu_seconds(), self._counter("oom_kills") or 0
-        started = time.monotonic()
+        run = Run(chosen.pid, header, received)
+        run.cpu_before, run.kills_before = self._cpu_seconds(), self._counter("oom_kills") or 0
+        run.started = time.monotonic()
         try:
             self._hand_over(chosen, frame)
         finally:
             for fd in frame.fds:
                 os.close(fd)
             chosen.channel.close()
-        cpu_limit: float | None = header["cpu_seconds"]
+        self._see_through(run)
+        return True
+
+    def _see_through(self, run: Run) -> None:
+        """Wait for the end of a program, end what it left, and send the verdict."""
+        cpu_limit: float | None = run.header["cpu_seconds"]
         status, reason = self.supervise(
-            chosen.pid, started + header["wall_seconds"], None if cpu_limit is None else sum(cpu_before) + cpu_limit
+            run.pid,
+            run.started + run.header["wall_seconds"],
+            None if cpu_limit is None else sum(run.cpu_before) + cpu_limit,
         )
         ended = time.monotonic()
         self._end_everything()
+        self._conclude(run, status, reason, ended)
+
+    def _conclude(self, run: Run, status: int, reason: str | None, ended: float) -> None:
+        """Send the verdict on a program of which nothing is left."""
+        header = run.header
         disk = os.fstatvfs(self._workspace)
-        usage = self.usage_since(cpu_before, kills_before, ended - started)
+        usage = self.usage_since(run.cpu_before, run.kills_before, ended - run.started)
         with groups.MoreMemory(self._knobs, self._limits, usage["memory_peak"]):
             files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
             returned = collect.named(self._workspace, header["returns"], notes)
@@ -212,12 +272,11 @@ class Init:
                 "artifacts": list(files.items()),
                 "returned": list(returned),
                 "notes": notes,
-                "start_ms": (started - received) * 1000,
-                "run_ms": (ended - started) * 1000,
+                "start_ms": (run.started - run.received) * 1000,
+                "run_ms": (ended - run.started) * 1000,
                 "collect_ms": (time.monotonic() - ended) * 1000,
             }
             self._channel.send_pieces(verdict, sum(files.values()), collect.pieces(self._workspace, files))
-        return True
 
     def _choose_guest(self, *, started: bool) -> Guest | None:
         """The waiting guest if it is of the right kind, else a new one; None in that new one."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.engines import FRAMES_VARIABLE, Command, Exited, Listing, SandboxSpec
 from holdfast.engines.local.connection import Connection, ConnectionLost, Message
+from holdfast.engines.local.orders import laid_out
 from holdfast.engines.local.process import LocalProcess, Pipes
 from holdfast.errors import (
     EngineError,
@@ -19,7 +20,7 @@ from holdfast.errors import (
     StorageFullError,
     TooLargeError,
 )
-from holdfast.guest.frames import join_files, split_files
+from holdfast.guest.frames import join_files, marshalled, split_files
 from holdfast.types import Isolation, Limits, Usage
 
 VERDICT_GRACE_SECONDS = 10.0
@@ -84,6 +85,7 @@ class LocalSandbox:
         self.id = cell_id
         self.isolation: Isolation
         self._charged_bytes = 0
+        self._takes_orders = False
         self.gone = lines.gone
         self._hold = hold
         self._made_with = self._held_to = hold(limits)
@@ -123,6 +125,7 @@ class LocalSandbox:
             raise EngineError(f"A sandbox could not be made: {header['error']}.")
         isolation: dict[str, Any] = header["isolation"]
         self._charged_bytes = isolation["memory_bytes"] or 0
+        self._takes_orders = header.get("native", False)
         return isolation
 
     @asynccontextmanager
@@ -183,7 +186,9 @@ class LocalSandbox:
         }
         large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
-            await self._connection.send(header, *((payload, streams) if large is None else (b"", (*streams, large))))
+            encoded = self._encode(header, interactive=command.interactive)
+            rest = (payload, streams) if large is None else (b"", (*streams, large))
+            await self._connection.send_encoded(encoded, *rest)
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
         finally:
@@ -192,6 +197,13 @@ class LocalSandbox:
         self._made_with = self._held_to
         pipes.given_away()
         pipes.stdin.feed(command.stdin, last=not command.interactive)
+
+    def _encode(self, header: dict[str, Any], *, interactive: bool) -> bytes:
+        """What runs first in a cell and asks nothing of us meanwhile needs no interpreter to oversee it."""
+        direct, self._takes_orders = self._takes_orders and not interactive, False
+        if not direct:
+            return marshalled(header)
+        return laid_out(header, {name: at for at, name in enumerate(self._made_with.writes)})
 
     def _changes(self) -> dict[str, Any]:
         """What pid 1 has to turn, because it is not as the cell was made."""

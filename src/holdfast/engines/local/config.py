@@ -22,7 +22,7 @@ class LocalConfig:
     `launcher_restart`. `profiles` are launchers with modules loaded in advance, by name; the empty name is the plain
     interpreter, which always exists. `network_allow` and `network_resolvers` say what programs with a network may reach
     besides public addresses (see `network`). `toolchains` is where Holdfast installed languages, `layers` where
-    finished layers are, each a directory of its name.
+    finished layers are, each a directory of its name. `compiled` cells are made by cell.c where it could be compiled.
     """
 
     state_dir: Path
@@ -31,6 +31,7 @@ class LocalConfig:
     layers: Path
     floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
     accept_rlimits: bool = False
+    compiled: bool = True
     allow_network: bool = False
     network_allow: tuple[Destination, ...] = ()
     network_resolvers: tuple[IPv4Address, ...] = ()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from holdfast import cell_library
 from holdfast.engines import SandboxSpec
 from holdfast.engines.local import cgroup, probe, tree
 from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
@@ -76,6 +77,7 @@ class LocalEngine:
         self._ids = itertools.count(1)
         self._free_slots = list(range(MAX_CELLS - 1, -1, -1))
         self._landlock = syscalls.landlock_abi()
+        self._native = cell_library.in_tree(config.guest_env) if config.compiled else None
         self._uid_range = None if os.geteuid() == 0 else _own_ranges()
         self._uid_base = self._first_uid()
         self._launchers = Launchers(self._launcher_description, config.profiles, config.layers, self._restarted)
@@ -134,6 +136,7 @@ class LocalEngine:
             "clone_flags": CLONE_FLAGS,
             "landlock": self._landlock,
             "seccomp": compile_filter(shared_user=self._uid_base is None).hex(),
+            "native": self._native,
             "namespaces_outside": {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES},
         }
         files = {"files": self._gateways.files(), "uid_range": self._uid_range}
