@@ -310,6 +310,7 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         guest_env=settings.guest_environment,
         floor=frozenset(settings.isolation_floor),
         accept_rlimits=settings.accept_rlimits,
+        compiled=settings.compiled_cells,
         allow_network=settings.allow_network or builds_have_network(settings),
         network_allow=settings.network_allow,
         network_resolvers=settings.network_resolvers,

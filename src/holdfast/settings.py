@@ -112,6 +112,7 @@ class Settings(BaseModel):
         DEFAULT_FLOOR, "Layers without which the server refuses to start."
     )
     accept_rlimits: bool = _described(False, "Accept a host without cgroups; results say so, and limits are weaker.")
+    compiled_cells: bool = _described(True, "Make sandboxes by compiled code, if `holdfast setup` found a C compiler.")
     allow_network: bool = _described(
         False, "Let requests ask for outbound network: public addresses only. Needs slirp4netns and nftables."
     )

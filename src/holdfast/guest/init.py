@@ -14,7 +14,7 @@ import resource
 import select
 import time
 
-from holdfast.guest import building, collect, filing, groups, guest, native, preload, syscalls
+from holdfast.guest import building, collect, filing, groups, guest, native, preload, processes, syscalls
 from holdfast.guest.frames import Channel, Frame, json_text, marshalled, split_files
 
 TYPE_CHECKING = False
@@ -79,36 +79,6 @@ def _stay_out_of_reach() -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
 
 
-def drain(fd: int) -> None:
-    """Empty a non-blocking pipe."""
-    try:
-        while os.read(fd, 4096):
-            pass
-    except BlockingIOError:
-        pass
-
-
-class Guest:
-    """A child that is locked in and waits for its job; `started` if it is the program of a profile already."""
-
-    def __init__(self, pid: int, channel: Channel, *, landlock: bool, started: bool) -> None:
-        self.pid = pid
-        self.channel = channel
-        self.landlock = landlock
-        self.started = started
-
-
-class Run:
-    """A program that runs: what the server said of it, and what there was before."""
-
-    def __init__(self, pid: int, header: dict[str, Any], received: float) -> None:
-        self.pid = pid
-        self.header = header
-        self.received = self.started = received
-        self.cpu_before = (0.0, 0.0)
-        self.kills_before = 0
-
-
 class Init:
     """The life of pid 1 after the cell is built."""
 
@@ -123,7 +93,7 @@ class Init:
         self._stash = stash
         self._workspace = -1
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._guest: Guest | None = None
+        self._guest: processes.Guest | None = None
         _signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def close(self) -> None:
@@ -151,9 +121,9 @@ class Init:
         self._limits |= state.limits_turned(self._knobs)
         if code == native.SERVE and state.channel >= 0:
             channel = Channel(_socket.socket(fileno=state.channel))
-            self._guest = Guest(state.guest, channel, landlock=bool(state.landlock), started=False)
+            self._guest = processes.Guest(state.guest, channel, landlock=bool(state.landlock), started=False)
         if code in (native.SUPERVISE, native.CONCLUDE):
-            run = Run(state.guest, state.rest_of_order(), state.received)
+            run = processes.Run(state.guest, state.rest_of_order(), state.received)
             run.started, run.cpu_before, run.kills_before = (
                 state.started,
                 (state.cpu_user, state.cpu_system),
@@ -177,14 +147,14 @@ class Init:
             elif frame.header["op"] not in ("kill", "interrupt"):
                 self._answer(frame)
 
-    def _send_ready(self, first: Guest) -> None:
+    def _send_ready(self, first: processes.Guest) -> None:
         """Say what holds the guest; for a network, hand over the namespace that is to be joined to it."""
         namespaces = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)] if self._config["network"] else []
         self._channel.send({"op": "ready", "isolation": self.isolation(first)}, fds=namespaces)
         for fd in namespaces:
             os.close(fd)
 
-    def _make_guest(self, streams: tuple[int, ...] = ()) -> Guest | None:
+    def _make_guest(self, streams: tuple[int, ...] = ()) -> processes.Guest | None:
         """Fork the next guest and wait until it is locked in; None in the guest itself. The first builds the cell."""
         ours, theirs = _socket.socketpair()
         built = self._workspace >= 0
@@ -202,10 +172,10 @@ class Init:
         locked = channel.receive()
         if locked is None or "error" in locked.header:
             raise RuntimeError(f"the guest could not be locked in: {locked and locked.header['error']}")
-        self._guest = Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
+        self._guest = processes.Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
         return self._guest
 
-    def isolation(self, waiting: Guest) -> dict[str, Any]:
+    def isolation(self, waiting: processes.Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
         status = _read(f"/proc/{waiting.pid}/status")
         outside: dict[str, str] = self._config["namespaces_outside"]
@@ -229,7 +199,7 @@ class Init:
         if chosen is None:
             return None
         self._adjust(header["writes"], header["disk"])
-        run = Run(chosen.pid, header, received)
+        run = processes.Run(chosen.pid, header, received)
         run.cpu_before, run.kills_before = self._cpu_seconds(), self._counter("oom_kills") or 0
         run.started = time.monotonic()
         try:
@@ -241,7 +211,7 @@ class Init:
         self._see_through(run)
         return True
 
-    def _see_through(self, run: Run) -> None:
+    def _see_through(self, run: processes.Run) -> None:
         """Wait for the end of a program, end what it left, and send the verdict."""
         cpu_limit: float | None = run.header["cpu_seconds"]
         status, reason = self.supervise(
@@ -253,7 +223,7 @@ class Init:
         self._end_everything()
         self._conclude(run, status, reason, ended)
 
-    def _conclude(self, run: Run, status: int, reason: str | None, ended: float) -> None:
+    def _conclude(self, run: processes.Run, status: int, reason: str | None, ended: float) -> None:
         """Send the verdict on a program of which nothing is left."""
         header = run.header
         disk = os.fstatvfs(self._workspace)
@@ -278,7 +248,7 @@ class Init:
             }
             self._channel.send_pieces(verdict, sum(files.values()), collect.pieces(self._workspace, files))
 
-    def _choose_guest(self, *, started: bool) -> Guest | None:
+    def _choose_guest(self, *, started: bool) -> processes.Guest | None:
         """The waiting guest if it is of the right kind, else a new one; None in that new one."""
         waiting, self._guest = self._guest, None
         if waiting is not None and waiting.started == started:
@@ -290,7 +260,7 @@ class Init:
         self._guest = None
         return made
 
-    def _hand_over(self, chosen: Guest, frame: Frame) -> None:
+    def _hand_over(self, chosen: processes.Guest, frame: Frame) -> None:
         """Give a guest its job. For a program that runs already, do what it would have done before its start."""
         job = frame.header["job"]
         if not chosen.started:
@@ -326,15 +296,15 @@ class Init:
         poll.register(self._wake, select.POLLIN)
         reason = None
         while True:
-            drain(self._wake)
-            status = _reap_until(pid)
+            processes.drain(self._wake)
+            status = processes.reap_until(pid)
             if status is not None:
                 return status, reason
             reason = reason or self._overdue(deadline, cpu_limit)
             if reason is None and self._asked_to_kill(pid, poll, deadline, polling=cpu_limit is not None):
                 reason = "killed"
             if reason is not None:
-                _kill_everything()
+                processes.kill_everything()
                 _, status = os.waitpid(pid, 0)
                 return status, reason
 
@@ -365,7 +335,7 @@ class Init:
     def _end_everything(self) -> None:
         """Kill and reap until this process is alone in its namespace."""
         while True:
-            _kill_everything()
+            processes.kill_everything()
             try:
                 os.waitpid(-1, 0)
             except ChildProcessError:
@@ -411,25 +381,3 @@ def _read(path: str) -> bytes:
         return os.read(fd, 1 << 14)
     finally:
         os.close(fd)
-
-
-def _reap_until(pid: int) -> int | None:
-    """Reap every zombie; the wait status of `pid` once it is among them."""
-    while True:
-        try:
-            reaped, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return None
-        if reaped == pid:
-            return status
-        if reaped == 0:
-            return None
-
-
-def _kill_everything() -> None:
-    if os.getpid() != 1:
-        raise RuntimeError("only pid 1 of a cell may end everything it can see")
-    try:
-        os.kill(-1, _signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -16,7 +16,7 @@ import marshal
 import os
 import select
 
-from holdfast.guest import building, groups, guest, init, native, preload, rehearsal, syscalls
+from holdfast.guest import building, groups, guest, init, native, preload, processes, rehearsal, syscalls
 from holdfast.guest.frames import Channel, json_text, receive_with_fds
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ class Launcher:
                     if self._handle_message():
                         return
                 else:
-                    init.drain(self._wake)
+                    processes.drain(self._wake)
             self._bury_the_dead()
 
     def _handle_message(self) -> bool:

@@ -280,6 +280,7 @@ class LocalSandbox:
 
     async def _ask(self, header: dict[str, Any], payload: bytes = b"") -> Message:
         """The answer to a question. Who stops waiting for one ends the cell: the next would get it."""
+        self._takes_orders = False
         async with self._asking:
             answered = False
             try:
