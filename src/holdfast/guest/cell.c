@@ -19,6 +19,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,12 +43,14 @@ enum { IS_GUEST = -1, SERVE_ON = -2, SUPERVISE_ON = -3, CONCLUDE = -4, NOT_MADE 
 enum { NO_REASON, WALL, CPU };
 enum { MEMORY_PEAK, PROCESSES_PEAK, OOM_KILLS, CPU_USER, CPU_SYSTEM, COUNTERS };
 enum { MOST_HIERARCHIES = 16, MOST_RULES = 24, MOST_PLACES = 24, MOST_KNOBS = 16, MOST_FDS = 8, VALUE_BYTES = 32 };
+enum { STREAMS = 3, MOST_NAME_BYTES = 256 };
 enum { NAMESPACES = 7, GUEST_ID = 1000, TEXT_BYTES = 4096, CHECK_CPU_MILLISECONDS = 50 };
 
 #define WORKSPACE "/workspace"
 #define EXECUTE_NOW 'X'
 #define MOST_FRAME_BYTES (80u << 20)
 
+static const uint64_t BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 static const char *const NAMESPACE_NAMES[NAMESPACES] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup"};
 
 struct rule {
@@ -76,12 +79,13 @@ struct house {
     double cpu_unit_seconds;
 };
 
-/* One cell. From `guest` on it is what Python needs to go on. */
+/* One cell. `streams` are those of a program that is started in advance, or -1. From `guest` on it is what Python needs
+ * to go on. */
 struct cell {
     const char *name, *scratch;
     int32_t go_read, go_write, control, birthplace;
     int32_t counters[COUNTERS], knobs_count;
-    int32_t knobs[MOST_KNOBS];
+    int32_t knobs[MOST_KNOBS], streams[STREAMS];
     int32_t guest, channel, landlock_holds, workspace, status, reason;
     double received, started, ended, deadline, cpu_limit, cpu_user, cpu_system;
     int64_t oom_kills;
@@ -95,12 +99,13 @@ struct text {
     char bytes[TEXT_BYTES];
 };
 
-/* The first bytes of an order to execute. Then come the rows of limits to turn, a text for the disk, the names of files to
- * hand back, each with a zero behind it, the job, and the rest, which is for Python. `collects`: there are patterns. */
+/* The first bytes of an order to execute. Then come the rows of limits to turn, a text for the disk, for a program that
+ * has started already its own limits and files, the names of files to hand back, each with a zero behind it, the job, and
+ * the rest, which is for Python. `collects`: there are patterns. */
 struct order {
     char kind;
-    uint8_t writes, collects;
-    uint16_t disk_bytes;
+    uint8_t writes, collects, rlimits;
+    uint16_t disk_bytes, files;
     uint32_t returns_bytes, job_bytes, rest_bytes;
     double wall_seconds, cpu_seconds;
 } __attribute__((packed));
@@ -221,7 +226,8 @@ static int build(const struct house *house, const struct cell *cell) {
         return -1;
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=invisible"))
         return fails("mount proc on /proc");
-    return 0;
+    /* It lists the open file description locks of the whole host, whichever namespace asks. */
+    return mount("/dev/null", "/proc/locks", NULL, MS_BIND, NULL) ? fails("mount bind on /proc/locks") : 0;
 }
 
 static int landlock_ruleset(const struct house *house) {
@@ -273,15 +279,15 @@ static int load_seccomp(const struct house *house) {
 }
 
 /* The order matters: rights are needed to give up rights, and the filter forbids the rest. */
-static int lock_in(const struct house *house, int channel) {
-    int keep[1] = {channel}, ruleset = -1;
+static int lock_in(const struct house *house, const struct cell *cell) {
+    int keep[] = {cell->channel, cell->streams[0], cell->streams[1], cell->streams[2]}, ruleset = -1;
     sigset_t none;
     prctl(PR_SET_NAME, "python", 0, 0, 0);
     signal(SIGCHLD, SIG_DFL);
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) || setsid() < 0 || chdir(WORKSPACE))
         return fails("a session of its own");
-    close_all_but(keep, 1);
+    close_all_but(keep, 1 + STREAMS);
     if (house->landlock && (ruleset = landlock_ruleset(house)) < 0)
         return -1;
     if (drop_bounding_set() || (house->separate_users && become(GUEST_ID)) || drop_capabilities())
@@ -309,7 +315,7 @@ static int landlock_holds(void) {
 }
 
 static int be_guest(const struct house *house, struct cell *cell) {
-    int failed = build(house, cell) || lock_in(house, cell->channel);
+    int failed = build(house, cell) || lock_in(house, cell);
     char word[2] = {failed ? 'e' : 'l', failed ? 0 : (char)landlock_holds()};
     if (send_all(cell->channel, word, sizeof word))
         _exit(1);
@@ -353,7 +359,7 @@ static int join_groups(const struct house *house, const struct cell *cell) {
 }
 
 static int take_charge(const struct house *house, struct cell *cell) {
-    int keep[COUNTERS + MOST_KNOBS + 1], count = 0;
+    int keep[COUNTERS + MOST_KNOBS + STREAMS + 1], count = 0;
     char go = 0;
     close(cell->go_write);
     close(house->server);
@@ -366,6 +372,8 @@ static int take_charge(const struct house *house, struct cell *cell) {
         keep[count++] = cell->counters[i];
     for (int i = 0; i < cell->knobs_count; i++)
         keep[count++] = cell->knobs[i];
+    for (int i = 0; i < STREAMS; i++)
+        keep[count++] = cell->streams[i];
     close_all_but(keep, count);
     prctl(PR_SET_NAME, "holdfast-init", 0, 0, 0);
     if (house->separate_users && become(0))
@@ -487,6 +495,9 @@ static int make_guest(const struct house *house, struct cell *cell) {
         return be_guest(house, cell);
     }
     close(ends[1]);
+    for (int i = 0; i < STREAMS; i++)
+        if (cell->streams[i] >= 0)
+            close(cell->streams[i]);
     cell->channel = ends[0];
     if (cell->guest < 0)
         return fails("fork"), 0;
@@ -560,7 +571,8 @@ static int receive_frame(const struct cell *cell, struct frame *frame) {
 
 /* The job goes on to the guest as it came, behind its own lengths and with the descriptors. */
 static int hand_over(const struct cell *cell, const struct frame *frame, const char *job, uint32_t job_bytes) {
-    uint32_t lengths[2] = {htonl(job_bytes), htonl(frame->payload_bytes)};
+    uint32_t payload_bytes = cell->streams[0] < 0 ? frame->payload_bytes : 0;
+    uint32_t lengths[2] = {htonl(job_bytes), htonl(payload_bytes)};
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(sizeof frame->fds)];
@@ -577,13 +589,69 @@ static int hand_over(const struct cell *cell, const struct frame *frame, const c
     if (sendmsg(cell->channel, &message, MSG_NOSIGNAL) != sizeof lengths)
         return -1;
     return send_all(cell->channel, job, job_bytes) ||
-           send_all(cell->channel, frame->bytes + frame->header_bytes, frame->payload_bytes);
+           send_all(cell->channel, frame->bytes + frame->header_bytes, payload_bytes);
 }
 
 struct write {
     uint8_t knob, length;
     char value[VALUE_BYTES];
 };
+
+struct rlimit_row {
+    uint8_t resource;
+    uint64_t value;
+} __attribute__((packed));
+
+struct file_row {
+    uint8_t name_bytes, executable;
+    uint32_t size;
+} __attribute__((packed));
+
+/* What a guest would do itself before its program starts, for a program that has started: NULL when that fails. */
+static const char *limit_guest(const struct cell *cell, const char *at, const char *end, int count) {
+    struct rlimit_row row;
+    for (; count > 0; count--, at += sizeof row) {
+        if (end - at < (ptrdiff_t)sizeof row)
+            return NULL;
+        memcpy(&row, at, sizeof row);
+        struct rlimit limit = {row.value, row.value};
+        if (prlimit(cell->guest, row.resource, &limit, NULL))
+            return fails("prlimit"), NULL;
+    }
+    return at;
+}
+
+static int place_file(const struct cell *cell, const char *name, const struct file_row *row, const char *data) {
+    struct open_how how = {.flags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, .resolve = BENEATH};
+    how.mode = row->executable ? 0755 : 0644;
+    int fd = (int)syscall(SYS_openat2, cell->workspace, name, &how, sizeof how);
+    ssize_t written = 0;
+    for (size_t left = row->size; fd >= 0 && left > 0 && written >= 0; left -= (size_t)written, data += written)
+        written = write(fd, data, left);
+    return fd < 0 || written < 0 || close(fd) ? fails("the files could not be placed") : 0;
+}
+
+static const char *place_files(const struct cell *cell, const char *at, const struct frame *frame, int count) {
+    const char *data = frame->bytes + frame->header_bytes, *end_of_data = data + frame->payload_bytes;
+    const char *end = data;
+    struct file_row row;
+    char name[MOST_NAME_BYTES];
+    for (; count > 0; count--) {
+        if (end - at < (ptrdiff_t)sizeof row)
+            return NULL;
+        memcpy(&row, at, sizeof row);
+        at += sizeof row;
+        if (end - at < row.name_bytes || end_of_data - data < (ptrdiff_t)row.size)
+            return NULL;
+        memcpy(name, at, row.name_bytes);
+        name[row.name_bytes] = 0;
+        if (place_file(cell, name, &row, data))
+            return NULL;
+        at += row.name_bytes;
+        data += row.size;
+    }
+    return at;
+}
 
 static const char *take_writes(const char *at, const char *end, struct write *writes, int count) {
     for (int i = 0; i < count; i++) {
@@ -611,47 +679,57 @@ static int turn(struct cell *cell, const struct write *writes, int count) {
     return 0;
 }
 
-/* Apply what this job's limits have different from those the cell was made with, and start it. */
-static int start(const struct house *house, struct cell *cell, struct frame *frame) {
-    struct order order;
+/* Apply what this job's limits have different from those the cell was made with; where the order goes on. */
+static const char *adjust(struct cell *cell, const struct order *order, const char *at, const char *end) {
     struct write writes[MOST_KNOBS];
     char disk[256];
-    const char *end = frame->bytes + frame->header_bytes, *at;
-    if (frame->header_bytes < sizeof order)
-        return -1;
-    memcpy(&order, frame->bytes, sizeof order);
-    at = order.writes <= MOST_KNOBS ? take_writes(frame->bytes + sizeof order, end, writes, order.writes) : NULL;
-    if (at == NULL || order.disk_bytes >= sizeof disk)
-        return -1;
-    if ((size_t)(end - at) != (size_t)order.disk_bytes + order.returns_bytes + order.job_bytes + order.rest_bytes)
-        return -1;
-    memcpy(disk, at, order.disk_bytes);
-    disk[order.disk_bytes] = 0;
-    if (order.disk_bytes && mount(NULL, WORKSPACE, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, disk))
-        return fails("remount of " WORKSPACE);
-    if (turn(cell, writes, order.writes))
-        return -1;
+    at = order->writes <= MOST_KNOBS ? take_writes(at, end, writes, order->writes) : NULL;
+    if (at == NULL || order->disk_bytes >= sizeof disk || end - at < order->disk_bytes)
+        return NULL;
+    memcpy(disk, at, order->disk_bytes);
+    disk[order->disk_bytes] = 0;
+    if (order->disk_bytes && mount(NULL, WORKSPACE, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, disk))
+        return fails("remount of " WORKSPACE), NULL;
+    return turn(cell, writes, order->writes) ? NULL : at + order->disk_bytes;
+}
+
+static void begin(const struct house *house, struct cell *cell, const struct order *order) {
     int64_t kills = counter(house, cell, OOM_KILLS);
     cell->oom_kills = kills < 0 ? 0 : kills;
     read_cpu(house, cell, &cell->cpu_user, &cell->cpu_system);
     cell->started = now();
-    cell->deadline = cell->started + order.wall_seconds;
-    cell->cpu_limit = order.cpu_seconds < 0 ? -1 : order.cpu_seconds + cell->cpu_user + cell->cpu_system;
-    frame->collects = order.collects;
-    frame->returns = at + order.disk_bytes;
-    frame->returns_bytes = order.returns_bytes;
-    if (order.returns_bytes && frame->returns[order.returns_bytes - 1])
+    cell->deadline = cell->started + order->wall_seconds;
+    cell->cpu_limit = order->cpu_seconds < 0 ? -1 : order->cpu_seconds + cell->cpu_user + cell->cpu_system;
+}
+
+static int start(const struct house *house, struct cell *cell, struct frame *frame) {
+    struct order order;
+    const char *end = frame->bytes + frame->header_bytes, *at;
+    if (frame->header_bytes < sizeof order)
         return -1;
-    const char *job = frame->returns + order.returns_bytes;
+    memcpy(&order, frame->bytes, sizeof order);
+    if ((at = adjust(cell, &order, frame->bytes + sizeof order, end)) == NULL)
+        return -1;
+    begin(house, cell, &order);
+    if ((at = limit_guest(cell, at, end, order.rlimits)) == NULL || (at = place_files(cell, at, frame, order.files)) == NULL)
+        return -1;
+    if ((size_t)(end - at) != (size_t)order.returns_bytes + order.job_bytes + order.rest_bytes)
+        return -1;
+    if (order.returns_bytes && at[order.returns_bytes - 1])
+        return -1;
+    frame->collects = order.collects;
+    frame->returns = at;
+    frame->returns_bytes = order.returns_bytes;
+    const char *job = at + order.returns_bytes;
     cell->rest = job + order.job_bytes;
     cell->rest_bytes = order.rest_bytes;
     if (hand_over(cell, frame, job, order.job_bytes))
-        fails("the guest was lost");
+        return fails("the guest was lost");
     for (int i = 0; i < frame->fds_count; i++)
         close(frame->fds[i]);
     close(cell->channel);
     cell->channel = -1;
-    return failure.length ? -1 : 0;
+    return 0;
 }
 
 static int overdue(const struct house *house, const struct cell *cell) {
@@ -717,7 +795,7 @@ static int supervise(const struct house *house, struct cell *cell) {
 /* Whether any of these files is there, or in whatever state something of its name is. */
 static int is_any_there(const struct cell *cell, const struct frame *frame) {
     struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC};
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+    how.resolve = BENEATH;
     const char *name = frame->returns, *end = frame->returns + frame->returns_bytes;
     for (; name < end; name += strlen(name) + 1) {
         int fd = (int)syscall(SYS_openat2, cell->workspace, name, &how, sizeof how);

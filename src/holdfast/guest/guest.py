@@ -13,6 +13,7 @@ from holdfast.guest.frames import Channel, Frame, split_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NoReturn
 
 PYTHON = "python"
@@ -83,10 +84,12 @@ def enter(
         _give_up(channel, error)
 
 
-def go_on(config: dict[str, Any], channel: Channel, stash: preload.Stash) -> None:
+def go_on(config: dict[str, Any], channel: Channel, stash: preload.Stash, streams: tuple[int, ...]) -> None:
     """The rest of `enter` in a process that cell.c has locked in, all but what only the interpreter knows."""
     try:
         _forget_our_signals()
+        if streams:
+            _wait_as_program(config, channel, streams)
         _wait_for_job(config, channel, stash)
     except BaseException as error:
         _give_up(channel, error)
@@ -196,6 +199,11 @@ def _start(job: Frame, stash: preload.Stash) -> None:
         _become_main(argv, stash, may_be_archive=_ARCHIVE_MARK in payload)
         return
     _exec(argv)
+
+
+def job_of_started(job: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a program that runs already has to be told; it was started with two words of its command."""
+    return {"argv": job["argv"][2:], "environment": {**environment, **job["environment"]}}
 
 
 def large_payload(fds: list[int]) -> bytes:

@@ -120,8 +120,9 @@ class Init:
         self._workspace = state.workspace
         self._limits |= state.limits_turned(self._knobs)
         if code == native.SERVE and state.channel >= 0:
-            channel = Channel(_socket.socket(fileno=state.channel))
-            self._guest = processes.Guest(state.guest, channel, landlock=bool(state.landlock), started=False)
+            started = state.streams[0] >= 0
+            channel = Channel(_socket.socket(fileno=state.channel), json_text if started else marshalled)
+            self._guest = processes.Guest(state.guest, channel, landlock=bool(state.landlock), started=started)
         if code in (native.SUPERVISE, native.CONCLUDE):
             run = processes.Run(state.guest, state.rest_of_order(), state.received)
             run.started, run.cpu_before, run.kills_before = (
@@ -270,8 +271,7 @@ class Init:
             resource.prlimit(chosen.pid, getattr(resource, name), (value, value))
         for name, data in split_files(job["files"], frame.payload or guest.large_payload(frame.fds)).items():
             collect.write_file(self._workspace, name, data, collect.mode_of(name, job["executables"]))
-        environment = self._config["environment"] | job["environment"]
-        chosen.channel.send({"argv": job["argv"][2:], "environment": environment})
+        chosen.channel.send(guest.job_of_started(job, self._config["environment"]))
 
     def _adjust(self, writes: dict[str, str], disk: str | None) -> None:
         """Apply what this job's limits have different from those the cell was made with."""

@@ -151,7 +151,7 @@ class Launcher:
             cell.pid = syscalls.clone(self._config["clone_flags"], birthplace)
             return None if cell.pid else lambda: self._be_init(cell, message, ends, go, files)
         fds = (*go, ends[0], -1 if birthplace is None else birthplace)
-        state = self._native.state(message, cell.name, files, fds)
+        state = self._native.state(message, cell.name, files, fds, ends[1:])
         made = self._native.clone(state)
         cell.pid = max(0, made)
         return None if made > 0 else lambda: self._go_on(made, message, files, state)
@@ -169,7 +169,8 @@ class Launcher:
         """Be what cell.c has made of this process."""
         self._server.detach()
         if code == native.GUEST:
-            guest.go_on(message, Channel(_socket.socket(fileno=state.channel)), self._stash)
+            channel = Channel(_socket.socket(fileno=state.channel))
+            guest.go_on(message, channel, self._stash, tuple(state.streams) if message["warm"] else ())
         else:
             init.go_on(self._config | message, files, self._stash, code, state)
 

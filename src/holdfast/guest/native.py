@@ -9,7 +9,7 @@ from holdfast.guest import building, guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from holdfast.guest.groups import GroupFiles
@@ -19,7 +19,7 @@ NOT_MADE = -1000
 NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 COUNTERS = ("memory_peak", "processes_peak", "oom_kills", "cpu_user", "cpu_system")
 REASONS = (None, "wall", "cpu")
-_HIERARCHIES, _RULES, _PLACES, _KNOBS, _VALUE_BYTES = 16, 24, 24, 16, 32
+_HIERARCHIES, _RULES, _PLACES, _KNOBS, _VALUE_BYTES, _STREAMS = 16, 24, 24, 16, 32, 3
 _INT, _LONG, _DOUBLE, _TEXT = ctypes.c_int32, ctypes.c_int64, ctypes.c_double, ctypes.c_char_p
 
 
@@ -55,6 +55,7 @@ class State(ctypes.Structure):
         ("counters", _INT * len(COUNTERS)),
         ("knobs_count", _INT),
         ("knobs", _INT * _KNOBS),
+        ("streams", _INT * _STREAMS),
         *[(name, _INT) for name in ("guest", "channel", "landlock", "workspace", "status", "reason")],
         *[
             (name, _DOUBLE)
@@ -85,8 +86,10 @@ class Native:
         self._house = _house(config, server, hierarchies)
         self._address = ctypes.byref(self._house)
 
-    def state(self, message: dict[str, Any], name: str, files: GroupFiles, fds: tuple[int, int, int, int]) -> State:
-        """What a new cell is made of."""
+    def state(
+        self, message: dict[str, Any], name: str, files: GroupFiles, fds: tuple[int, ...], streams: Sequence[int]
+    ) -> State:
+        """What a new cell is made of. `fds`: the pipe for its start, its control socket, on v2 its group."""
         state = State()
         state.name = name.encode()
         state.scratch = building.scratch_options(message["disk"], self._owner).encode()
@@ -95,6 +98,7 @@ class Native:
             state.counters[at] = files.usage.get(key, -1)
         state.knobs_count = len(files.knobs)
         state.knobs[: len(files.knobs)] = list(files.knobs.values())
+        state.streams[:] = streams or [-1] * _STREAMS
         return state
 
     def clone(self, state: State) -> int:
@@ -112,7 +116,7 @@ class Native:
 
 def suits(message: dict[str, Any]) -> bool:
     """Whether cell.c can make such a cell."""
-    return not message["network"] and message["warm"] is None and len(message["cgroup"]["writes"]) <= _KNOBS
+    return not message["network"] and len(message["cgroup"]["writes"]) <= _KNOBS
 
 
 def _house(config: dict[str, Any], server: int, hierarchies: list[int]) -> _House:

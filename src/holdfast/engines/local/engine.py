@@ -19,7 +19,7 @@ from holdfast.engines.local import cgroup, probe, tree
 from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
-from holdfast.engines.local.description import describe
+from holdfast.engines.local.description import describe, environment
 from holdfast.engines.local.gateway import Gateways
 from holdfast.engines.local.launcher import Launcher, LauncherFailed
 from holdfast.engines.local.launchers import PLAIN, Launchers
@@ -222,7 +222,7 @@ class LocalEngine:
         slot, cell_id = self._free_slots.pop(), next(self._ids)
         ours, theirs = socket.socketpair()
         program = tree.STARTED_PROGRAMS.get(spec.profile)
-        started = Started(program.serves, Pipes()) if program else None
+        started = Started(program.serves, Pipes(), environment(spec.layer)) if program else None
         message = {
             "slot": slot,
             "cgroup": self._groups.cell(spec.limits),
