@@ -21,7 +21,7 @@ MAIN_FILE = "main.py"
 _MAIN_PATH = f"{building.WORKSPACE}/{MAIN_FILE}"
 _ARCHIVE_MARK = b"PK\5\6"
 JOB_DESCRIPTOR = 3
-"""Where a program that was started in advance finds its job."""
+"""Where a program that was started in advance finds its job, and above it the two ends of a pipe to rehearse with."""
 BLOCKED_BY_OURS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
 """Signals the launcher and pid 1 do not want to hear of; a guest gets them back."""
 READ_FILE, READ_DIR, EXECUTE, WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
@@ -119,11 +119,10 @@ def _give_up(channel: Channel, error: BaseException) -> NoReturn:
 
 
 def _wait_as_program(config: dict[str, Any], channel: Channel, streams: tuple[int, ...]) -> NoReturn:
-    job = fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, 16)
-    for target, fd in enumerate(streams):
+    out_of_the_way = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 32) for fd in (*streams, channel.fileno(), *os.pipe())]
+    for target, fd in enumerate(out_of_the_way):
         os.dup2(fd, target)
-    os.dup2(job, JOB_DESCRIPTOR)
-    syscalls.close_fds_from(JOB_DESCRIPTOR + 1)
+    syscalls.close_fds_from(JOB_DESCRIPTOR + 3)
     _exec(config["warm"])
 
 

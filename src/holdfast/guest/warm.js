@@ -5,6 +5,8 @@ const fs = require('fs');
 const { isMainThread } = require('worker_threads');
 
 const JOB = 3;
+const SPARE_READ = 4;
+const SPARE_WRITE = 5;
 
 function readExactly(size) {
   const buffer = Buffer.allocUnsafe(size);
@@ -36,6 +38,12 @@ function becomeMain(job) {
 function rehearse() {
   for (const name of ['net', 'tty', 'stream', 'util', 'path', 'url', 'vm', 'module']) require(name);
   require('util').inspect({ list: [1, 'text'] });
+  const spare = new (require('net').Socket)({ fd: SPARE_WRITE, readable: false, writable: true });
+  const rehearsed = new console.Console(spare);
+  rehearsed.log(1);
+  rehearsed.error('%s', { list: ['text'] });
+  spare.destroy();
+  fs.closeSync(SPARE_READ);
 }
 
 if (isMainThread) {
