@@ -316,6 +316,7 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles=_profiles(settings),
+        on_demand=frozenset({SESSION_PROFILE}),
         toolchains=settings.toolchains,
         layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,

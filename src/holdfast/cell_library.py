@@ -1,4 +1,4 @@
-"""cell.c, compiled on this host: without it cells cost more processor time, and do the same."""
+"""What is compiled on this host, in C: without it cells cost more processor time, and do the same."""
 
 import hashlib
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 from holdfast.languages import ENVIRONMENT_AT
 
 FOLDER = "cell"
+SOURCES = ("cell.c", "warm_node.c")
 COMPILE_SECONDS = 60
 _FLAGS = ("-O2", "-shared", "-fPIC", "-fstack-protector-strong", "-Wl,-z,relro,-z,now", "-Wl,--build-id=none")
 
@@ -30,8 +31,8 @@ def install(environment: Path, progress: Callable[[str], None]) -> None:
     target.parent.mkdir(exist_ok=True)
     made = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with resources.as_file(_source()) as source:
-            command = (compiler, *_FLAGS, "-o", str(made), str(source))
+        with resources.as_file(resources.files("holdfast.guest")) as folder:
+            command = (compiler, *_FLAGS, "-o", str(made), *(str(folder / name) for name in SOURCES))
             told = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False)
         if told.returncode:
             last = (told.stderr.strip().splitlines() or ["it said nothing"])[-1]
@@ -49,9 +50,6 @@ def in_tree(environment: Path) -> str | None:
     return f"{ENVIRONMENT_AT}/{name}" if (environment / name).exists() else None
 
 
-def _source() -> "resources.abc.Traversable":
-    return resources.files("holdfast.guest") / "cell.c"
-
-
 def _name() -> str:
-    return f"{FOLDER}/{hashlib.sha256(_source().read_bytes()).hexdigest()[:16]}.so"
+    sources = [(resources.files("holdfast.guest") / name).read_bytes() for name in SOURCES]
+    return f"{FOLDER}/{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.so"

@@ -22,6 +22,8 @@ _MAIN_PATH = f"{building.WORKSPACE}/{MAIN_FILE}"
 _ARCHIVE_MARK = b"PK\5\6"
 JOB_DESCRIPTOR = 3
 """Where a program that was started in advance finds its job, and above it the two ends of a pipe to rehearse with."""
+LIBRARY_VARIABLE = "HOLDFAST_CELL_LIBRARY"
+"""Where such a program finds what was compiled for it; it is told its real environment with its job."""
 BLOCKED_BY_OURS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
 """Signals the launcher and pid 1 do not want to hear of; a guest gets them back."""
 READ_FILE, READ_DIR, EXECUTE, WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
@@ -123,6 +125,8 @@ def _wait_as_program(config: dict[str, Any], channel: Channel, streams: tuple[in
     for target, fd in enumerate(out_of_the_way):
         os.dup2(fd, target)
     syscalls.close_fds_from(JOB_DESCRIPTOR + 3)
+    if config["native"] is not None:
+        os.environ[LIBRARY_VARIABLE] = config["native"]
     _exec(config["warm"])
 
 

@@ -170,7 +170,7 @@ class Launcher:
         self._server.detach()
         if code == native.GUEST:
             channel = Channel(_socket.socket(fileno=state.channel))
-            guest.go_on(message, channel, self._stash, tuple(state.streams) if message["warm"] else ())
+            guest.go_on(self._config | message, channel, self._stash, tuple(state.streams) if message["warm"] else ())
         else:
             init.go_on(self._config | message, files, self._stash, code, state)
 

@@ -80,7 +80,9 @@ class LocalEngine:
         self._native = cell_library.in_tree(config.guest_env) if config.compiled else None
         self._uid_range = None if os.geteuid() == 0 else _own_ranges()
         self._uid_base = self._first_uid()
-        self._launchers = Launchers(self._launcher_description, config.profiles, config.layers, self._restarted)
+        self._launchers = Launchers(
+            self._launcher_description, config.profiles, config.layers, self._restarted, config.on_demand
+        )
         self._gateways = Gateways(config, _FIRST_UID_AS_ROOT + _UID_BLOCKS * MAX_CELLS * 2 + self._block())
         self._cells: set[LocalSandbox] = set()
         self._holdings: dict[Limits, Holding] = {}
