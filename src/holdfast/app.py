@@ -109,7 +109,8 @@ async def pooled(
         yield engine
         return
     limits = bounds(settings).defaults
-    kinds = [("python", "", 2), ("python", DATA_PROFILE, 4), ("node", "node", 8)]
+    # The rest of the room is for what is asked for most at the time.
+    kinds = [("python", "", 3), ("python", DATA_PROFILE, 6), ("node", "node", 12)]
     stocking = Stocking(
         standing={
             SandboxSpec(language, limits, profile=profile): max(1, settings.pool_size // part)
