@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GUEST_UID = 1000
 WORKSPACE = "/workspace"
+DATA_AT = "/data"
 LOCKS = "/proc/locks"
 """Lists the open file description locks of the whole host, whichever namespace asks; so it is covered."""
 
@@ -30,6 +31,13 @@ def build(config: dict[str, Any]) -> None:
     syscalls.mount("/dev/null", LOCKS, None, syscalls.MS_BIND)
     if config["network"]:
         syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
+
+
+def data_source(name: str) -> str:
+    """The one dataset a cell shows. Raises OSError."""
+    if not (name.isascii() and name.isalnum()):
+        raise OSError(22, "no name of a dataset", name)
+    return f"{DATA_AT}/{name}"
 
 
 def _mount_scratch(config: dict[str, Any]) -> None:
