@@ -22,13 +22,13 @@ _PROC_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 def build(config: dict[str, Any]) -> None:
     """Network interface, scratch files and /proc. Raises OSError."""
     syscalls.loopback_up()
-    _mount_scratch(config)
+    mount_scratch(config)
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
     if config["network"]:
         syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
 
 
-def _mount_scratch(config: dict[str, Any]) -> None:
+def mount_scratch(config: dict[str, Any]) -> None:
     """One capped tmpfs behind every writable place, so that the disk limit is one number.
 
     It is mounted where its own part for the workspace then covers it: to unmount it would make every processor wait.
