@@ -41,7 +41,6 @@ class DockerConfig:
     network: str = ""
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
-    accept_rlimits: bool = False
 
     @property
     def name(self) -> str:

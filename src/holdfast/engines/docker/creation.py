@@ -10,8 +10,8 @@ from holdfast.languages import LAYER_AT, LIBRARY_AT
 from holdfast.types import Limits, Network
 
 PID1_AT = f"{LIBRARY_AT}/holdfast/guest/pid1"
-CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL")
-"""What pid 1 has, which never runs anything but our code: to give its guests another user, and to end them."""
+CAPABILITIES = ("SETUID", "SETGID", "SETPCAP")
+"""What pid 1 has, which never runs anything but our code: to give its guests another user and no rights."""
 
 _CPU_PERIOD = 100_000
 _MIB = 1 << 20

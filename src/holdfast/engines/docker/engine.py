@@ -168,6 +168,7 @@ class DockerEngine:
             sandbox.abandon()
             raise
         sandbox.isolation = self._isolation(spec, reading)
+        sandbox.charged_bytes = (await sandbox.usage()).memory_peak_bytes or 0
         return sandbox
 
     async def _launch(self, spec: SandboxSpec) -> tuple[DockerContainer, AttachedLink]:
