@@ -6,6 +6,7 @@ import pytest
 
 from holdfast.engines import Engine
 from holdfast.testing.attacks import ATTACKS, Attack, Result, run_attack
+from holdfast.testing.attacks.excuses import CANNOT_HOLD
 
 pytestmark = pytest.mark.anyio
 
@@ -33,3 +34,8 @@ async def test_attack_ends_as_it_must(attack: Attack, engine: Engine) -> None:
 def test_there_are_enough_attacks_and_each_has_a_name_of_its_own() -> None:
     names = Counter(attack.name for attack in ATTACKS)
     assert len(names) == len(ATTACKS) >= LEAST, [name for name, count in names.items() if count > 1]
+
+
+def test_every_excuse_is_for_an_attack_that_exists() -> None:
+    names = {attack.name for attack in ATTACKS}
+    assert all(excused.keys() <= names for excused in CANNOT_HOLD.values())

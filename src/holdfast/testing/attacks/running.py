@@ -6,9 +6,11 @@ from contextlib import aclosing
 from holdfast.engines import Engine
 from holdfast.errors import EngineError, RequestError, UnsupportedError
 from holdfast.testing.attacks.arena import Arena
+from holdfast.testing.attacks.excuses import excuse
 from holdfast.testing.attacks.model import (
     LACKING,
     Attack,
+    BrokenAttackError,
     Outcome,
     Report,
     Result,
@@ -20,12 +22,21 @@ from holdfast.testing.unisolated import UnisolatedEngine
 
 
 async def run_attack(attack: Attack, engine: Engine) -> Report:
-    """Run it and judge it. Raises BrokenAttackError when the program neither did its deed nor was refused it."""
+    """Run it and judge it. Raises BrokenAttackError when nothing is known of it, or an excuse for it is stale."""
     started = time.monotonic()
     outcome = await _attempt(attack, engine)
     if outcome.result is Result.CONTAINED and outcome.refusal is not None:
         outcome = await _unless_the_host_has_nothing(attack, engine, outcome)
+    if reason := excuse(engine, attack.name):
+        outcome = _excused(attack, outcome, reason)
     return Report(attack, engine.capabilities.engine, outcome, time.monotonic() - started)
+
+
+def _excused(attack: Attack, outcome: Outcome, reason: str) -> Outcome:
+    """Raises BrokenAttackError when nothing is left to excuse."""
+    if outcome.result is Result.CONTAINED:
+        raise BrokenAttackError(f"{attack.name} is contained now; remove the excuse '{reason}'")
+    return not_applicable(f"declared: {reason}")
 
 
 async def _attempt(attack: Attack, engine: Engine) -> Outcome:
