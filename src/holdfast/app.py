@@ -3,15 +3,16 @@
 import fcntl
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
 from holdfast.engines import Engine, SandboxSpec
+from holdfast.engines.docker import DockerConfig, DockerEngine
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.network import can_give_network
 from holdfast.engines.local.unpacking import unpack
@@ -71,9 +72,23 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     )
 
 
+OpenEngine = LocalEngine | DockerEngine
+"""An engine that can also be asked for its languages."""
+
+
 @asynccontextmanager
-async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
+async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[OpenEngine]:
     """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
+    openers: dict[str, Callable[[], AbstractAsyncContextManager[OpenEngine]]] = {
+        "local": lambda: _open_local(settings, metrics),
+        "docker": lambda: DockerEngine.open(docker_config(settings)),
+    }
+    async with openers[settings.engine]() as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _open_local(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
     config = local_config(settings, metrics)
     async with AsyncExitStack() as stack:
         try:
@@ -216,7 +231,11 @@ def open_keys(settings: Settings) -> KeyStore:
 
 async def probe(settings: Settings) -> Capabilities:
     """What this host can enforce, found by trying it. Never raises for what is missing."""
-    return await LocalEngine.probe(local_config(settings, Metrics()))
+    probes: dict[str, Callable[[], Awaitable[Capabilities]]] = {
+        "local": lambda: LocalEngine.probe(local_config(settings, Metrics())),
+        "docker": lambda: DockerEngine.probe(docker_config(settings)),
+    }
+    return await probes[settings.engine]()
 
 
 def bounds(settings: Settings) -> Bounds:
@@ -318,6 +337,19 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         toolchains=settings.toolchains,
         layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,
+    )
+
+
+def docker_config(settings: Settings) -> DockerConfig:
+    """What the settings mean to the Docker engine."""
+    return DockerConfig(
+        socket=settings.docker_socket,
+        state_dir=settings.state_dir,
+        images=settings.docker_images,
+        runtime=settings.docker_runtime,
+        network=settings.docker_network if settings.allow_network or settings.prebuild_network == "on" else "",
+        profiles=_profiles(settings),
+        floor=frozenset(settings.isolation_floor),
     )
 
 

@@ -43,6 +43,8 @@ _DEFAULTS: dict[str, Any] = {
     "uid_base": 0,
     "network": False,
     "cgroup": {"writes": (), "usage": {}},
+    # Where the container finds its own account, by what it counts, and the lines of those files.
+    "cgroup_files": {},
     "cgroup_usage_fields": {},
 }
 
@@ -104,7 +106,7 @@ class ContainedInit(init.Init):
     """The life of pid 1 of a container."""
 
     def __init__(self, config: dict[str, Any], channel: StreamChannel, stash: preload.Stash) -> None:
-        super().__init__(config, channel, groups.GroupFiles(), stash)
+        super().__init__(config, channel, _open_account(config["cgroup_files"]), stash)
         self._streams: Streams | None = None
         self._built = True
 
@@ -171,7 +173,19 @@ class ContainedInit(init.Init):
             "capabilities_dropped": bool(capabilities) and not any(capabilities),
             "separate_users": status["Uid"].split()[:1] == [str(building.GUEST_UID)],
             "namespaces": {name: _link(f"/proc/{waiting.pid}/ns/{name}") for name in init.NAMESPACE_NAMES},
+            "cgroup": sorted(self._usage),
         }
+
+
+def _open_account(paths: dict[str, str]) -> groups.GroupFiles:
+    """What of it this kernel has."""
+    files = groups.GroupFiles()
+    for key, path in paths.items():
+        try:
+            files.usage[key] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+    return files
 
 
 def _link(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any
 
 from holdfast import toolchains
 from holdfast.engines import Engine
@@ -43,6 +44,22 @@ async def _stocked() -> AsyncIterator[Engine]:
         yield stocked
 
 
+def _docker(**overrides: Any) -> Callable[[], AbstractAsyncContextManager[Engine]]:
+    """Containers made on demand, on the daemon of the settings."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Engine]:
+        from holdfast.app import open_engine
+        from holdfast.settings import load_settings
+        from holdfast.telemetry import Metrics
+
+        settings = load_settings({"engine": "docker", "pool_size": 0, **overrides})
+        async with open_engine(settings, Metrics()) as engine:
+            yield engine
+
+    return opened
+
+
 @asynccontextmanager
 async def _sessioned() -> AsyncIterator[Engine]:
     """The local engine, with every Python program inside a session."""
@@ -57,6 +74,8 @@ OPENERS: dict[str, Callable[[], AbstractAsyncContextManager[Engine]]] = {
     "local": _local,
     "stocked": _stocked,
     "sessioned": _sessioned,
+    "docker": _docker(),
+    "docker+runsc": _docker(docker_runtime="runsc"),
 }
 
 

@@ -156,7 +156,7 @@ def _attack(language: str, deed: str) -> Attack:
         except LanguageMissingError as error:
             return not_applicable(str(error))
         given = {"DEED": deed, "TARGET": _targets(arena)[target]}
-        async with arena.sandbox(LIMITS) as cage:
+        async with arena.sandbox(LIMITS, language=language) as cage:
             ran = await cage.run_command(replace(command, environment={**command.environment, **given}))
         if NO_MORE_THREADS in ran.stderr:
             return contained("the runtime itself ended, because it could start no thread more", "EAGAIN")

@@ -1,0 +1,56 @@
+"""Where a container finds its own account, and what its isolation amounts to."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from holdfast.types import Isolation
+
+Version = Literal["v1", "v2"]
+
+_AT = "/sys/fs/cgroup"
+_FILES: Mapping[Version, Mapping[str, tuple[str, str | None]]] = {
+    "v1": {
+        "memory_peak": ("memory/memory.max_usage_in_bytes", None),
+        "oom_kills": ("memory/memory.oom_control", "oom_kill"),
+        "processes_peak": ("pids/pids.peak", None),
+        "cpu_user": ("cpuacct/cpuacct.usage_user", None),
+        "cpu_system": ("cpuacct/cpuacct.usage_sys", None),
+    },
+    "v2": {
+        "memory_peak": ("memory.peak", None),
+        "oom_kills": ("memory.events", "oom_kill"),
+        "processes_peak": ("pids.peak", None),
+        "cpu_user": ("cpu.stat", "user_usec"),
+        "cpu_system": ("cpu.stat", "system_usec"),
+    },
+}
+"""What counts, with the file and the line of it, as a container sees its control groups."""
+
+_CPU_UNIT_SECONDS: Mapping[Version, float] = {"v1": 1e-9, "v2": 1e-6}
+
+
+def version_of(about: Mapping[str, Any]) -> Version:
+    """The control groups of a daemon, by what it says of itself."""
+    return "v2" if str(about.get("CgroupVersion", "1")) == "2" else "v1"
+
+
+def pid1_config(version: Version) -> dict[str, Any]:
+    """What pid 1 of a container is told of this."""
+    files = _FILES[version]
+    return {
+        "cgroup_files": {key: f"{_AT}/{name}" for key, (name, _) in files.items()},
+        "cgroup_usage_fields": {key: line for key, (_, line) in files.items()},
+        "cgroup_cpu_unit_seconds": _CPU_UNIT_SECONDS[version],
+    }
+
+
+def layers(isolation: Isolation) -> Mapping[str, bool]:
+    """What holds a program, by the names that a floor has for it. Whose user a program is, is told separately."""
+    apart = {"pid", "mnt", "net", "ipc", "uts"} <= set(isolation.namespaces)
+    return {
+        "namespaces": apart and isolation.capabilities_dropped and isolation.no_new_privileges,
+        "seccomp": isolation.seccomp == "filter",
+        "cgroup": isolation.cgroup != "none",
+        "landlock": False,
+        "separate_users": isolation.separate_users,
+    }

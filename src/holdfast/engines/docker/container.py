@@ -1,0 +1,79 @@
+"""One container: who keeps it is us, what holds it is Docker."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aiodocker.containers import DockerContainer
+
+from holdfast.engines.control.container import Account
+from holdfast.engines.docker.daemon import ANSWER_SECONDS, answering
+from holdfast.errors import EngineError
+from holdfast.types import Limits
+
+ENDED_SECONDS = 5.0
+"""How long the daemon may take to notice that a container has ended."""
+
+
+class Remover(Protocol):
+    """Who removes containers, while nobody waits for it."""
+
+    def remove(self, container: DockerContainer) -> None:
+        """Begin to remove it; again and again without harm."""
+        ...
+
+
+class KeptContainer:
+    """The `Keeper` of a container. Its limits are those it was made with; what it uses its pid 1 counts."""
+
+    def __init__(self, container: DockerContainer, remover: Remover) -> None:
+        self._container = container
+        self._remover = remover
+
+    def rlimits(self, limits: Limits) -> Mapping[str, int]:
+        """What every process of a program is held to. Not the number of processes: that is counted for each user, and
+        all containers share theirs."""
+        cpu = {} if limits.cpu_seconds is None else {"RLIMIT_CPU": math.ceil(limits.cpu_seconds) + 1}
+        return {
+            "RLIMIT_NOFILE": limits.open_files,
+            "RLIMIT_FSIZE": limits.disk_bytes,
+            "RLIMIT_MEMLOCK": 64 << 10,
+            "RLIMIT_MSGQUEUE": 0,
+            "RLIMIT_SIGPENDING": 256,
+            **cpu,
+        }
+
+    async def hold(self, limits: Limits) -> None:
+        """Nothing: what else there is to hold is part of the kind of sandbox (`DockerEngine.stock_spec`)."""
+
+    async def account(self) -> Account:
+        """Nothing that pid 1 does not know as well, and sooner."""
+        return Account()
+
+    async def was_out_of_memory(self) -> bool:
+        """Whether the kernel took a container that is gone, for its memory."""
+        try:
+            with answering("asked how a container ended"):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    state = await self._ended()
+        except EngineError:
+            return False
+        return bool(state["OOMKilled"])
+
+    async def _ended(self) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + ENDED_SECONDS
+        while True:
+            state: dict[str, Any] = (await self._container.show())["State"]
+            if not state["Running"] or loop.time() > end:
+                return state
+            await asyncio.sleep(0.05)
+
+    def kill(self) -> None:
+        """Begin to end it."""
+        self._remover.remove(self._container)
+
+    async def aclose(self) -> None:
+        """Begin to end it as well: with its stdin closed pid 1 ends at once, and the rest is nothing to wait for."""
+        self._remover.remove(self._container)
