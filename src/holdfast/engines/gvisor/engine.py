@@ -30,6 +30,8 @@ READY_SECONDS = 30.0
 MOST_AT_ONCE = max(2, os.cpu_count() or 2)
 """How many sandboxes are made at the same time: each needs a processor while it starts."""
 
+NEEDED_NAMESPACES = {"user", "mnt", "net"}
+
 LEAVING_SECONDS = 0.05
 REMOVAL_TRIES = 50
 FAMILY = "holdfast-gvisor"
@@ -98,7 +100,7 @@ class GvisorEngine:
 
     def _judge(self, isolation: Isolation, problems: tuple[Problem, ...]) -> Capabilities:
         held = {
-            "namespaces": bool(isolation.namespaces) and isolation.capabilities_dropped,
+            "namespaces": NEEDED_NAMESPACES <= set(isolation.namespaces) and isolation.capabilities_dropped,
             "seccomp": isolation.seccomp == "filter",
             "cgroup": isolation.cgroup != "none",
             "separate_users": isolation.separate_users,
