@@ -27,6 +27,7 @@ KIND = {
     "stocked": "local",
     "docker": "docker",
     "docker+runsc": "docker",
+    "gvisor": "gvisor",
 }
 """What `HOLDFAST_EXPECT` calls each engine: the local one comes with and without stock, Docker with two runtimes."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.docker import DockerConfig, DockerEngine
+from holdfast.engines.gvisor import GvisorConfig, GvisorEngine
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.network import can_give_network
 from holdfast.engines.local.unpacking import unpack
@@ -72,7 +73,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     )
 
 
-OpenEngine = LocalEngine | DockerEngine
+OpenEngine = LocalEngine | DockerEngine | GvisorEngine
 """An engine that can also be asked for its languages."""
 
 
@@ -82,6 +83,7 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Ope
     openers: dict[str, Callable[[], AbstractAsyncContextManager[OpenEngine]]] = {
         "local": lambda: _open_local(settings, metrics),
         "docker": lambda: DockerEngine.open(docker_config(settings)),
+        "gvisor": lambda: GvisorEngine.open(gvisor_config(settings, metrics)),
     }
     async with openers[settings.engine]() as engine:
         yield engine
@@ -234,6 +236,7 @@ async def probe(settings: Settings) -> Capabilities:
     probes: dict[str, Callable[[], Awaitable[Capabilities]]] = {
         "local": lambda: LocalEngine.probe(local_config(settings, Metrics())),
         "docker": lambda: DockerEngine.probe(docker_config(settings)),
+        "gvisor": lambda: GvisorEngine.probe(gvisor_config(settings, Metrics())),
     }
     return await probes[settings.engine]()
 
@@ -350,6 +353,21 @@ def docker_config(settings: Settings) -> DockerConfig:
         network=settings.docker_network if settings.allow_network or settings.prebuild_network == "on" else "",
         profiles=_profiles(settings),
         floor=frozenset(settings.isolation_floor),
+    )
+
+
+def gvisor_config(settings: Settings, metrics: Metrics) -> GvisorConfig:
+    """What the settings mean to the gVisor engine."""
+    return GvisorConfig(
+        state_dir=settings.state_dir,
+        guest_env=settings.guest_environment,
+        toolchains=settings.toolchains,
+        layers=open_prebuilds(settings).layers,
+        floor=frozenset(settings.isolation_floor),
+        accept_rlimits=settings.accept_rlimits,
+        cgroup_parent=settings.cgroup_parent,
+        profiles=_profiles(settings),
+        on_event=metrics.engine_event,
     )
 
 

@@ -129,7 +129,9 @@ class Settings(BaseModel):
     )
     cgroup_parent: str | None = _described(None, "The cgroup below which runs are placed.", "found at start")
     docker_socket: Path = _described(Path("/var/run/docker.sock"), "Docker's socket; `/health` says if it answers.")
-    docker_runtime: str = _described("", "What runs containers of the engine `docker`, such as `runsc`.", "Docker's own")
+    docker_runtime: str = _described(
+        "", "What runs containers of the engine `docker`, such as `runsc`.", "Docker's own"
+    )
     docker_images: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9._/-]{0,100}")] = _described(
         "holdfast", "What the names of the images of the engine `docker` begin with."
     )

@@ -61,6 +61,21 @@ def _docker(**overrides: Any) -> Callable[[], AbstractAsyncContextManager[Engine
 
 
 @asynccontextmanager
+async def _gvisor() -> AsyncIterator[Engine]:
+    """As a server has it: to start gVisor for every case would be to measure its start."""
+    from holdfast.app import open_engine, pooled
+    from holdfast.settings import load_settings
+    from holdfast.telemetry import Metrics
+
+    settings, metrics = load_settings({"engine": "gvisor", "pool_size": 3, "warm_modules": ()}), Metrics()
+    async with (
+        open_engine(settings, metrics) as engine,
+        pooled(engine, settings, {"python": ""}, metrics) as stocked,
+    ):
+        yield stocked
+
+
+@asynccontextmanager
 async def _sessioned() -> AsyncIterator[Engine]:
     """The local engine, with every Python program inside a session."""
     from holdfast.testing.sessioned import SessionedEngine
@@ -74,6 +89,7 @@ OPENERS: dict[str, Callable[[], AbstractAsyncContextManager[Engine]]] = {
     "local": _local,
     "stocked": _stocked,
     "sessioned": _sessioned,
+    "gvisor": _gvisor,
     "docker": _docker(),
     "docker+runsc": _docker(docker_runtime="runsc"),
 }

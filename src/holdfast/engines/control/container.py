@@ -81,6 +81,11 @@ class ContainedSandbox(Questions):
         """Whether pid 1 is gone."""
         return self._connection.lost
 
+    @property
+    def limits(self) -> Limits:
+        """What its next command is held to."""
+        return self._limits
+
     def adjust(self, spec: SandboxSpec) -> None:
         """Use the limits of `spec` from the next command on."""
         self._limits = spec.limits
@@ -97,7 +102,6 @@ class ContainedSandbox(Questions):
         if header["op"] != "ready":
             raise EngineError(f"A sandbox could not be made: {header['error']}.")
         isolation: dict[str, Any] = header["isolation"]
-        self.charged_bytes = (await self._keeper.account()).memory_peak_bytes or 0
         return isolation
 
     @asynccontextmanager

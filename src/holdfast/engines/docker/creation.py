@@ -5,7 +5,7 @@ from typing import Any
 
 from holdfast.engines import NEW_LAYER, WORKSPACE, SandboxSpec
 from holdfast.engines.docker.config import DockerConfig
-from holdfast.engines.local.tree import BASE_ENVIRONMENT, LAYER_ENVIRONMENT
+from holdfast.engines.host.tree import BASE_ENVIRONMENT, LAYER_ENVIRONMENT
 from holdfast.languages import LAYER_AT, LIBRARY_AT
 from holdfast.types import Limits, Network
 

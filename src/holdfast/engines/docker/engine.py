@@ -21,8 +21,8 @@ from holdfast.engines.docker.daemon import ANSWER_SECONDS, AbsentError, answerin
 from holdfast.engines.docker.leftovers import Instance
 from holdfast.engines.docker.link import AttachedLink
 from holdfast.engines.docker.removal import Removals
-from holdfast.engines.local.runtimes import versions
-from holdfast.engines.local.seccomp import compile_filter
+from holdfast.engines.host.runtimes import versions
+from holdfast.engines.host.seccomp import compile_filter
 from holdfast.errors import EngineError, HostError, NotFoundError, UnsupportedError
 from holdfast.guest.init import NAMESPACE_NAMES
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
@@ -159,9 +159,7 @@ class DockerEngine:
             raise EngineError("The engine is closed.")
         container, link = await self._launch(spec)
         connection = LinkConnection(link)
-        sandbox = ContainedSandbox(
-            container.id[:16], spec.limits, connection, KeptContainer(container, self._removals)
-        )
+        sandbox = ContainedSandbox(container.id[:16], spec.limits, connection, KeptContainer(container, self._removals))
         try:
             reading = await sandbox.ready(self._pid1_config(spec), READY_SECONDS)
         except BaseException:
@@ -219,7 +217,9 @@ class DockerEngine:
             no_new_privileges=reading["no_new_privileges"],
             capabilities_dropped=reading["capabilities_dropped"],
             separate_users=reading["separate_users"],
-            notes=(f"containers run on a kernel of their own, by the runtime {self._config.runtime}",) if foreign else (),
+            notes=(f"containers run on a kernel of their own, by the runtime {self._config.runtime}",)
+            if foreign
+            else (),
         )
 
     async def runtimes(self, names: Collection[str] = LANGUAGES) -> Mapping[str, str | None]:

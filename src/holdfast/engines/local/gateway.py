@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
 
-from holdfast.engines.local import network, tree
+from holdfast.engines.host import tree
+from holdfast.engines.local import network
 from holdfast.engines.local.cell import LocalSandbox
 from holdfast.engines.local.config import LocalConfig
 from holdfast.engines.local.launcher import Launcher

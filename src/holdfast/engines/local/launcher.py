@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.engines.local import tree
+from holdfast.engines.host import tree
 from holdfast.errors import EngineError, HostError
 from holdfast.guest.frames import marshalled
 
