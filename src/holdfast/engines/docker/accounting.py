@@ -46,7 +46,10 @@ def pid1_config(version: Version) -> dict[str, Any]:
 
 def layers(isolation: Isolation) -> Mapping[str, bool]:
     """What holds a program, by the names that a floor has for it. Whose user a program is, is told separately."""
-    apart = {"pid", "mnt", "net", "ipc", "uts"} <= set(isolation.namespaces)
+    # A kernel in user space keeps processes apart by itself, and is no user of the host.
+    apart = {"mnt", "net", "ipc", "uts"} <= set(isolation.namespaces) and not {"pid", "user"}.isdisjoint(
+        isolation.namespaces
+    )
     return {
         "namespaces": apart and isolation.capabilities_dropped and isolation.no_new_privileges,
         "seccomp": isolation.seccomp == "filter",
