@@ -116,14 +116,16 @@ def make_base(daemon: Dockerd, tag: str) -> None:
     """A base image, unless there is one."""
     if daemon.docker("images", "--quiet", tag).strip():
         return
-    print(f"Making {tag} with debootstrap", flush=True)
+    say(f"Making {tag} with debootstrap")
     root = daemon.place / "root"
     shutil.rmtree(root, ignore_errors=True)
     include = f"--include={','.join(BASES[tag])}"
+    cache = daemon.place / "packages"
+    cache.mkdir(exist_ok=True)
     try:
         with (daemon.place / "debootstrap.log").open("wb") as log:
-            command = ["debootstrap", "--variant=minbase", include, SUITE, str(root), *_mirror()]
-            subprocess.run(command, check=True, stdout=log, stderr=log)
+            options = ["--variant=minbase", f"--cache-dir={cache}", include]
+            subprocess.run(["debootstrap", *options, SUITE, str(root), *_mirror()], check=True, stdout=log, stderr=log)
         archive = ["tar", f"--directory={root}", *(f"--exclude={name}" for name in LEFT_OUT), "--create", "."]
         with subprocess.Popen(archive, stdout=subprocess.PIPE) as packed:
             assert packed.stdout is not None
@@ -149,9 +151,16 @@ def build_images(daemon: Dockerd, names: Sequence[str]) -> None:
         for name in [name for name in names if name in chosen]:
             make_base(daemon, tag)
             try:
-                asyncio.run(images.build(config, sources, [name], tag, lambda line: print(line, flush=True)))
+                asyncio.run(images.build(config, sources, [name], tag, say))
             except images.RuntimeNotAvailableError as error:
-                print(f"{name} is left out: {error.detail}", flush=True)
+                say(f"{name} is left out: {error.detail}")
+    # What an image was before it was built again.
+    daemon.docker("image", "prune", "--force")
+
+
+def say(line: str) -> None:
+    """Tell how far it is."""
+    print(line, flush=True)
 
 
 @contextmanager
@@ -178,7 +187,7 @@ def main() -> int:
     elif chosen.what == "up":
         daemon.start()
         build_images(daemon, IMAGES)
-        print(f"export HOLDFAST_DOCKER_SOCKET={daemon.socket}")
+        say(f"export HOLDFAST_DOCKER_SOCKET={daemon.socket}")
     else:
         with running():
             environment = os.environ | {"HOLDFAST_DOCKER_SOCKET": str(daemon.socket)}

@@ -159,13 +159,14 @@ class DockerEngine:
             raise EngineError("The engine is closed.")
         container, link = await self._launch(spec)
         connection = LinkConnection(link)
-        sandbox = ContainedSandbox(container.id[:16], spec.limits, connection, KeptContainer(container, self._removals))
+        keeper = KeptContainer(container, self._removals, own_kernel=bool(self._config.runtime))
+        sandbox = ContainedSandbox(container.id[:16], spec.limits, connection, keeper)
         try:
             reading = await sandbox.ready(self._pid1_config(spec), READY_SECONDS)
+            sandbox.isolation = self._isolation(spec, reading, await self._sentry(container, keeper))
         except BaseException:
             sandbox.abandon()
             raise
-        sandbox.isolation = self._isolation(spec, reading, await self._sentry(container))
         sandbox.charged_bytes = (await sandbox.usage()).memory_peak_bytes or 0
         return sandbox
 
@@ -203,13 +204,16 @@ class DockerEngine:
             **({} if self._config.runtime else accounting.pid1_config(self._cgroup)),
         }
 
-    async def _sentry(self, container: DockerContainer) -> sentry.Holds | None:
-        """What holds a container that has a kernel of its own."""
+    async def _sentry(self, container: DockerContainer, keeper: KeptContainer) -> sentry.Holds | None:
+        """What holds a container that has a kernel of its own, and what keeps its account."""
         if not self._config.runtime:
             return None
         with answering("asked for the process of a container"):
             state = (await container.show())["State"]
-        return sentry.read(state["Pid"], container.id)
+        holds = sentry.read(state["Pid"], container.id)
+        if holds is not None:
+            keeper.ledger = sentry.Ledger(state["Pid"], self._cgroup)
+        return holds
 
     def _isolation(self, spec: SandboxSpec, reading: Mapping[str, Any], holds: sentry.Holds | None) -> Isolation:
         """What pid 1 read back from the kernel, as a result says it; what only its own kernel says is no proof."""
