@@ -6,10 +6,13 @@ import pytest
 
 from holdfast.engines import Engine
 from holdfast.testing.attacks import ATTACKS, Attack, Result, run_attack
+from holdfast.testing.attacks.declared import DECLARED
+from holdfast.testing.attacks.running import declaration, is_still_so
 
 pytestmark = pytest.mark.anyio
 
 LEAST = 120
+MOST_DECLARED = 0.05
 RACES = 5
 """How often an attack may try where nothing holds it: some are races, which chance can lose."""
 
@@ -28,6 +31,19 @@ async def test_attack_ends_as_it_must(attack: Attack, engine: Engine) -> None:
     if outcome.result is Result.NOT_APPLICABLE:
         pytest.skip(f"not applicable: {outcome.reason}")
     assert outcome.result is expected, outcome.reason
+
+
+async def test_what_is_declared_of_an_engine_is_still_so(engine: Engine) -> None:
+    declared = [attack for attack in ATTACKS if declaration(attack, engine) is not None]
+    better = [attack.name for attack in declared if not await is_still_so(attack, engine)]
+    assert not better, f"contained now; remove the declarations of {better}"
+
+
+def test_little_is_declared_and_only_of_attacks_that_exist() -> None:
+    names = {attack.name for attack in ATTACKS}
+    for declared in DECLARED.values():
+        assert declared.keys() <= names
+        assert len(declared) <= len(ATTACKS) * MOST_DECLARED
 
 
 def test_there_are_enough_attacks_and_each_has_a_name_of_its_own() -> None:

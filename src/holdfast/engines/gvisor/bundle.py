@@ -82,6 +82,9 @@ def first_message(seccomp: bytes, spec: SandboxSpec, modules: tuple[str, ...]) -
         "seccomp": seccomp.hex(),
         "modules": modules,
         "warm_up": True,
+        "removed": ("/dev/net/tun", "/dev/fuse"),
+        # Pid 1 has the effective ids of a guest, so gVisor's kernel would show its memory map and environment.
+        "covered": ("/proc/1",),
         "places": [("layer", 0o755, LAYER_AT)] if building else [],
         "environment": tree.LAYER_ENVIRONMENT if spec.layer and not building else {},
     }

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from holdfast.engines import Engine
 from holdfast.errors import EngineError, RequestError, UnsupportedError
 from holdfast.testing.attacks.arena import Arena
+from holdfast.testing.attacks.declared import DECLARED, Declaration
 from holdfast.testing.attacks.model import (
     LACKING,
     Attack,
@@ -25,7 +26,26 @@ async def run_attack(attack: Attack, engine: Engine) -> Report:
     outcome = await _attempt(attack, engine)
     if outcome.result is Result.CONTAINED and outcome.refusal is not None:
         outcome = await _unless_the_host_has_nothing(attack, engine, outcome)
+    declared = declaration(attack, engine)
+    if outcome.result is Result.ESCAPED and declared is not None:
+        outcome = not_applicable(f"declared: {declared.reason}")
     return Report(attack, engine.capabilities.engine, outcome, time.monotonic() - started)
+
+
+def declaration(attack: Attack, engine: Engine) -> Declaration | None:
+    """What is known of this attack on this engine."""
+    return DECLARED.get(engine.capabilities.engine, {}).get(attack.name)
+
+
+async def is_still_so(attack: Attack, engine: Engine) -> bool:
+    """Whether what is declared of this attack on this engine holds."""
+    declared = declaration(attack, engine)
+    if declared is None:
+        return False
+    if declared.probe is None:
+        return (await _attempt(attack, engine)).result is not Result.CONTAINED
+    async with Arena(engine) as arena:
+        return await declared.probe(arena)
 
 
 async def _attempt(attack: Attack, engine: Engine) -> Outcome:
