@@ -20,6 +20,7 @@ from holdfast.engines.local.unpacking import unpack
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, HostError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
+from holdfast.execution.requests import with_unasked_disk
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
@@ -125,7 +126,7 @@ async def pooled(
     if settings.pool_size == 0:
         yield engine
         return
-    limits = bounds(settings).defaults
+    limits = with_unasked_disk(bounds(settings).defaults)
     kinds = [("python", "", 2), ("python", DATA_PROFILE, 4), ("node", "node", 8)]
     stocking = Stocking(
         standing={
