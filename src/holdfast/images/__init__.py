@@ -16,7 +16,7 @@ from holdfast.errors import RuntimeNotAvailableError, UnknownLanguageError
 from holdfast.images.context import Sources, write
 from holdfast.languages import LANGUAGES
 
-__all__ = ["Sources", "build", "labels"]
+__all__ = ["RuntimeNotAvailableError", "Sources", "build", "labels"]
 
 DEFAULT_BASE = "debian:bookworm-slim"
 Progress = Callable[[str], None]

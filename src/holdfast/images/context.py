@@ -31,7 +31,7 @@ class Sources:
 
     def files(self, image: str) -> Iterator[tuple[Path, str]]:
         """Path on this host and in the context of all that an image needs. Raises RuntimeNotAvailableError."""
-        if image == "base":
+        if image in LANGUAGES:
             yield Path(str(resources.files("holdfast.guest"))), "lib/holdfast/guest"
         if image == "python":
             yield from self._packages()

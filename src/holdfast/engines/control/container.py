@@ -132,7 +132,9 @@ class ContainedSandbox(Questions):
         job, payload = job_of(command, self._keeper.rlimits(self._limits))
         job["interactive"] = command.interactive
         self._connection.give_output_to(process)
-        order = order_of(command, None) | {"started": False, "writes": {}, "disk": None, "job": job}
+        # Where nobody keeps an account outside, pid 1 does.
+        cpu_seconds = self._limits.cpu_seconds if before.cpu_user_seconds is None else None
+        order = order_of(command, cpu_seconds) | {"started": False, "writes": {}, "disk": None, "job": job}
         try:
             await self._connection.send(order, payload)
             await self._feed(command)

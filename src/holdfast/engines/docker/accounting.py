@@ -1,6 +1,7 @@
 """Where a container finds its own account, and what its isolation amounts to."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from holdfast.types import Isolation
@@ -26,7 +27,7 @@ _FILES: Mapping[Version, Mapping[str, tuple[str, str | None]]] = {
 }
 """What counts, with the file and the line of it, as a container sees its control groups."""
 
-_CPU_UNIT_SECONDS: Mapping[Version, float] = {"v1": 1e-9, "v2": 1e-6}
+CPU_UNIT_SECONDS: Mapping[Version, float] = {"v1": 1e-9, "v2": 1e-6}
 
 
 def version_of(about: Mapping[str, Any]) -> Version:
@@ -40,13 +41,30 @@ def pid1_config(version: Version) -> dict[str, Any]:
     return {
         "cgroup_files": {key: f"{_AT}/{name}" for key, (name, _) in files.items()},
         "cgroup_usage_fields": {key: line for key, (_, line) in files.items()},
-        "cgroup_cpu_unit_seconds": _CPU_UNIT_SECONDS[version],
+        "cgroup_cpu_unit_seconds": CPU_UNIT_SECONDS[version],
     }
+
+
+def files_of(version: Version, groups: str) -> Mapping[str, tuple[Path, str | None]]:
+    """What counts a process of the host, and the line of each file, by what /proc says of its control groups."""
+    paths = {}
+    for line in groups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        paths |= dict.fromkeys(controllers.split(","), path)
+    found = {}
+    for key, (name, line_name) in _FILES[version].items():
+        controller, _, file = name.rpartition("/")
+        if controller in paths:
+            found[key] = (Path(f"{_AT}/{controller}{paths[controller]}/{file}"), line_name)
+    return found
 
 
 def layers(isolation: Isolation) -> Mapping[str, bool]:
     """What holds a program, by the names that a floor has for it. Whose user a program is, is told separately."""
-    apart = {"pid", "mnt", "net", "ipc", "uts"} <= set(isolation.namespaces)
+    # A kernel in user space keeps processes apart by itself, and is no user of the host.
+    apart = {"mnt", "net", "ipc", "uts"} <= set(isolation.namespaces) and not {"pid", "user"}.isdisjoint(
+        isolation.namespaces
+    )
     return {
         "namespaces": apart and isolation.capabilities_dropped and isolation.no_new_privileges,
         "seccomp": isolation.seccomp == "filter",

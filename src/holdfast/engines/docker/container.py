@@ -9,6 +9,7 @@ from aiodocker.containers import DockerContainer
 
 from holdfast.engines.control.container import Account
 from holdfast.engines.docker.daemon import ANSWER_SECONDS, answering
+from holdfast.engines.docker.sentry import Ledger
 from holdfast.errors import EngineError
 from holdfast.types import Limits
 
@@ -25,22 +26,30 @@ class Remover(Protocol):
 
 
 class KeptContainer:
-    """The `Keeper` of a container. Its limits are those it was made with; what it uses its pid 1 counts."""
+    """The `Keeper` of a container. Its limits are those it was made with; what it uses its pid 1 counts.
 
-    def __init__(self, container: DockerContainer, remover: Remover) -> None:
+    One with a kernel of its own (`own_kernel`) has an account outside (`ledger`), where that can be seen.
+    """
+
+    ledger: Ledger | None = None
+
+    def __init__(self, container: DockerContainer, remover: Remover, *, own_kernel: bool) -> None:
         self._container = container
         self._remover = remover
+        self._own_kernel = own_kernel
 
     def rlimits(self, limits: Limits) -> Mapping[str, int]:
-        """What every process of a program is held to. Not the number of processes: that is counted for each user, and
-        all containers share theirs."""
+        """What every process of a program is held to.
+
+        Processes are counted for each user, whom all containers share that do not have a kernel of their own.
+        """
         cpu = {} if limits.cpu_seconds is None else {"RLIMIT_CPU": math.ceil(limits.cpu_seconds) + 1}
+        shared = {"RLIMIT_MSGQUEUE": 0, "RLIMIT_SIGPENDING": 256}
         return {
             "RLIMIT_NOFILE": limits.open_files,
             "RLIMIT_FSIZE": limits.disk_bytes,
             "RLIMIT_MEMLOCK": 64 << 10,
-            "RLIMIT_MSGQUEUE": 0,
-            "RLIMIT_SIGPENDING": 256,
+            **({"RLIMIT_NPROC": limits.processes} if self._own_kernel else shared),
             **cpu,
         }
 
@@ -48,8 +57,8 @@ class KeptContainer:
         """Nothing: what else there is to hold is part of the kind of sandbox (`DockerEngine.stock_spec`)."""
 
     async def account(self) -> Account:
-        """Nothing that pid 1 does not know as well, and sooner."""
-        return Account()
+        """Nothing that pid 1 does not know as well, and sooner, unless it has another kernel."""
+        return self.ledger.read() if self.ledger else Account()
 
     async def was_out_of_memory(self) -> bool:
         """Whether the kernel took a container that is gone, for its memory."""

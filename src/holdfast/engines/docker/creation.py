@@ -18,8 +18,19 @@ _MIB = 1 << 20
 _BYTES_PER_INODE = 4096
 _MIN_INODES, _MAX_INODES = 1024, 262_144
 _OWN_PROCESSES = 1
+_OWN_MEMORY = 16 * _MIB
+"""What pid 1 may need beside a program that fills its limit to the brim, to tell how it ended."""
+
 _RUNTIME_PROCESSES, _RUNTIME_MEMORY = 256, 64 * _MIB
 """What a runtime with a kernel of its own (gVisor) needs for itself within the limits of the container."""
+
+_MASKED = (
+    *("/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list"),
+    *("/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/proc/interrupts", "/sys/firmware"),
+    *("/sys/devices/virtual/powercap", "/sys/devices/system/cpu/vulnerabilities"),
+    "/proc/locks",
+)
+"""What Docker hides, and the locks of the host besides: those of open files are shown to every namespace."""
 
 SCRATCH = {WORKSPACE: "mode=755,uid=1000,gid=1000", "/tmp": "mode=1777", "/dev/shm": "mode=1777"}
 
@@ -40,7 +51,6 @@ def options(config: DockerConfig, spec: SandboxSpec, image: str, labels: Mapping
         "AttachStderr": True,
         "OpenStdin": True,
         "StdinOnce": True,
-        "NetworkDisabled": spec.network is Network.NONE,
         "HostConfig": _host(config, spec),
     }
 
@@ -66,6 +76,7 @@ def _host(config: DockerConfig, spec: SandboxSpec) -> dict[str, Any]:
         "IpcMode": "none",
         "CgroupnsMode": "private",
         "Tmpfs": {place: f"rw,exec,nosuid,nodev,{_size(spec.limits)},{how}" for place, how in places.items()},
+        "MaskedPaths": list(_MASKED),
         "LogConfig": {"Type": "none"},
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
         "AutoRemove": False,
@@ -77,7 +88,7 @@ def _host(config: DockerConfig, spec: SandboxSpec) -> dict[str, Any]:
 def resources(config: DockerConfig, limits: Limits) -> dict[str, Any]:
     """What the control groups of a container hold it to."""
     foreign = bool(config.runtime)
-    memory = limits.memory_bytes + (_RUNTIME_MEMORY if foreign else 0)
+    memory = limits.memory_bytes + (_RUNTIME_MEMORY if foreign else _OWN_MEMORY)
     return {
         "Memory": memory,
         "MemorySwap": memory,

@@ -13,7 +13,7 @@ from aiodocker.containers import DockerContainer
 from holdfast.engines import NEW_LAYER, SandboxSpec
 from holdfast.engines.control.container import ContainedSandbox
 from holdfast.engines.control.link import LinkConnection
-from holdfast.engines.docker import accounting
+from holdfast.engines.docker import accounting, sentry
 from holdfast.engines.docker.config import GUEST_LABEL, SAME_IMAGE, DockerConfig, guest_digest
 from holdfast.engines.docker.container import KeptContainer
 from holdfast.engines.docker.creation import environment, options
@@ -159,13 +159,14 @@ class DockerEngine:
             raise EngineError("The engine is closed.")
         container, link = await self._launch(spec)
         connection = LinkConnection(link)
-        sandbox = ContainedSandbox(container.id[:16], spec.limits, connection, KeptContainer(container, self._removals))
+        keeper = KeptContainer(container, self._removals, own_kernel=bool(self._config.runtime))
+        sandbox = ContainedSandbox(container.id[:16], spec.limits, connection, keeper)
         try:
             reading = await sandbox.ready(self._pid1_config(spec), READY_SECONDS)
+            sandbox.isolation = self._isolation(spec, reading, await self._sentry(container, keeper))
         except BaseException:
             sandbox.abandon()
             raise
-        sandbox.isolation = self._isolation(spec, reading)
         sandbox.charged_bytes = (await sandbox.usage()).memory_peak_bytes or 0
         return sandbox
 
@@ -203,29 +204,41 @@ class DockerEngine:
             **({} if self._config.runtime else accounting.pid1_config(self._cgroup)),
         }
 
-    def _isolation(self, spec: SandboxSpec, reading: Mapping[str, Any]) -> Isolation:
-        """What pid 1 read back from the kernel, as a result says it."""
-        seen = reading["namespaces"]
+    async def _sentry(self, container: DockerContainer, keeper: KeptContainer) -> sentry.Holds | None:
+        """What holds a container that has a kernel of its own, and what keeps its account."""
+        if not self._config.runtime:
+            return None
+        with answering("asked for the process of a container"):
+            state = (await container.show())["State"]
+        holds = sentry.read(state["Pid"], container.id)
+        if holds is not None:
+            keeper.ledger = sentry.Ledger(state["Pid"], self._cgroup)
+        return holds
+
+    def _isolation(self, spec: SandboxSpec, reading: Mapping[str, Any], holds: sentry.Holds | None) -> Isolation:
+        """What pid 1 read back from the kernel, as a result says it; what only its own kernel says is no proof."""
         foreign = bool(self._config.runtime)
+        seen = holds.namespaces if holds else {} if foreign else reading["namespaces"]
+        filtered = holds.seccomp if holds else reading["seccomp"] and not foreign
+        notes = (f"the kernel is that of the runtime {self._config.runtime}, in user space",) if foreign else ()
         return Isolation(
             engine=self._config.name,
-            namespaces=tuple(name for name in NAMESPACE_NAMES if seen[name] and seen[name] != self._outside[name]),
-            seccomp="filter" if reading["seccomp"] else "none",
+            namespaces=tuple(name for name in NAMESPACE_NAMES if seen.get(name, self._outside[name]) != self._outside[name]),
+            seccomp="filter" if filtered else "none",
             cgroup=self._cgroup if foreign or reading["cgroup"] else "none",
             landlock=None,
             network=spec.network,
             no_new_privileges=reading["no_new_privileges"],
             capabilities_dropped=reading["capabilities_dropped"],
             separate_users=reading["separate_users"],
-            notes=(f"containers run on a kernel of their own, by the runtime {self._config.runtime}",)
-            if foreign
-            else (),
+            notes=notes,
         )
 
     async def runtimes(self, names: Collection[str] = LANGUAGES) -> Mapping[str, str | None]:
         """Language -> version, None for one that has no image. Asked inside a container."""
         with answering("asked for its images"):
-            tags = {tag for image in await self._docker.images.list() for tag in image["RepoTags"] or ()}
+            found = await self._docker.images.list(filters=f'{{"label": ["{GUEST_LABEL}={guest_digest()}"]}}')
+        tags = {tag for image in found for tag in image["RepoTags"] or ()}
         present = [name for name in names if self._config.image(name) in tags]
         return await versions(self, present)
 

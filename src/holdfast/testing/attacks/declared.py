@@ -1,12 +1,13 @@
 """What an engine is known to answer otherwise, and why that is no escape.
 
-Each declaration has a probe, which says whether it is still so. Without one of its own it is the attack itself, which
-must then not be contained.
+Each declaration has a probe, which says whether it is still so. Without one of its own it is the attack itself: one
+that is contained breaks off, until the declaration is removed.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from holdfast.engines import Engine
 from holdfast.testing.attacks.arena import Arena
 
 SPIN = """
@@ -46,7 +47,20 @@ _CLOCK = Declaration(
     _clock_runs_ahead,
 )
 
+_SOCKET_BUFFERS = Declaration(
+    "runtimes of containers do not bound the buffers of sockets on cgroup v1; on v2 they count as memory"
+)
+
 DECLARED: Mapping[str, Mapping[str, Declaration]] = {
+    "docker": {
+        "shares_the_user_namespace_of_the_host": Declaration(
+            "containers have one of their own only if the daemon remaps users"
+        ),
+    },
+    "docker on cgroup v1": {
+        "takes_more_memory_in_tcp_buffers": _SOCKET_BUFFERS,
+        "takes_more_memory_in_udp_buffers": _SOCKET_BUFFERS,
+    },
     "gvisor": {
         "opens_a_socket_by_32_bit_socketcall": Declaration(
             "gVisor takes a 32-bit call for the 64-bit one of that number, here getuid"
@@ -65,4 +79,11 @@ DECLARED: Mapping[str, Mapping[str, Declaration]] = {
         "hides_processor_time_in_a_daemon": _CLOCK,
     },
 }
-"""By engine and attack."""
+"""By engine, or by engine and version of control groups, and attack."""
+
+
+def declaration(engine: Engine, attack: str) -> Declaration | None:
+    """What is known of this attack on this engine."""
+    name, cgroup = engine.capabilities.engine, engine.capabilities.cgroup
+    found = (DECLARED.get(key, {}).get(attack) for key in (name, f"{name} on cgroup {cgroup}"))
+    return next(filter(None, found), None)
