@@ -234,12 +234,22 @@ def open_keys(settings: Settings) -> KeyStore:
 
 async def probe(settings: Settings) -> Capabilities:
     """What this host can enforce, found by trying it. Never raises for what is missing."""
-    probes: dict[str, Callable[[], Awaitable[Capabilities]]] = {
+    return await _probes(settings)[settings.engine]()
+
+
+async def probe_engines(settings: Settings) -> Mapping[str, Capabilities]:
+    """The same for every engine there is, by the name of its setting."""
+    on_gvisor = settings.model_copy(update={"docker_runtime": "runsc"})
+    probes = _probes(settings) | {"docker+runsc": _probes(on_gvisor)["docker"]}
+    return {name: await find() for name, find in probes.items()}
+
+
+def _probes(settings: Settings) -> dict[str, Callable[[], Awaitable[Capabilities]]]:
+    return {
         "local": lambda: LocalEngine.probe(local_config(settings, Metrics())),
         "docker": lambda: DockerEngine.probe(docker_config(settings)),
         "gvisor": lambda: GvisorEngine.probe(gvisor_config(settings, Metrics())),
     }
-    return await probes[settings.engine]()
 
 
 def bounds(settings: Settings) -> Bounds:

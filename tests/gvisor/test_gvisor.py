@@ -65,10 +65,10 @@ def spec(**limits: float | None) -> SandboxSpec:
     return SandboxSpec("python", STOCK_LIMITS.model_copy(update=limits))
 
 
-async def run(engine: GvisorEngine, code: str, limits: Limits = STOCK_LIMITS, **options: float) -> Heard:
+async def run(engine: GvisorEngine, code: str, limits: Limits = STOCK_LIMITS) -> Heard:
     sandbox = await engine.create(SandboxSpec("python", limits))
     try:
-        return await run_in(sandbox, replace(command(code), **options))
+        return await run_in(sandbox, command(code))
     finally:
         await sandbox.aclose()
 

@@ -74,6 +74,8 @@ DECLARED: Mapping[str, Mapping[str, Declaration]] = {
         "hides_how_many_processes_it_had": Declaration(
             "gVisor keeps no peak of processes, so the usage says that it is not known"
         ),
+        "burns_more_processor_time_than_it_was_given": _CLOCK,
+        "burns_more_processor_time_in_children": _CLOCK,
         "spins_on_more_processors_than_it_was_given": _CLOCK,
         "hides_processor_time_in_a_child_nobody_waits_for": _CLOCK,
         "hides_processor_time_in_a_daemon": _CLOCK,
