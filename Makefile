@@ -15,7 +15,7 @@ INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve dockerd dockerd-stop test check bench attack openapi fuzz lock clean
+.PHONY: help setup packages serve dockerd dockerd-stop test check bench attack engines openapi fuzz lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ fuzz: setup ## Send EXAMPLES (5000) requests of every kind to a server, and comp
 bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench --runs $(RUNS)
 	@$(BIN)/python -m tests.bench.languages
+
+engines: setup ## Try and measure every engine of this host, and write docs/guide/engines.md
+	@$(BIN)/python -m tests.bench.engines
 
 lock: ## Pin the newest versions of everything (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock

@@ -20,6 +20,7 @@ from holdfast.engines.local.unpacking import unpack
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, HostError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
+from holdfast.execution.requests import with_unasked_disk
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
@@ -125,7 +126,7 @@ async def pooled(
     if settings.pool_size == 0:
         yield engine
         return
-    limits = bounds(settings).defaults
+    limits = with_unasked_disk(bounds(settings).defaults)
     kinds = [("python", "", 2), ("python", DATA_PROFILE, 4), ("node", "node", 8)]
     stocking = Stocking(
         standing={
@@ -233,12 +234,22 @@ def open_keys(settings: Settings) -> KeyStore:
 
 async def probe(settings: Settings) -> Capabilities:
     """What this host can enforce, found by trying it. Never raises for what is missing."""
-    probes: dict[str, Callable[[], Awaitable[Capabilities]]] = {
+    return await _probes(settings)[settings.engine]()
+
+
+async def probe_engines(settings: Settings) -> Mapping[str, Capabilities]:
+    """The same for every engine there is, by the name of its setting."""
+    on_gvisor = settings.model_copy(update={"docker_runtime": "runsc"})
+    probes = _probes(settings) | {"docker+runsc": _probes(on_gvisor)["docker"]}
+    return {name: await find() for name, find in probes.items()}
+
+
+def _probes(settings: Settings) -> dict[str, Callable[[], Awaitable[Capabilities]]]:
+    return {
         "local": lambda: LocalEngine.probe(local_config(settings, Metrics())),
         "docker": lambda: DockerEngine.probe(docker_config(settings)),
         "gvisor": lambda: GvisorEngine.probe(gvisor_config(settings, Metrics())),
     }
-    return await probes[settings.engine]()
 
 
 def bounds(settings: Settings) -> Bounds:

@@ -30,9 +30,9 @@ def containers(docker: Docker, config: DockerConfig) -> list[str]:
     return docker("ps", "--all", "--quiet", "--filter", f"label={STATE_LABEL}={state_of(config)}").split()
 
 
-async def exit_code(engine: Engine, code: str, **given: object) -> int | None:
+async def exit_code(engine: Engine, code: str) -> int | None:
     sandbox = await engine.create(SPEC)
-    command = replace(Command(("python", "main.py"), files={"main.py": code.encode()}), **given)
+    command = Command(("python", "main.py"), files={"main.py": code.encode()})
     try:
         async with sandbox.exec(command) as process:
             async for event in process:
@@ -51,16 +51,21 @@ async def test_docker_is_told_nothing_of_a_program(config: DockerConfig, docker:
         stdin=secret.encode(),
         files={"main.py": f"print('{secret}', flush=True); import time; time.sleep(60)".encode(), secret: b""},
     )
-    async with DockerEngine.open(config) as engine, aclosing(await engine.create(SPEC)) as sandbox:
-        async with sandbox.exec(command) as process:
-            async for event in process:
-                assert not isinstance(event, Exited) and secret.encode() in event.data
-                break
-            (container,) = [name for name in containers(docker, config) if sandbox.id.startswith(name)]
-            assert secret not in docker("inspect", container)
+    async with (
+        DockerEngine.open(config) as engine,
+        aclosing(await engine.create(SPEC)) as sandbox,
+        sandbox.exec(command) as process,
+    ):
+        async for event in process:
+            assert not isinstance(event, Exited) and secret.encode() in event.data
+            break
+        (container,) = [name for name in containers(docker, config) if sandbox.id.startswith(name)]
+        assert secret not in docker("inspect", container)
 
 
-async def test_a_container_is_made_with_everything_docker_can_hold_it_with(config: DockerConfig, docker: Docker) -> None:
+async def test_a_container_is_made_with_everything_docker_can_hold_it_with(
+    config: DockerConfig, docker: Docker
+) -> None:
     async with DockerEngine.open(config) as engine, aclosing(await engine.create(SPEC)) as sandbox:
         (made,) = json.loads(docker("inspect", sandbox.id))
     host = made["HostConfig"]
@@ -98,7 +103,7 @@ async def test_what_a_killed_engine_has_left_is_removed_by_the_next_and_nothing_
         try:
             async with DockerEngine.open(config):
                 with anyio.fail_after(20):
-                    while left[:12] in containers(docker, config):
+                    while left[:12] in containers(docker, config):  # noqa: ASYNC110  # Docker removes it
                         await anyio.sleep(0.1)
             assert docker("inspect", "--format", "{{.State.Running}}", foreign).strip() == "true"
             assert not in_use.lost
@@ -112,7 +117,7 @@ async def test_a_program_ends_with_the_server_that_started_it(config: DockerConf
         # What the kernel does to the connection of a server that was killed.
         sandbox._connection.close()
         with anyio.fail_after(10):
-            while docker("inspect", "--format", "{{.State.Running}}", sandbox.id).strip() == "true":
+            while docker("inspect", "--format", "{{.State.Running}}", sandbox.id).strip() == "true":  # noqa: ASYNC110
                 await anyio.sleep(0.05)
         await sandbox.aclose()
 

@@ -89,5 +89,5 @@ def _containers(daemon: Dockerd) -> list[str]:
 
 async def _until_empty(daemon: Dockerd) -> None:
     with anyio.fail_after(30):
-        while await anyio.to_thread.run_sync(_containers, daemon):
+        while await anyio.to_thread.run_sync(_containers, daemon):  # noqa: ASYNC110  # Docker removes them
             await anyio.sleep(0.2)

@@ -59,11 +59,13 @@ async def test_no_field_of_a_build_reaches_a_dockerfile(workshop: Workshop, give
         await workshop.build(given.pop("tag"), "true", **given)
 
 
-async def test_a_build_has_time_size_and_network_limits(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_build_has_time_size_and_network_limits(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     async with opened(tmp_path_factory.mktemp("s"), prebuild_timeout=1.0, prebuild_size="1m") as workshop:
         with pytest.raises(BuildFailedError, match="time limit"):
             await workshop.build("slow", "sleep 30")
-        with pytest.raises(BuildFailedError, match="larger|room"):
+        with pytest.raises(BuildFailedError, match=r"larger|room"):
             await workshop.build("large", "head -c 3000000 /dev/urandom > large")
         with pytest.raises(UnsupportedError):
             await workshop.build("online", "true", allow_network=True)

@@ -339,7 +339,9 @@ def clean_up_prebuilds(
 
 @images.command("build")
 def build_images(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[LANG]...", help="Languages; all there are here.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[LANG]...", help="Languages; all there are here.")
+    ] = None,
     base: Annotated[str | None, typer.Option(metavar="IMAGE", help="What they are built upon, of your own.")] = None,
     config: Config = None,
 ) -> None:

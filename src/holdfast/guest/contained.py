@@ -37,6 +37,9 @@ _DEFAULTS: dict[str, Any] = {
     "seccomp": "",
     "disk": None,
     "places": (),
+    # Files to remove and directories to cover, of what the container's kernel brings along.
+    "removed": (),
+    "covered": (),
     "warm_up": False,
     # What else a guest asks for, with the answers that suit a container.
     "landlock": 0,
@@ -90,6 +93,11 @@ def _prepare(channel: StreamChannel, started_with: set[str]) -> ContainedInit | 
     os.setgroups([])
     if config["disk"] is not None:
         building.mount_scratch(config)
+    for path in config["removed"]:
+        if os.path.lexists(path):
+            os.unlink(path)
+    for path in config["covered"]:
+        syscalls.mount("covered", path, "tmpfs", syscalls.MS_RDONLY, "mode=555")
     os.chdir(building.WORKSPACE)
     stash = preload.load(config["modules"], started_with)
     _signal.signal(_signal.SIGCHLD, lambda *_: None)

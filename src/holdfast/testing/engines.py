@@ -70,7 +70,7 @@ async def _gvisor() -> AsyncIterator[Engine]:
     settings, metrics = load_settings({"engine": "gvisor", "pool_size": 3, "warm_modules": ()}), Metrics()
     async with (
         open_engine(settings, metrics) as engine,
-        pooled(engine, settings, {"python": ""}, metrics) as stocked,
+        pooled(engine, settings, {"python": "3"}, metrics) as stocked,
     ):
         yield stocked
 

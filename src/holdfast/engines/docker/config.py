@@ -30,8 +30,9 @@ class DockerConfig:
     """Settings of one engine.
 
     `images` is what the names of our images begin with, `runtime` what runs containers (empty: the daemon's default).
-    `layers` is where finished layers are, each a directory of its name. `network` is the Docker network of programs that may have one; without it none may. `profiles` are the modules that
-    are loaded in advance, by name; the empty name is the plain interpreter.
+    `layers` is where finished layers are, each a directory of its name. `network` is the Docker network of programs
+    that may have one; without it none may. `profiles` are the modules that are loaded in advance, by name; the empty
+    name is the plain interpreter.
     """
 
     socket: Path

@@ -134,7 +134,8 @@ class DockerEngine:
         missing = self._config.floor - layers
         if missing:
             raise HostError(
-                f"Docker does not enforce what is asked for here (HOLDFAST_ISOLATION_FLOOR): {', '.join(sorted(missing))}."
+                "Docker does not enforce what is asked for here (HOLDFAST_ISOLATION_FLOOR): "
+                f"{', '.join(sorted(missing))}."
             )
         networks = {Network.NONE, *([Network.FULL] if self._config.network else [])}
         return Capabilities(
@@ -234,7 +235,9 @@ class DockerEngine:
         notes = (f"the kernel is that of the runtime {self._config.runtime}, in user space",) if foreign else ()
         return Isolation(
             engine=self._config.name,
-            namespaces=tuple(name for name in NAMESPACE_NAMES if seen.get(name, self._outside[name]) != self._outside[name]),
+            namespaces=tuple(
+                name for name in NAMESPACE_NAMES if seen.get(name, self._outside[name]) != self._outside[name]
+            ),
             seccomp="filter" if filtered else "none",
             cgroup=self._cgroup if foreign or reading["cgroup"] else "none",
             landlock=None,

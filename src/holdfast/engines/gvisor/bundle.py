@@ -12,6 +12,7 @@ from holdfast.errors import HostError
 from holdfast.guest.tree import make_skeleton
 from holdfast.languages import LAYER_AT, LIBRARY_AT
 
+PID_1 = ("python", "main.py")
 PID_1_AT = f"{LIBRARY_AT}/holdfast/guest/pid1"
 _CAPABILITIES = (
     "CAP_SETUID",
@@ -44,15 +45,17 @@ def make_tree(config: GvisorConfig, root: Path) -> None:
             place.touch()
 
 
-def make_bundle(config: GvisorConfig, root: Path, place: Path, layer: str) -> None:
+def make_bundle(config: GvisorConfig, root: Path, place: Path, layer: str, command: tuple[str, ...] = PID_1) -> None:
     """The directory of one sandbox, with its description."""
     (place / "state").mkdir(parents=True)
-    (place / "config.json").write_text(json.dumps(_describe(config, root, layer)))
+    description = _describe(config, root, layer, command)
+    (place / "config.json").write_text(json.dumps(description))
 
 
-def _describe(config: GvisorConfig, root: Path, layer: str) -> dict[str, Any]:
+def _describe(config: GvisorConfig, root: Path, layer: str, command: tuple[str, ...]) -> dict[str, Any]:
     binds = [*tree.binds(config.guest_env, config.toolchains), *tree.layer_binds(config.layers, layer)]
     capabilities = list(_CAPABILITIES)
+    environment = tree.BASE_ENVIRONMENT | ({"PYTHONPATH": PID_1_AT} if command == PID_1 else {})
     return {
         "ociVersion": "1.0.2",
         "hostname": "holdfast",
@@ -60,8 +63,8 @@ def _describe(config: GvisorConfig, root: Path, layer: str) -> dict[str, Any]:
         "process": {
             "terminal": False,
             "user": {"uid": 0, "gid": 0},
-            "args": ["python", "main.py"],
-            "env": [f"{name}={value}" for name, value in {**tree.BASE_ENVIRONMENT, "PYTHONPATH": PID_1_AT}.items()],
+            "args": list(command),
+            "env": [f"{name}={value}" for name, value in environment.items()],
             "cwd": WORKSPACE,
             "capabilities": {kind: capabilities for kind in ("bounding", "effective", "permitted")},
         },
@@ -82,6 +85,9 @@ def first_message(seccomp: bytes, spec: SandboxSpec, modules: tuple[str, ...]) -
         "seccomp": seccomp.hex(),
         "modules": modules,
         "warm_up": True,
+        "removed": ("/dev/net/tun", "/dev/fuse"),
+        # Pid 1 has the effective ids of a guest, so gVisor's kernel would show its memory map and environment.
+        "covered": ("/proc/1",),
         "places": [("layer", 0o755, LAYER_AT)] if building else [],
         "environment": tree.LAYER_ENVIRONMENT if spec.layer and not building else {},
     }

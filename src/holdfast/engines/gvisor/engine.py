@@ -100,7 +100,7 @@ class GvisorEngine:
 
     def _judge(self, isolation: Isolation, problems: tuple[Problem, ...]) -> Capabilities:
         held = {
-            "namespaces": NEEDED_NAMESPACES <= set(isolation.namespaces) and isolation.capabilities_dropped,
+            "namespaces": set(isolation.namespaces) >= NEEDED_NAMESPACES and isolation.capabilities_dropped,
             "seccomp": isolation.seccomp == "filter",
             "cgroup": isolation.cgroup != "none",
             "separate_users": isolation.separate_users,

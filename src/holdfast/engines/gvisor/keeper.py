@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -51,20 +50,24 @@ class GvisorKeeper:
         self._on_gone = on_gone
         self._process: asyncio.subprocess.Process | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._words = b""
 
     async def start(self, command: tuple[str, ...]) -> None:
         """Run the sandbox in its groups. Raises OSError."""
         pipe = asyncio.subprocess.PIPE
-        with (self._place / "errors.log").open("wb") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                *("sh", "-c", _ENTER, "sh", *self._groups.entrances, "--", *command),
-                stdin=pipe,
-                stdout=pipe,
-                stderr=errors,
-                start_new_session=True,
-                env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-            )
+        # All three are pipes: an interpreter remembers what its streams were when it started, and runsc, as root, makes
+        # a device its own.
+        self._process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", _ENTER, "sh", *self._groups.entrances, "--", *command),
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
         self.link = RunscLink(self._process)
+        self._listening = asyncio.create_task(self._listen(self._process))
 
     def rlimits(self, limits: Limits) -> Mapping[str, int]:
         """What gVisor's kernel holds every process of a program to."""
@@ -106,12 +109,12 @@ class GvisorKeeper:
 
     def words(self) -> str:
         """What runsc said that may tell why it failed."""
-        said = ""
-        for name in ("errors.log", "runsc.log"):
-            with suppress(OSError), (self._place / name).open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - _WORDS))
-                said = said or file.read().decode(errors="replace").strip()
-        return said
+        return self._words.decode(errors="replace").strip()
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Read what runsc says on stderr, so that it never waits; the last of it is kept."""
+        while process.stderr is not None and (said := await process.stderr.read(_READ_BYTES)):
+            self._words = (self._words + said)[-_WORDS:]
 
     def kill(self) -> None:
         """Begin to end it. Its sentry and its file server end with `runsc run`."""
@@ -132,6 +135,8 @@ class GvisorKeeper:
                     await self._process.wait()
             self.kill()
             await self._process.wait()
+        if self._listening is not None:
+            await self._listening
         for _ in range(REMOVAL_TRIES):
             if await asyncio.to_thread(self._groups.remove):
                 break

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from holdfast.engines import Engine
 from holdfast.errors import EngineError, RequestError, UnsupportedError
 from holdfast.testing.attacks.arena import Arena
-from holdfast.testing.attacks.excuses import excuse
+from holdfast.testing.attacks.declared import Declaration, declaration
 from holdfast.testing.attacks.model import (
     LACKING,
     Attack,
@@ -22,21 +22,24 @@ from holdfast.testing.unisolated import UnisolatedEngine
 
 
 async def run_attack(attack: Attack, engine: Engine) -> Report:
-    """Run it and judge it. Raises BrokenAttackError when nothing is known of it, or an excuse for it is stale."""
+    """Run it and judge it. Raises BrokenAttackError when the program neither did its deed nor was refused it."""
     started = time.monotonic()
     outcome = await _attempt(attack, engine)
     if outcome.result is Result.CONTAINED and outcome.refusal is not None:
         outcome = await _unless_the_host_has_nothing(attack, engine, outcome)
-    if reason := excuse(engine, attack.name):
-        outcome = _excused(attack, outcome, reason)
+    declared = declaration(engine, attack.name)
+    if declared is not None:
+        outcome = _known(attack, outcome, declared)
     return Report(attack, engine.capabilities.engine, outcome, time.monotonic() - started)
 
 
-def _excused(attack: Attack, outcome: Outcome, reason: str) -> Outcome:
-    """Raises BrokenAttackError when nothing is left to excuse."""
-    if outcome.result is Result.CONTAINED:
-        raise BrokenAttackError(f"{attack.name} is contained now; remove the excuse '{reason}'")
-    return not_applicable(f"declared: {reason}")
+def _known(attack: Attack, outcome: Outcome, declared: Declaration) -> Outcome:
+    """Raises BrokenAttackError when nothing is left to declare."""
+    if outcome.result is Result.ESCAPED:
+        return not_applicable(f"declared: {declared.reason}")
+    if outcome.result is Result.CONTAINED and declared.probe is None:
+        raise BrokenAttackError(f"{attack.name} is contained now; remove the declaration '{declared.reason}'")
+    return outcome
 
 
 async def _attempt(attack: Attack, engine: Engine) -> Outcome:
