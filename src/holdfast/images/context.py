@@ -14,7 +14,6 @@ from typing import IO
 
 from holdfast import toolchains
 from holdfast.errors import RuntimeNotAvailableError
-from holdfast.guest_environment import is_ready
 from holdfast.languages import LANGUAGES, LANGUAGES_AT
 
 DOCKERFILE = "Dockerfile"
@@ -45,7 +44,7 @@ class Sources:
         return {f"bin/{name}": path for name, path in found if name in own}
 
     def _packages(self) -> Iterator[tuple[Path, str]]:
-        if not is_ready(self._guest_env):
+        if not (self._guest_env / "bin/python").exists():
             raise RuntimeNotAvailableError("The packages of the programs are not installed here; run: holdfast setup")
         for library in sorted(self._guest_env.glob("lib/python*/site-packages")):
             yield library, str(Path("env") / library.relative_to(self._guest_env))

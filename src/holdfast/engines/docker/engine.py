@@ -162,6 +162,7 @@ class DockerEngine:
             raise EngineError("The engine is closed.")
         container, link = await self._launch(spec)
         connection = LinkConnection(link)
+        self._removals.expect(container, connection.close)
         keeper = KeptContainer(container, self._removals, own_kernel=bool(self._config.runtime))
         sandbox = ContainedSandbox(container.id[:16], spec.limits, connection, keeper)
         try:

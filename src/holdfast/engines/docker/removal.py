@@ -1,6 +1,7 @@
 """The removal of containers, beside everything else: it takes longer than a run, and nobody waits for it."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiodocker import DockerError
 from aiodocker.containers import DockerContainer
@@ -19,11 +20,11 @@ class Removals:
     def __init__(self) -> None:
         self.closing = False
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._living: dict[str, DockerContainer] = {}
+        self._living: dict[str, tuple[DockerContainer, Callable[[], None]]] = {}
 
-    def expect(self, container: DockerContainer) -> None:
-        """This one is to be removed, at the latest when the engine closes."""
-        self._living[container.id] = container
+    def expect(self, container: DockerContainer, let_go: Callable[[], None] = lambda: None) -> None:
+        """This one is to be removed, at the latest when the engine closes; before that, `let_go` of it."""
+        self._living[container.id] = (container, let_go)
 
     def remove(self, container: DockerContainer) -> None:
         """Begin to remove it; again and again without harm."""
@@ -41,7 +42,8 @@ class Removals:
     async def aclose(self) -> None:
         """Remove all that is left."""
         self.closing = True
-        for container in list(self._living.values()):
+        for container, let_go in list(self._living.values()):
+            let_go()
             self.remove(container)
         tasks = list(self._tasks.values())
         if tasks:
