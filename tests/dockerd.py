@@ -1,7 +1,7 @@
 """A Docker daemon of our own: private socket, private data, and images of a base that debootstrap has made.
 
 `python -m tests.dockerd up` starts it and builds what is missing, `down` stops it, `run COMMAND…` does both around a
-command. What was built stays in its directory (`HOLDFAST_DOCKER_DIR`), so that the next time is quick.
+command. What was built stays in its directory (`TESTS_DOCKER_DIR`), so that the next time is quick.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast import images
-from holdfast.engines.docker import DockerConfig
+from holdfast.app import docker_config
 from holdfast.engines.docker.config import IMAGES
 from holdfast.settings import load_settings
 
-PLACE = Path(os.environ.get("HOLDFAST_DOCKER_DIR", "/var/tmp/holdfast-docker"))
+PLACE = Path(os.environ.get("TESTS_DOCKER_DIR", "/var/tmp/holdfast-docker"))
 SUITE = "bookworm"
 BASES = {"holdfast-base:python": ("python3",), "holdfast-base:cc": ("python3", "gcc", "libc6-dev")}
 """What debootstrap makes, and what is in each besides the smallest system: only Rust needs a linker."""
@@ -47,6 +47,7 @@ class Dockerd:
         self.place = place
         self.socket = place / "docker.sock"
         self._pidfile = place / "dockerd.pid"
+        self._started: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, unless it answers already. Raises SystemExit with the end of its log."""
@@ -55,8 +56,14 @@ class Dockerd:
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._pidfile.unlink(missing_ok=True)
         (self.place / "daemon.json").write_text(json.dumps(CONFIG | self._runtimes()))
+        if self._started is not None:
+            self._started.wait(START_SECONDS)
+        # The containerd of a daemon that was killed may be a zombie, which would be taken for alive.
+        (self.place / "exec/containerd/containerd.pid").unlink(missing_ok=True)
         with (self.place / "log").open("wb") as log:
-            subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self._started = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         end = time.monotonic() + START_SECONDS
         while not self.answers():
             if time.monotonic() > end:
@@ -69,10 +76,20 @@ class Dockerd:
             pid = int(self._pidfile.read_text())
             os.kill(pid, number)
         except (OSError, ValueError):
+            self._unmount()
             return
+        if self._started is not None:
+            self._started.wait(START_SECONDS)
         end = time.monotonic() + START_SECONDS
-        while _is_alive(pid) and time.monotonic() < end:
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
             time.sleep(0.05)
+        self._unmount()
+
+    def _unmount(self) -> None:
+        """Take away what a daemon that was killed leaves behind, the innermost first."""
+        points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        for point in sorted((point for point in points if point.startswith(f"{self.place}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
 
     def answers(self) -> bool:
         """Whether it does what it is asked."""
@@ -101,15 +118,6 @@ class Dockerd:
     def _runtimes(self) -> dict[str, object]:
         runsc = shutil.which("runsc")
         return {"runtimes": {"runsc": {"path": runsc, "runtimeArgs": list(RUNSC_ARGUMENTS)}}} if runsc else {}
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        # A child of ours that has ended is gone once it has been waited for.
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
-    return Path(f"/proc/{pid}").exists()
 
 
 def make_base(daemon: Dockerd, tag: str) -> None:
@@ -146,7 +154,7 @@ def build_images(daemon: Dockerd, names: Sequence[str]) -> None:
     """The images of these languages, as far as this host has them; what has not changed is not built again."""
     settings = load_settings({"docker_socket": daemon.socket})
     sources = images.Sources(settings.guest_environment, settings.toolchains)
-    config = DockerConfig(daemon.socket, settings.state_dir)
+    config = docker_config(settings)
     for tag, chosen in (("holdfast-base:cc", {"rust"}), ("holdfast-base:python", set(IMAGES) - {"rust"})):
         for name in [name for name in names if name in chosen]:
             make_base(daemon, tag)

@@ -359,6 +359,7 @@ def docker_config(settings: Settings) -> DockerConfig:
     return DockerConfig(
         socket=settings.docker_socket,
         state_dir=settings.state_dir,
+        layers=open_prebuilds(settings).layers,
         images=settings.docker_images,
         runtime=settings.docker_runtime,
         network=settings.docker_network if settings.allow_network or settings.prebuild_network == "on" else "",

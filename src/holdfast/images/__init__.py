@@ -6,6 +6,7 @@ Beside this module is a directory with a Dockerfile for each. What the seed's im
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from typing import Any
 
 from aiodocker import Docker
 from anyio.to_thread import run_sync
@@ -16,7 +17,7 @@ from holdfast.errors import RuntimeNotAvailableError, UnknownLanguageError
 from holdfast.images.context import Sources, write
 from holdfast.languages import LANGUAGES
 
-__all__ = ["RuntimeNotAvailableError", "Sources", "build", "labels"]
+__all__ = ["RuntimeNotAvailableError", "Sources", "build", "labels", "present"]
 
 DEFAULT_BASE = "debian:bookworm-slim"
 Progress = Callable[[str], None]
@@ -46,6 +47,19 @@ async def build(
                 continue
             built.append(config.image(name))
     return built
+
+
+async def present(config: DockerConfig) -> list[dict[str, Any]]:
+    """The images that this version can use. Raises HostError."""
+    async with connect(config.socket) as docker:
+        with answering("asked for its images"):
+            found = await docker.images.list(filters={"label": [f"{GUEST_LABEL}={guest_digest()}"]})
+    sizes = {tag: image["Size"] for image in found for tag in image["RepoTags"] or ()}
+    return [
+        {"language": name, "image": config.image(name), "size_bytes": sizes[config.image(name)]}
+        for name in IMAGES
+        if config.image(name) in sizes
+    ]
 
 
 def labels(name: str) -> Mapping[str, str]:

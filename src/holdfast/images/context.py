@@ -15,7 +15,7 @@ from typing import IO
 from holdfast import toolchains
 from holdfast.errors import RuntimeNotAvailableError
 from holdfast.guest_environment import is_ready
-from holdfast.languages import ENVIRONMENT_AT, LANGUAGES, LANGUAGES_AT, TOOLS_AT
+from holdfast.languages import LANGUAGES, LANGUAGES_AT
 
 DOCKERFILE = "Dockerfile"
 _LEFT_OUT = {"__pycache__", "doc", "man"}

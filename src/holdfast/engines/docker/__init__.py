@@ -11,8 +11,8 @@ Theory of operation
 *Container* (`creation`): everything Docker can hold it with, as data. Nothing of a program is in that: code, files,
 arguments, environment and input go to pid 1 over its stdin, so `docker inspect` and the logs know nothing of them.
 
-*Pid 1* (`guest.contained`): our code and nothing else, with three capabilities by which it makes guests of another user.
-The guest adds our own system call filter to Docker's, has no capability, and waits, warm, for its one job.
+*Pid 1* (`guest.contained`): our code and nothing else, with three capabilities by which it makes guests of another
+user. The guest adds our own system call filter to Docker's, has no capability, and waits, warm, for its one job.
 
 *Images* (`holdfast.images`): one for each language. A prebuilt environment is an image derived from one of them.
 

@@ -47,7 +47,7 @@ def pid1_config(version: Version) -> dict[str, Any]:
 
 def files_of(version: Version, groups: str) -> Mapping[str, tuple[Path, str | None]]:
     """What counts a process of the host, and the line of each file, by what /proc says of its control groups."""
-    paths = {}
+    paths: dict[str, str] = {}
     for line in groups.splitlines():
         _, controllers, path = line.split(":", 2)
         paths |= dict.fromkeys(controllers.split(","), path)

@@ -30,12 +30,14 @@ class DockerConfig:
     """Settings of one engine.
 
     `images` is what the names of our images begin with, `runtime` what runs containers (empty: the daemon's default).
-    `network` is the Docker network of programs that may have one; without it none may. `profiles` are the modules that
-    are loaded in advance, by name; the empty name is the plain interpreter.
+    `layers` is where finished layers are, each a directory of its name. `network` is the Docker network of programs
+    that may have one; without it none may. `profiles` are the modules that are loaded in advance, by name; the empty
+    name is the plain interpreter.
     """
 
     socket: Path
     state_dir: Path
+    layers: Path
     images: str = "holdfast"
     runtime: str = ""
     network: str = ""

@@ -10,7 +10,7 @@ from typing import Any
 from aiodocker import Docker
 from aiodocker.containers import DockerContainer
 
-from holdfast.engines import NEW_LAYER, SandboxSpec
+from holdfast.engines import SandboxSpec
 from holdfast.engines.control.container import ContainedSandbox
 from holdfast.engines.control.link import LinkConnection
 from holdfast.engines.docker import accounting, sentry
@@ -18,12 +18,13 @@ from holdfast.engines.docker.config import GUEST_LABEL, SAME_IMAGE, DockerConfig
 from holdfast.engines.docker.container import KeptContainer
 from holdfast.engines.docker.creation import environment, options
 from holdfast.engines.docker.daemon import ANSWER_SECONDS, AbsentError, answering, connect
+from holdfast.engines.docker.derived import DerivedImages
 from holdfast.engines.docker.leftovers import Instance
 from holdfast.engines.docker.link import AttachedLink
 from holdfast.engines.docker.removal import Removals
 from holdfast.engines.host.runtimes import versions
 from holdfast.engines.host.seccomp import compile_filter
-from holdfast.errors import EngineError, HostError, NotFoundError, UnsupportedError
+from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.guest.init import NAMESPACE_NAMES
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
@@ -56,6 +57,7 @@ class DockerEngine:
         self._instance = instance
         self._cgroup = cgroup
         self._removals = Removals()
+        self._derived = DerivedImages(config, docker)
         self._seccomp = compile_filter(shared_user=False).hex()
         self._outside = {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES}
         empty: frozenset[Any] = frozenset()
@@ -132,7 +134,8 @@ class DockerEngine:
         missing = self._config.floor - layers
         if missing:
             raise HostError(
-                f"Docker does not enforce what is asked for here (HOLDFAST_ISOLATION_FLOOR): {', '.join(sorted(missing))}."
+                "Docker does not enforce what is asked for here (HOLDFAST_ISOLATION_FLOOR): "
+                f"{', '.join(sorted(missing))}."
             )
         networks = {Network.NONE, *([Network.FULL] if self._config.network else [])}
         return Capabilities(
@@ -172,27 +175,36 @@ class DockerEngine:
 
     async def _launch(self, spec: SandboxSpec) -> tuple[DockerContainer, AttachedLink]:
         """A container that runs, with its streams in our hands."""
-        layered = spec.layer and spec.layer != NEW_LAYER
-        image = self._config.derived_image(spec.language, spec.layer) if layered else self._config.image(spec.language)
-        request = options(self._config, spec, image, self._instance.labels)
-        try:
-            with answering("making a container"):
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    container = await self._docker.containers.create(request)
-        except AbsentError:
-            if layered:
-                raise NotFoundError("This prebuilt environment is gone.") from None
-            raise EngineError(f"Docker has no image '{image}'; {_BUILD_IMAGES}") from None
+        container = await self._create(spec)
         self._removals.expect(container)
+        link = None
         try:
             with answering("starting a container"):
                 async with asyncio.timeout(ANSWER_SECONDS):
                     link = await AttachedLink.open(container)
                     await container.start()
         except BaseException:
+            if link is not None:
+                link.close()
             self._removals.remove(container)
             raise
         return container, link
+
+    async def _create(self, spec: SandboxSpec) -> DockerContainer:
+        image = self._derived.name(spec.language, spec.layer) if spec.layer else self._config.image(spec.language)
+        request = options(self._config, spec, image, self._instance.labels)
+        try:
+            return await self._ask_for(request)
+        except AbsentError:
+            if not spec.layer:
+                raise EngineError(f"Docker has no image '{image}'; {_BUILD_IMAGES}") from None
+        await self._derived.make(spec.language, spec.layer)
+        return await self._ask_for(request)
+
+    async def _ask_for(self, request: Mapping[str, Any]) -> DockerContainer:
+        with answering("making a container"):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._docker.containers.create(dict(request))
 
     def _pid1_config(self, spec: SandboxSpec) -> dict[str, Any]:
         modules = self._config.profiles.get(spec.profile, ())
@@ -223,7 +235,9 @@ class DockerEngine:
         notes = (f"the kernel is that of the runtime {self._config.runtime}, in user space",) if foreign else ()
         return Isolation(
             engine=self._config.name,
-            namespaces=tuple(name for name in NAMESPACE_NAMES if seen.get(name, self._outside[name]) != self._outside[name]),
+            namespaces=tuple(
+                name for name in NAMESPACE_NAMES if seen.get(name, self._outside[name]) != self._outside[name]
+            ),
             seccomp="filter" if filtered else "none",
             cgroup=self._cgroup if foreign or reading["cgroup"] else "none",
             landlock=None,
@@ -237,16 +251,14 @@ class DockerEngine:
     async def runtimes(self, names: Collection[str] = LANGUAGES) -> Mapping[str, str | None]:
         """Language -> version, None for one that has no image. Asked inside a container."""
         with answering("asked for its images"):
-            found = await self._docker.images.list(filters=f'{{"label": ["{GUEST_LABEL}={guest_digest()}"]}}')
+            found = await self._docker.images.list(filters={"label": [f"{GUEST_LABEL}={guest_digest()}"]})
         tags = {tag for image in found for tag in image["RepoTags"] or ()}
         present = [name for name in names if self._config.image(name) in tags]
         return await versions(self, present)
 
     async def forget(self, layer: str) -> None:
-        """Remove the images of a layer; containers that still run keep what they have of it."""
-        with answering("asked for the images of a prebuilt environment"):
-            for image in await self._docker.images.list(filters=f'{{"label": ["holdfast.layer={layer}"]}}'):
-                await self._docker.images.delete(image["Id"], force=True)
+        """Remove the images of a layer; no sandbox of it is in use any more."""
+        await self._derived.forget(layer)
 
     async def aclose(self) -> None:
         """End every container, and return when all are gone or the daemon is."""

@@ -24,8 +24,13 @@ class AttachedLink:
     async def open(cls, container: DockerContainer) -> "AttachedLink":
         """Attach to a container that has not been started, so that nothing is missed. Raises DockerError."""
         stream = container.attach(stdin=True, stdout=True, stderr=True, timeout=None)
-        await stream.__aenter__()
-        return cls(stream)
+        link = cls(stream)
+        try:
+            await stream.__aenter__()
+        except BaseException:
+            link.close()
+            raise
+        return link
 
     @property
     def errors(self) -> str:

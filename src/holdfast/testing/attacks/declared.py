@@ -51,6 +51,24 @@ _SOCKET_BUFFERS = Declaration(
     "runtimes of containers do not bound the buffers of sockets on cgroup v1; on v2 they count as memory"
 )
 
+_GVISOR: Mapping[str, Declaration] = {
+    "opens_a_socket_by_32_bit_socketcall": Declaration(
+        "gVisor takes a 32-bit call for the 64-bit one of that number, here getuid"
+    ),
+    "makes_fifty_thousand_files": Declaration("gVisor's tmpfs counts no files; each takes memory, which is limited"),
+    "exempts_itself_from_the_out_of_memory_killer": Declaration(
+        "the score is kept by gVisor alone; the host's killer does not see it"
+    ),
+    "hides_how_many_processes_it_had": Declaration(
+        "gVisor keeps no peak of processes, so the usage says that it is not known"
+    ),
+    "burns_more_processor_time_than_it_was_given": _CLOCK,
+    "burns_more_processor_time_in_children": _CLOCK,
+    "spins_on_more_processors_than_it_was_given": _CLOCK,
+    "hides_processor_time_in_a_child_nobody_waits_for": _CLOCK,
+    "hides_processor_time_in_a_daemon": _CLOCK,
+}
+
 DECLARED: Mapping[str, Mapping[str, Declaration]] = {
     "docker": {
         "shares_the_user_namespace_of_the_host": Declaration(
@@ -61,25 +79,8 @@ DECLARED: Mapping[str, Mapping[str, Declaration]] = {
         "takes_more_memory_in_tcp_buffers": _SOCKET_BUFFERS,
         "takes_more_memory_in_udp_buffers": _SOCKET_BUFFERS,
     },
-    "gvisor": {
-        "opens_a_socket_by_32_bit_socketcall": Declaration(
-            "gVisor takes a 32-bit call for the 64-bit one of that number, here getuid"
-        ),
-        "makes_fifty_thousand_files": Declaration(
-            "gVisor's tmpfs counts no files; each takes memory, which is limited"
-        ),
-        "exempts_itself_from_the_out_of_memory_killer": Declaration(
-            "the score is kept by gVisor alone; the host's killer does not see it"
-        ),
-        "hides_how_many_processes_it_had": Declaration(
-            "gVisor keeps no peak of processes, so the usage says that it is not known"
-        ),
-        "burns_more_processor_time_than_it_was_given": _CLOCK,
-        "burns_more_processor_time_in_children": _CLOCK,
-        "spins_on_more_processors_than_it_was_given": _CLOCK,
-        "hides_processor_time_in_a_child_nobody_waits_for": _CLOCK,
-        "hides_processor_time_in_a_daemon": _CLOCK,
-    },
+    "gvisor": _GVISOR,
+    "docker+runsc": _GVISOR,
 }
 """By engine, or by engine and version of control groups, and attack."""
 
