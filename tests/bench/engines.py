@@ -1,18 +1,16 @@
-"""`python -m tests.bench.engines`: what each engine of this host enforces, how it holds in the suites, how fast it is.
+"""`python -m tests.bench.engines`: what each engine of this host enforces, and how fast it is.
 
-The table goes into docs/guide/engines.md. `--quick` leaves the suites out, and writes nothing.
+The table goes into docs/guide/engines.md. With `python -m tests.dockerd run` in front it has Docker's columns too.
 """
 
-import argparse
 import asyncio
 import shutil
 import statistics
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,8 +22,6 @@ from holdfast.errors import HoldfastError
 from holdfast.execution.requests import with_unasked_disk
 from holdfast.settings import Settings, load_settings
 from holdfast.telemetry import Metrics
-from holdfast.testing.attacks import ATTACKS, Result, run_attack
-from holdfast.testing.contract import CASES, run_case
 from holdfast.types import Capabilities
 from tests.bench.report import DOCS
 
@@ -61,10 +57,9 @@ class Column:
     warm: float = 0.0
     per_second: float = 0.0
     runtime: str = "none"
-    suites: Counter[str] = field(default_factory=Counter)
 
 
-async def measure(name: str, overrides: Mapping[str, str], *, suites: bool) -> Column:
+async def measure(name: str, overrides: Mapping[str, str]) -> Column:
     """Open an engine as a server would, and use it."""
     column = Column(name)
     settings, metrics = load_settings({**overrides, "pool_size": POOL, "warm_modules": ()}), Metrics()
@@ -83,8 +78,6 @@ async def measure(name: str, overrides: Mapping[str, str], *, suites: bool) -> C
         column.per_second = await _under_load(stocked, spec)
         if name in RUNTIMES:
             column.runtime = await RUNTIMES[name](settings)
-        if suites:
-            column.suites = await _hold(stocked)
     return column
 
 
@@ -126,26 +119,6 @@ async def _under_load(engine: Engine, spec: SandboxSpec) -> float:
         for _ in range(AT_ONCE):
             group.create_task(client())
     return done / BUSY_SECONDS
-
-
-async def _hold(engine: Engine) -> Counter[str]:
-    """How the promises and the attacks end."""
-    found: Counter[str] = Counter()
-    for case in CASES:
-        excused = case.excuse(engine.capabilities.engine) is not None
-        try:
-            await run_case(case, engine)
-            found["declared" if excused else "kept"] += 1
-        except Exception as error:
-            print(f"{case.name}: {error}")
-            found["broken"] += 1
-    for attack in ATTACKS:
-        outcome = (await run_attack(attack, engine)).outcome
-        declared = outcome.result is Result.NOT_APPLICABLE and outcome.reason.startswith("declared")
-        found["declared" if declared else outcome.result.value] += 1
-        if outcome.result is Result.ESCAPED:
-            print(f"{attack.name}: {outcome.reason}")
-    return found
 
 
 async def _runsc_run(settings: Settings) -> str:
@@ -197,10 +170,6 @@ def table(columns: Sequence[Column]) -> str:
         "isolation": lambda found: ", ".join(sorted(_of(found).layers)),
         "limits enforced": lambda found: ", ".join(sorted(_of(found).limits)),
         "networks": lambda found: ", ".join(sorted(_of(found).networks)),
-        "promises kept": lambda found: str(found.suites["kept"]),
-        "attacks contained": lambda found: str(found.suites["contained"]),
-        "broken or escaped": lambda found: str(found.suites["broken"] + found.suites["escaped"]),
-        "declared otherwise": lambda found: str(found.suites["declared"]),
         "cold run, p50": lambda found: f"{found.cold:.0f} ms",
         "warm run, p50": lambda found: f"{found.warm:.1f} ms",
         "its runtime alone, p50": lambda found: found.runtime,
@@ -221,17 +190,12 @@ def _of(column: Column) -> Capabilities:
 
 def main() -> None:
     """Measure what this host has."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.engines", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="without the suites; nothing is written")
-    options = parser.parse_args()
     columns = []
     for name, overrides in ENGINES.items():
-        columns.append(asyncio.run(measure(name, overrides, suites=not options.quick)))
+        columns.append(asyncio.run(measure(name, overrides)))
         print(columns[-1])
     text = table(columns)
     print(text)
-    if options.quick:
-        return
     before, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
 

@@ -198,8 +198,9 @@ async def test_one_sandbox_can_be_held_to_other_limits_for_its_job(engine: Gviso
     await sandbox.aclose()
 
 
+@pytest.mark.parametrize("stuck", [False, True])
 async def test_a_killed_server_leaves_nothing_that_the_next_does_not_remove(
-    engine: GvisorEngine, config: GvisorConfig, tmp_path: Path
+    engine: GvisorEngine, config: GvisorConfig, tmp_path: Path, stuck: bool
 ) -> None:
     environment = {
         **os.environ,
@@ -213,15 +214,19 @@ async def test_a_killed_server_leaves_nothing_that_the_next_does_not_remove(
     assert server.stdout is not None
     with server.stdout:
         assert await anyio.to_thread.run_sync(server.stdout.readline) == "ready\n"
-        assert runsc_processes(tmp_path)
+        started = runsc_processes(tmp_path)
+        assert started
+        for pid in started if stuck else ():
+            os.kill(pid, signal.SIGSTOP)
         server.kill()
         server.wait()
     with anyio.fail_after(PATIENCE):
-        while runsc_processes(tmp_path):  # noqa: ASYNC110
+        while not stuck and runsc_processes(tmp_path):  # noqa: ASYNC110
             await anyio.sleep(0.05)
     assert list((tmp_path / "gvisor").iterdir())
     async with GvisorEngine.open(replace(config, state_dir=tmp_path)) as successor:
         assert len(list((tmp_path / "gvisor").iterdir())) == 1
+        assert not set(started) & set(runsc_processes(tmp_path))
         assert (await run(successor, "print(1)")).stdout == b"1\n"
     assert list((tmp_path / "gvisor").iterdir()) == []
 

@@ -316,8 +316,6 @@ def sweep(parent: Path) -> None:
         match = re.fullmatch(r"(\d+)-\d+", directory.name)
         if match is None or not directory.is_dir() or is_alive(directory.name, int(match[1])):
             continue
-        for cell in directory.glob("cell-*"):
-            end(cell)
         _remove_tree(directory)
 
 
