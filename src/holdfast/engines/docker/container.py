@@ -16,6 +16,8 @@ from holdfast.types import Limits
 ENDED_SECONDS = 5.0
 """How long the daemon may take to notice that a container has ended."""
 
+LATE_SECONDS = 0.3
+
 
 class Remover(Protocol):
     """Who removes containers, while nobody waits for it."""
@@ -66,6 +68,10 @@ class KeptContainer:
             with answering("asked how a container ended"):
                 async with asyncio.timeout(ANSWER_SECONDS):
                     state = await self._ended()
+                    if not state["OOMKilled"]:
+                        # That is told apart from the end, and may come after it.
+                        await asyncio.sleep(LATE_SECONDS)
+                        state = (await self._container.show())["State"]
         except EngineError:
             return False
         return bool(state["OOMKilled"])

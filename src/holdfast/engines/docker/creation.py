@@ -21,7 +21,7 @@ _OWN_PROCESSES = 1
 _OWN_MEMORY = 16 * _MIB
 """What pid 1 may need beside a program that fills its limit to the brim, to tell how it ended."""
 
-_RUNTIME_PROCESSES, _RUNTIME_MEMORY = 256, 64 * _MIB
+_RUNTIME_PROCESSES, _RUNTIME_MEMORY = 2048, 32 * _MIB
 """What a runtime with a kernel of its own (gVisor) needs for itself within the limits of the container."""
 
 _MASKED = (

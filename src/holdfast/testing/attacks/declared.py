@@ -69,6 +69,17 @@ _GVISOR: Mapping[str, Declaration] = {
     "hides_processor_time_in_a_daemon": _CLOCK,
 }
 
+_GVISOR_BY_DOCKER: Mapping[str, Declaration] = {
+    "opens_the_tunnel_device": Declaration("the device is one of gVisor's own kernel, not of the host's"),
+    "opens_the_fuse_device": Declaration("the device is one of gVisor's own kernel, not of the host's"),
+    "opens_the_memory_map_of_pid_1": Declaration(
+        "gVisor shows it to whoever has pid 1's effective user; it is that of the interpreter every program has"
+    ),
+    "opens_the_environment_of_pid_1": Declaration(
+        "gVisor shows it to whoever has pid 1's effective user; nothing is in it that a program's own has not"
+    ),
+}
+
 DECLARED: Mapping[str, Mapping[str, Declaration]] = {
     "docker": {
         "shares_the_user_namespace_of_the_host": Declaration(
@@ -80,7 +91,7 @@ DECLARED: Mapping[str, Mapping[str, Declaration]] = {
         "takes_more_memory_in_udp_buffers": _SOCKET_BUFFERS,
     },
     "gvisor": _GVISOR,
-    "docker+runsc": _GVISOR,
+    "docker+runsc": {**_GVISOR, **_GVISOR_BY_DOCKER},
 }
 """By engine, or by engine and version of control groups, and attack."""
 

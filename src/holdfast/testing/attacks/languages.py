@@ -124,8 +124,8 @@ DEEDS: Mapping[str, tuple[Aim, str, str]] = {
     "hoards": (Aim.EXHAUST, "takes_more_memory_than_it_was_given", ""),
     "multiplies": (Aim.EXHAUST, "starts_more_processes_than_it_was_given", ""),
 }
-NO_MORE_THREADS = b"unable to create worker threads"
-"""With these words Deno ends at the limit, sometimes before the program is told."""
+NO_MORE_THREADS = (b"unable to create worker threads", b"panic(main thread): abort() called")
+"""With these words Deno and Bun end at the limit, sometimes before the program is told."""
 
 UNFIT = {("bash", "multiplies")}
 """Bash waits and tries again, longer than any run may take."""
@@ -158,7 +158,7 @@ def _attack(language: str, deed: str) -> Attack:
         given = {"DEED": deed, "TARGET": _targets(arena)[target]}
         async with arena.sandbox(LIMITS, language=language) as cage:
             ran = await cage.run_command(replace(command, environment={**command.environment, **given}))
-        if NO_MORE_THREADS in ran.stderr:
+        if any(words in ran.stderr for words in NO_MORE_THREADS):
             return contained("the runtime itself ended, because it could start no thread more", "EAGAIN")
         return judge(arena, ran, TRUTHS.get(deed))
 
