@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 import pytest
@@ -15,11 +16,12 @@ from holdfast.app import gvisor_config
 from holdfast.engines import Command, Exited, Sandbox, SandboxSpec
 from holdfast.engines.gvisor import GvisorConfig, GvisorEngine, runsc
 from holdfast.engines.gvisor.engine import STOCK_LIMITS
+from holdfast.engines.host import cgroup
 from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.settings import load_settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.contract.case import Heard, command, listen, run_in
-from holdfast.types import Limits, Network
+from holdfast.types import Limits, Network, Problem
 from tests.conftest import ABSENT, absent
 
 pytestmark = pytest.mark.anyio
@@ -229,6 +231,27 @@ async def test_a_killed_server_leaves_nothing_that_the_next_does_not_remove(
         assert not set(started) & set(runsc_processes(tmp_path))
         assert (await run(successor, "print(1)")).stdout == b"1\n"
     assert list((tmp_path / "gvisor").iterdir()) == []
+
+
+async def test_without_control_groups_it_runs_only_where_that_is_accepted_and_says_so(
+    engine: GvisorEngine, config: GvisorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = cgroup.NoCgroup(Problem(layer="cgroup", reason="there are none", fix="run as root"))
+
+    def prepare(*_: object) -> NoReturn:
+        raise none
+
+    monkeypatch.setattr(cgroup, "prepare", prepare)
+    config = replace(config, state_dir=tmp_path)
+    with pytest.raises(HostError, match="there are none: run as root"):
+        async with GvisorEngine.open(config):
+            pass
+    async with GvisorEngine.open(replace(config, accept_rlimits=True)) as weaker:
+        assert not weaker.capabilities.limits & {"memory_bytes", "cpus", "cpu_shares"}
+        assert (await run(weaker, "print(1)")).stdout == b"1\n"
+        sandbox = await weaker.create(spec())
+        assert any("memory and cpu are not limited" in note for note in sandbox.isolation.notes)
+        await sandbox.aclose()
 
 
 def _program(place: Path, text: str) -> None:
