@@ -64,6 +64,9 @@ class KeptContainer:
 
     async def was_out_of_memory(self) -> bool:
         """Whether the kernel took a container that is gone, for its memory."""
+        # Its control group is there for a moment longer, and Docker's word on other runtimes not always right.
+        if self.ledger is not None and self.ledger.read().oom_kills:
+            return True
         try:
             with answering("asked how a container ended"):
                 async with asyncio.timeout(ANSWER_SECONDS):
