@@ -17,7 +17,7 @@ import gc
 import os
 import select
 
-from holdfast.guest import building, groups, guest, init, preload, syscalls
+from holdfast.guest import building, groups, guest, init, preload, processes, syscalls
 from holdfast.guest.streams import StreamChannel, Streams
 
 TYPE_CHECKING = False
@@ -118,7 +118,7 @@ class ContainedInit(init.Init):
         self._streams: Streams | None = None
         self._built = True
 
-    def _make_guest(self, streams: tuple[int, ...] = ()) -> init.Guest | None:
+    def _make_guest(self, streams: tuple[int, ...] = ()) -> processes.Guest | None:
         """With all our rights, which a guest needs to give them up."""
         os.seteuid(0)
         os.setegid(0)
@@ -170,7 +170,7 @@ class ContainedInit(init.Init):
             return None
         return None if self._streams.feed(frame.payload, last=frame.header["last"]) else "killed"
 
-    def isolation(self, waiting: init.Guest) -> dict[str, Any]:
+    def isolation(self, waiting: processes.Guest) -> dict[str, Any]:
         """What this kernel says of the guest; what holds the container itself is for its maker to say."""
         lines = init.read(f"/proc/{waiting.pid}/status").decode().splitlines()
         status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.engines import Command, Exited, SandboxSpec
-from holdfast.engines.control.inbox import ConnectionLost
+from holdfast.engines.control.inbox import ConnectionLost, Message
 from holdfast.engines.control.questions import Questions, check_path
 from holdfast.engines.control.start import job_of, needs_cold_start, order_of
 from holdfast.engines.control.verdicts import killed_for_memory, verdict_of
 from holdfast.engines.local.connection import Connection
+from holdfast.engines.local.orders import can_lay_out, laid_out
 from holdfast.engines.local.process import LocalProcess, Pipes
 from holdfast.errors import EngineError, HoldfastError
+from holdfast.guest.frames import marshalled
 from holdfast.types import Isolation, Limits
 
 VERDICT_GRACE_SECONDS = 10.0
@@ -37,10 +39,12 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A program that runs already and waits: which commands it can serve, and its streams."""
+    """A program that runs already and waits: which commands it can serve, its streams, and what every program finds in
+    its environment."""
 
     serves: tuple[str, ...]
     pipes: Pipes
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class LocalSandbox(Questions):
         self.id = cell_id
         self.isolation: Isolation
         self._charged_bytes = 0
+        self._takes_orders = False
         self.gone = lines.gone
         self._hold = hold
         self._made_with = self._held_to = hold(limits)
@@ -108,6 +113,7 @@ class LocalSandbox(Questions):
             raise EngineError(f"A sandbox could not be made: {header['error']}.")
         isolation: dict[str, Any] = header["isolation"]
         self._charged_bytes = isolation["memory_bytes"] or 0
+        self._takes_orders = header.get("native", False)
         return isolation
 
     @asynccontextmanager
@@ -116,11 +122,14 @@ class LocalSandbox(Questions):
         for name in command.files:
             check_path(name)
         async with self._busy:
+            was_started = self._started is not None
             early = self._take_started(command)
-            process = LocalProcess(early or Pipes(interactive=command.interactive), self)
+            # Only for the first command, and not for another than what was started.
+            self._takes_orders = self._takes_orders and not command.interactive and was_started == (early is not None)
+            process = LocalProcess(early.pipes if early else Pipes(interactive=command.interactive), self)
             supervisor: asyncio.Task[None] | None = None
             try:
-                await self._start(command, process.pipes, given_away=early is not None)
+                await self._start(command, process.pipes, early)
                 supervisor = asyncio.create_task(self._supervise(command, process))
                 yield process
             finally:
@@ -130,29 +139,31 @@ class LocalSandbox(Questions):
                     supervisor.cancel()
                 process.pipes.close()
 
-    def _take_started(self, command: Command) -> Pipes | None:
-        """The streams of the program that was started in advance, if this command is for it."""
+    def _take_started(self, command: Command) -> Started | None:
+        """The program that was started in advance, if this command is for it."""
         started, self._started = self._started, None
         if started is None:
             return None
         serves = command.argv[: len(started.serves)] == started.serves and not command.interactive
         if serves and not needs_cold_start(command):
-            return started.pipes
+            return started
         started.pipes.close()
         return None
 
-    async def _start(self, command: Command, pipes: Pipes, *, given_away: bool) -> None:
+    async def _start(self, command: Command, pipes: Pipes, early: Started | None) -> None:
         job, payload = job_of(command, self._held_to.rlimits)
-        streams = () if given_away else pipes.program_ends()
+        streams = () if early else pipes.program_ends()
         header = {
             **order_of(command, self._held_to.limits.cpu_seconds),
             **self._changes(),
-            "started": given_away,
+            "started": early is not None,
             "job": job | {"streams": len(streams)},
         }
         large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
-            await self._connection.send(header, *((payload, streams) if large is None else (b"", (*streams, large))))
+            encoded = self._encode(header, early, is_large=large is not None)
+            rest = (payload, streams) if large is None else (b"", (*streams, large))
+            await self._connection.send_encoded(encoded, *rest)
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
         finally:
@@ -161,6 +172,14 @@ class LocalSandbox(Questions):
         self._made_with = self._held_to
         pipes.given_away()
         pipes.stdin.feed(command.stdin, last=not command.interactive)
+
+    def _encode(self, header: dict[str, Any], early: Started | None, *, is_large: bool) -> bytes:
+        """What runs first in a cell and asks nothing of us meanwhile needs no interpreter to oversee it."""
+        direct, self._takes_orders = self._takes_orders, False
+        if not direct or not can_lay_out(header) or (early and is_large):
+            return marshalled(header)
+        knobs = {name: at for at, name in enumerate(self._made_with.writes)}
+        return laid_out(header, knobs, early.environment if early else {})
 
     def _changes(self) -> dict[str, Any]:
         """What pid 1 has to turn, because it is not as the cell was made."""
@@ -200,6 +219,10 @@ class LocalSandbox(Questions):
         """Tell pid 1 to kill or to interrupt what runs; a cell that is gone need not be told."""
         with suppress(ConnectionLost):
             await self._connection.send({"op": op})
+
+    async def _ask(self, header: dict[str, Any], payload: bytes = b"") -> Message:
+        self._takes_orders = False
+        return await super()._ask(header, payload)
 
     async def aclose(self) -> None:
         """End everything in the cell. Returns at once; `gone` tells when the kernel has finished."""
