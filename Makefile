@@ -6,13 +6,16 @@ PORT ?= 8000
 RUNS ?= 1
 EXAMPLES ?= 5000
 PREBUILD_NETWORK ?= auto
+TESTS_DOCKER_DIR ?= /var/tmp/holdfast-docker
+DOCKER_SOCKET ?= $(or $(HOLDFAST_DOCKER_SOCKET),$(TESTS_DOCKER_DIR)/docker.sock)
+export TESTS_DOCKER_DIR
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve test check bench attack openapi fuzz lock clean
+.PHONY: help setup packages serve dockerd dockerd-stop test check bench attack engines openapi fuzz lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,8 +64,14 @@ attack: setup ## Attack the local engine on this machine
 
 # --- develop --------------------------------------------------------------------------------------------------------
 
+dockerd: setup ## Start a Docker daemon for the tests, with images made here (needs docker.io and debootstrap)
+	@$(BIN)/python -m tests.dockerd up
+
+dockerd-stop: ## Stop it
+	@$(BIN)/python -m tests.dockerd down
+
 test: setup ## Run the tests; each skip is printed with its reason
-	@$(BIN)/pytest
+	@HOLDFAST_DOCKER_SOCKET=$(DOCKER_SOCKET) $(BIN)/pytest
 
 check: $(INSTALLED) ## Format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -79,6 +88,9 @@ fuzz: setup ## Send EXAMPLES (5000) requests of every kind to a server, and comp
 bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench --runs $(RUNS)
 	@$(BIN)/python -m tests.bench.languages
+
+engines: setup ## Try and measure every engine of this host, and write docs/guide/engines.md
+	@$(BIN)/python -m tests.bench.engines
 
 lock: ## Pin the newest versions of everything (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock

@@ -21,8 +21,15 @@ from tests.remains import Remains
 
 EXPECTED = frozenset(filter(None, os.environ.get("HOLDFAST_EXPECT", "").split(",")))
 ABSENT = (ImportError, StartupError)
-KIND = {"unisolated": "unisolated", "local": "local", "stocked": "local"}
-"""What `HOLDFAST_EXPECT` calls each engine: the local one comes with and without stock."""
+KIND = {
+    "unisolated": "unisolated",
+    "local": "local",
+    "stocked": "local",
+    "docker": "docker",
+    "docker+runsc": "docker",
+    "gvisor": "gvisor",
+}
+"""What `HOLDFAST_EXPECT` calls each engine: the local one comes with and without stock, Docker with two runtimes."""
 
 LAST = "test_nothing_is_left_behind"
 
@@ -51,7 +58,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module", params=["unisolated", "local", "stocked"])
+@pytest.fixture(scope="module", params=[*KIND])
 async def engine(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Engine]:
     """Every engine in turn; one that is absent is skipped, unless `HOLDFAST_EXPECT` names it."""
     opening = open_engine(request.param)

@@ -3,21 +3,24 @@
 import fcntl
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
 from holdfast.engines import Engine, SandboxSpec
+from holdfast.engines.docker import DockerConfig, DockerEngine
+from holdfast.engines.gvisor import GvisorConfig, GvisorEngine
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.network import can_give_network
 from holdfast.engines.local.unpacking import unpack
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import ConfigurationError, HostError, full_disk_is_ours
 from holdfast.execution import Admission, Bounds, Executor, ProgramStore
+from holdfast.execution.requests import with_unasked_disk
 from holdfast.grading import Grader
 from holdfast.keys import KeyStore
 from holdfast.languages import DATA_PROFILE, LANGUAGES, SESSION_MODULES, SESSION_PROFILE
@@ -72,9 +75,24 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     )
 
 
+OpenEngine = LocalEngine | DockerEngine | GvisorEngine
+"""An engine that can also be asked for its languages."""
+
+
 @asynccontextmanager
-async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
+async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[OpenEngine]:
     """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
+    openers: dict[str, Callable[[], AbstractAsyncContextManager[OpenEngine]]] = {
+        "local": lambda: _open_local(settings, metrics),
+        "docker": lambda: DockerEngine.open(docker_config(settings)),
+        "gvisor": lambda: GvisorEngine.open(gvisor_config(settings, metrics)),
+    }
+    async with openers[settings.engine]() as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _open_local(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
     config = local_config(settings, metrics)
     async with AsyncExitStack() as stack:
         try:
@@ -109,7 +127,7 @@ async def pooled(
     if settings.pool_size == 0:
         yield engine
         return
-    limits = bounds(settings).defaults
+    limits = with_unasked_disk(bounds(settings).defaults)
     # The rest of the room is for what is asked for most at the time.
     kinds = [("python", "", 3), ("python", DATA_PROFILE, 6), ("node", "node", 12)]
     stocking = Stocking(
@@ -218,7 +236,22 @@ def open_keys(settings: Settings) -> KeyStore:
 
 async def probe(settings: Settings) -> Capabilities:
     """What this host can enforce, found by trying it. Never raises for what is missing."""
-    return await LocalEngine.probe(local_config(settings, Metrics()))
+    return await _probes(settings)[settings.engine]()
+
+
+async def probe_engines(settings: Settings) -> Mapping[str, Capabilities]:
+    """The same for every engine there is, by the name of its setting."""
+    on_gvisor = settings.model_copy(update={"docker_runtime": "runsc"})
+    probes = _probes(settings) | {"docker+runsc": _probes(on_gvisor)["docker"]}
+    return {name: await find() for name, find in probes.items()}
+
+
+def _probes(settings: Settings) -> dict[str, Callable[[], Awaitable[Capabilities]]]:
+    return {
+        "local": lambda: LocalEngine.probe(local_config(settings, Metrics())),
+        "docker": lambda: DockerEngine.probe(docker_config(settings)),
+        "gvisor": lambda: GvisorEngine.probe(gvisor_config(settings, Metrics())),
+    }
 
 
 def bounds(settings: Settings) -> Bounds:
@@ -321,6 +354,35 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         on_demand=frozenset({SESSION_PROFILE}),
         toolchains=settings.toolchains,
         layers=open_prebuilds(settings).layers,
+        on_event=metrics.engine_event,
+    )
+
+
+def docker_config(settings: Settings) -> DockerConfig:
+    """What the settings mean to the Docker engine."""
+    return DockerConfig(
+        socket=settings.docker_socket,
+        state_dir=settings.state_dir,
+        layers=open_prebuilds(settings).layers,
+        images=settings.docker_images,
+        runtime=settings.docker_runtime,
+        network=settings.docker_network if settings.allow_network or settings.prebuild_network == "on" else "",
+        profiles=_profiles(settings),
+        floor=frozenset(settings.isolation_floor),
+    )
+
+
+def gvisor_config(settings: Settings, metrics: Metrics) -> GvisorConfig:
+    """What the settings mean to the gVisor engine."""
+    return GvisorConfig(
+        state_dir=settings.state_dir,
+        guest_env=settings.guest_environment,
+        toolchains=settings.toolchains,
+        layers=open_prebuilds(settings).layers,
+        floor=frozenset(settings.isolation_floor),
+        accept_rlimits=settings.accept_rlimits,
+        cgroup_parent=settings.cgroup_parent,
+        profiles=_profiles(settings),
         on_event=metrics.engine_event,
     )
 

@@ -111,7 +111,7 @@ class Settings(BaseModel):
     )
     log_format: Literal["console", "json"] = _described("console", "How log lines look.")
 
-    engine: Literal["local"] = _described("local", "What isolates programs.")
+    engine: Literal["local", "docker", "gvisor"] = _described("local", "What isolates programs.")
     isolation_floor: Annotated[frozenset[Layer], Listed] = _described(
         DEFAULT_FLOOR, "Layers without which the server refuses to start."
     )
@@ -134,6 +134,15 @@ class Settings(BaseModel):
     )
     cgroup_parent: str | None = _described(None, "The cgroup below which runs are placed.", "found at start")
     docker_socket: Path = _described(Path("/var/run/docker.sock"), "Docker's socket; `/health` says if it answers.")
+    docker_runtime: str = _described(
+        "", "What runs containers of the engine `docker`, such as `runsc`.", "Docker's own"
+    )
+    docker_images: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9._/-]{0,100}")] = _described(
+        "holdfast", "What the names of the images of the engine `docker` begin with."
+    )
+    docker_network: str = _described(
+        "", "A Docker network whose egress you filter, for programs with a network.", "none: there are no such programs"
+    )
 
     concurrency: PositiveInt = _described(
         _default_concurrency, "Runs at the same time.", "twice the processors, at least 4"

@@ -11,8 +11,8 @@ import anyio
 import pytest
 
 from holdfast.engines import Command, Output, SandboxSpec
+from holdfast.engines.host.cgroup import CgroupTree
 from holdfast.engines.local import LocalConfig, LocalEngine
-from holdfast.engines.local.cgroup import CgroupTree
 from holdfast.engines.local.engine import CLONE_FLAGS, STOCK_LIMITS
 from holdfast.engines.local.launchers import PLAIN
 from holdfast.errors import HostError
@@ -63,7 +63,7 @@ async def test_a_disabled_layer_vanishes_from_the_result(config: LocalConfig) ->
 async def test_a_host_without_control_groups_says_so_in_every_result(
     config: LocalConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.engines.local.cgroup.prepare", lambda parent: CgroupTree("none"))
+    monkeypatch.setattr("holdfast.engines.host.cgroup.prepare", lambda parent: CgroupTree("none"))
     isolation = await isolation_of(LocalEngine, replace(config, floor=frozenset(), accept_rlimits=True))
     assert isolation.cgroup == "none"
     assert any("no control groups" in note for note in isolation.notes)

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from holdfast.app import open_app
+from holdfast.engines.host.cgroup import CgroupTree
 from holdfast.engines.local import LocalConfig
-from holdfast.engines.local.cgroup import CgroupTree
 from holdfast.execution import Executor
 from holdfast.languages import DATA_PROFILE
 from holdfast.settings import load_settings
@@ -92,7 +92,7 @@ async def test_what_was_lowered_for_one_run_is_normal_for_the_next(executor: Exe
 async def test_without_control_groups_what_was_loaded_in_advance_is_not_the_programs(
     config: LocalConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.engines.local.cgroup.prepare", lambda parent: CgroupTree("none"))
+    monkeypatch.setattr("holdfast.engines.host.cgroup.prepare", lambda parent: CgroupTree("none"))
     table = "import pandas, numpy; frame = pandas.DataFrame({'a': numpy.arange(1_000_000)}); print(frame.a.sum())"
     hoard = "import pandas\nkept = []\nfor _ in range(40): kept.append(bytearray(10 << 20))"
     async with open_app(load_settings({"pool_size": 4, "accept_rlimits": True})) as app:

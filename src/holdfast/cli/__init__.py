@@ -34,6 +34,8 @@ prebuild = typer.Typer(
     help="Prebuilt environments: languages with packages and files of your own.", no_args_is_help=True
 )
 app.add_typer(prebuild, name="prebuild")
+images = typer.Typer(help="Images that programs run in with the engine 'docker'.", no_args_is_help=True)
+app.add_typer(images, name="images")
 app.add_typer(session.commands, name="session")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
@@ -339,3 +341,27 @@ def clean_up_prebuilds(
     from holdfast.cli.calling import where
 
     prebuilding.clean_up(where(server, api_key, config), max_age_days, as_json=as_json)
+
+
+@images.command("build")
+def build_images(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[LANG]...", help="Languages; all there are here.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(metavar="IMAGE", help="What they are built upon, of your own.")] = None,
+    config: Config = None,
+) -> None:
+    """Build the images of languages, of what `holdfast setup` and `holdfast languages add` have installed here."""
+    from holdfast.cli import imaging
+    from holdfast.settings import load_settings
+
+    in_loop(imaging.build(load_settings(config=config), names or [], base))
+
+
+@images.command("list")
+def list_images(as_json: Json = False, config: Config = None) -> None:
+    """Print the images that this version of Holdfast can use."""
+    from holdfast.cli import imaging
+    from holdfast.settings import load_settings
+
+    in_loop(imaging.show(load_settings(config=config), as_json=as_json))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from holdfast.app import open_engine, probe
+from holdfast.app import open_engine, probe_engines
 from holdfast.cli.installing import table
 from holdfast.engines import Engine
 from holdfast.settings import Settings
@@ -24,15 +24,17 @@ _COLOURS = {Result.CONTAINED: "green", Result.ESCAPED: "bold red", Result.NOT_AP
 async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
     """Print what was found; 0 when this host is good enough and nothing escaped, otherwise 1."""
     console = Console(stderr=as_json)
-    capabilities = await probe(settings)
+    engines = await probe_engines(settings)
+    capabilities = engines[settings.engine]
     missing = sorted(_needed(settings) - _present(capabilities))
     versions = {} if missing else await _versions(settings)
     if not as_json:
+        _show_engines(console, engines)
         _show_host(console, capabilities, missing)
         console.print(table(versions))
     found = await _attack(settings, console) if attack and not missing else []
     if as_json:
-        print(_as_json(capabilities, missing, versions, found))
+        print(_as_json(engines, capabilities, missing, versions, found))
     elif found:
         _show_found(console, found)
     escaped = any(each.report.outcome.result is Result.ESCAPED for each in found)
@@ -83,6 +85,15 @@ async def _report(attack: Attack, engine: Engine, place: str) -> Report:
         return Report(attack, engine.capabilities.engine, outcome, 0.0)
 
 
+def _show_engines(console: Console, engines: Mapping[str, Capabilities]) -> None:
+    """What can be chosen with HOLDFAST_ENGINE."""
+    table = Table("engine", "isolation here", "why not more", title="Engines")
+    for name, found in engines.items():
+        layers = f"[green]{', '.join(sorted(found.layers))}[/]" if found.layers else "[red]none[/]"
+        table.add_row(name, layers, escape(" ".join(problem.reason for problem in found.problems)))
+    console.print(table)
+
+
 def _show_host(console: Console, capabilities: Capabilities, missing: Sequence[str]) -> None:
     table = Table("layer", "enforced", title=f"Engine '{capabilities.engine}' on this host")
     for layer in _LAYERS:
@@ -120,6 +131,7 @@ def _show_found(console: Console, found: Sequence[Found]) -> None:
 
 
 def _as_json(
+    engines: Mapping[str, Capabilities],
     capabilities: Capabilities,
     missing: Sequence[str],
     versions: Mapping[str, str | None],
@@ -136,7 +148,11 @@ def _as_json(
         }
         for each in found
     ]
-    host = json.loads(capabilities.model_dump_json())
-    return json.dumps(
-        {"capabilities": host, "missing": list(missing), "languages": dict(versions), "attacks": attacks}, indent=2
-    )
+    told = {
+        "capabilities": capabilities.model_dump(mode="json"),
+        "missing": list(missing),
+        "languages": dict(versions),
+        "attacks": attacks,
+        "engines": {name: each.model_dump(mode="json") for name, each in engines.items()},
+    }
+    return json.dumps(told, indent=2)

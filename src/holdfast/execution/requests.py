@@ -134,6 +134,11 @@ def must_compile(request: RunRequest) -> bool:
     return bool(find_language(request.image).compile) and not request.entrypoint
 
 
+def with_unasked_disk(limits: Limits) -> Limits:
+    """Scratch files live in memory and count in it, so a disk nobody asked for leaves a quarter to the program."""
+    return limits.model_copy(update={"disk_bytes": min(limits.disk_bytes, limits.memory_bytes * 3 // 4)})
+
+
 def _limits(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> Limits:
     asked = {
         row.limit: _accepted(row, value, bounds.ceilings, capabilities)
@@ -142,8 +147,7 @@ def _limits(request: RunRequest, bounds: Bounds, capabilities: Capabilities) -> 
     }
     limits = bounds.defaults.model_copy(update=asked)
     if "disk_bytes" not in asked:
-        # Scratch files live in memory and count in it, so an unasked disk leaves a quarter to the program.
-        return limits.model_copy(update={"disk_bytes": min(limits.disk_bytes, limits.memory_bytes * 3 // 4)})
+        return with_unasked_disk(limits)
     if limits.disk_bytes > limits.memory_bytes:
         raise InvalidFieldError(
             f"'disk_limit' is above the memory limit of {_size(limits.memory_bytes)}; "

@@ -26,7 +26,7 @@ _PROC_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 def build(config: dict[str, Any]) -> None:
     """Network interface, scratch files and /proc. Raises OSError."""
     syscalls.loopback_up()
-    _mount_scratch(config)
+    mount_scratch(config)
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
     syscalls.mount("/dev/null", LOCKS, None, syscalls.MS_BIND)
     if config["network"]:
@@ -40,7 +40,7 @@ def data_source(name: str) -> str:
     return f"{DATA_AT}/{name}"
 
 
-def _mount_scratch(config: dict[str, Any]) -> None:
+def mount_scratch(config: dict[str, Any]) -> None:
     """One capped tmpfs behind every writable place, so that the disk limit is one number.
 
     It is mounted where its own part for the workspace then covers it: to unmount it would make every processor wait.

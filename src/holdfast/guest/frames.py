@@ -117,13 +117,13 @@ class Channel:
     def send_pieces(self, header: object, payload_size: int, pieces: Iterable[bytes]) -> None:
         """Send one message whose payload is too large to hold at once. Raises OSError when the peer is gone."""
         text = self._encode(header)
-        self._socket.sendall(LENGTHS.pack(len(text), payload_size) + text)
+        self._send_all(LENGTHS.pack(len(text), payload_size) + text)
         for piece in pieces:
-            self._socket.sendall(piece)
+            self._send_all(piece)
 
     def receive(self) -> Frame | None:
         """The next message, or None when the peer has closed. Raises OSError."""
-        lengths, fds = receive_with_fds(self._socket, LENGTHS.size)
+        lengths, fds = self._receive_first(LENGTHS.size)
         if 0 < len(lengths) < LENGTHS.size:
             lengths += self._receive_exactly(LENGTHS.size - len(lengths)) or b""
         if len(lengths) < LENGTHS.size:
@@ -138,13 +138,22 @@ class Channel:
     def close(self) -> None:
         self._socket.close()
 
+    def _send_all(self, data: bytes | memoryview) -> None:
+        self._socket.sendall(data)
+
+    def _receive_first(self, size: int) -> tuple[bytes, list[int]]:
+        return receive_with_fds(self._socket, size)
+
+    def _receive_into(self, view: memoryview) -> int:
+        return self._socket.recv_into(view)
+
     def _receive_exactly(self, size: int) -> bytes | None:
         if size == 0:
             return b""
         buffer = bytearray(size)
         view = memoryview(buffer)
         while view:
-            received = self._socket.recv_into(view)
+            received = self._receive_into(view)
             if received == 0:
                 return None
             view = view[received:]

@@ -78,7 +78,7 @@ def enter(
         if not built:
             building.build(config)
         _lock_in(config, (channel.fileno(), *streams))
-        channel.send({"landlock": _landlock_holds()})
+        channel.send({"landlock": _landlock_holds(), "no_new_privileges": syscalls.has_no_new_privileges()})
         if streams:
             _wait_as_program(config, channel, streams)
         _wait_for_job(config, channel, stash)

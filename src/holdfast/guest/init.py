@@ -41,7 +41,7 @@ def enter_cell(
         cell = Init(config, channel, files, stash)
         cell.serve(tuple(streams))
     except BaseException as error:
-        _report_and_exit(channel, error)
+        report_and_exit(channel, error)
 
 
 def go_on(
@@ -53,10 +53,10 @@ def go_on(
         cell = Init(config, channel, files, stash)
         cell.go_on(code, state)
     except BaseException as error:
-        _report_and_exit(channel, error)
+        report_and_exit(channel, error)
 
 
-def _report_and_exit(channel: Channel, error: BaseException) -> NoReturn:
+def report_and_exit(channel: Channel, error: BaseException) -> NoReturn:
     try:
         channel.send({"op": "failed", "error": f"{type(error).__name__}: {error}"})
     finally:
@@ -92,6 +92,7 @@ class Init:
         self._limits: dict[str, str] = {name: value for _, name, value in config["cgroup"]["writes"]}
         self._stash = stash
         self._workspace = -1
+        self._built = False
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._guest: processes.Guest | None = None
         _signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -109,8 +110,7 @@ class Init:
         first = self._make_guest(streams)
         if first is None:
             return
-        syscalls.set_fs_ids(building.GUEST_UID, building.GUEST_UID)
-        _stay_out_of_reach()
+        self._take_the_guests_rights()
         self._workspace = os.open(building.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._send_ready(first)
         self._serve()
@@ -118,6 +118,7 @@ class Init:
     def go_on(self, code: int, state: native.State) -> None:
         """Finish what cell.c has begun, then serve. Returns only in a guest."""
         self._workspace = state.workspace
+        self._built = True
         self._limits |= state.limits_turned(self._knobs)
         if code == native.SERVE and state.channel >= 0:
             started = state.streams[0] >= 0
@@ -148,6 +149,11 @@ class Init:
             elif frame.header["op"] not in ("kill", "interrupt"):
                 self._answer(frame)
 
+    def _take_the_guests_rights(self) -> None:
+        """From here on files are touched with them."""
+        syscalls.set_fs_ids(building.GUEST_UID, building.GUEST_UID)
+        _stay_out_of_reach()
+
     def _send_ready(self, first: processes.Guest) -> None:
         """Say what holds the guest; for a network, hand over the namespace that is to be joined to it."""
         namespaces = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)] if self._config["network"] else []
@@ -158,13 +164,12 @@ class Init:
     def _make_guest(self, streams: tuple[int, ...] = ()) -> processes.Guest | None:
         """Fork the next guest and wait until it is locked in; None in the guest itself. The first builds the cell."""
         ours, theirs = _socket.socketpair()
-        built = self._workspace >= 0
         pid = os.fork()
         if pid == 0:
             ours.close()
             # No object of ours may close a descriptor whose number has become one of the program's own.
             self._channel.close()
-            guest.enter(self._config, Channel(theirs), self._stash, streams, built=built)
+            guest.enter(self._config, Channel(theirs), self._stash, streams, built=self._built)
             return None
         theirs.close()
         for fd in streams:
@@ -174,11 +179,13 @@ class Init:
         if locked is None or "error" in locked.header:
             raise RuntimeError(f"the guest could not be locked in: {locked and locked.header['error']}")
         self._guest = processes.Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
+        self._built = True
+        self._guest.no_new_privileges = bool(locked.header["no_new_privileges"])
         return self._guest
 
     def isolation(self, waiting: processes.Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
-        status = _read(f"/proc/{waiting.pid}/status")
+        status = read(f"/proc/{waiting.pid}/status")
         outside: dict[str, str] = self._config["namespaces_outside"]
         folder = f"/proc/{waiting.pid}/ns/"
         return {
@@ -239,7 +246,7 @@ class Init:
                 "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
                 "reason": reason,
                 "usage": usage,
-                "disk_full": disk.f_bavail == 0 or disk.f_favail == 0,
+                "disk_full": disk.f_bavail == 0 or disk.f_favail == 0 < disk.f_files,
                 "artifacts": list(files.items()),
                 "returned": list(returned),
                 "notes": notes,
@@ -291,9 +298,7 @@ class Init:
 
     def supervise(self, pid: int, deadline: float, cpu_limit: float | None) -> tuple[int, str | None]:
         """Wait for the guest and reap orphans meanwhile: its wait status, and why it was ended if we did it."""
-        poll = select.poll()
-        poll.register(self._channel.fileno(), select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
+        poll = self._poll()
         reason = None
         while True:
             processes.drain(self._wake)
@@ -301,12 +306,18 @@ class Init:
             if status is not None:
                 return status, reason
             reason = reason or self._overdue(deadline, cpu_limit)
-            if reason is None and self._asked_to_kill(pid, poll, deadline, polling=cpu_limit is not None):
-                reason = "killed"
+            reason = reason or self._asked_to_kill(pid, poll, deadline, polling=cpu_limit is not None)
             if reason is not None:
                 processes.kill_everything()
                 _, status = os.waitpid(pid, 0)
                 return status, reason
+
+    def _poll(self) -> select.poll:
+        """What can wake this process while a program runs."""
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        return poll
 
     def _overdue(self, deadline: float, cpu_limit: float | None) -> str | None:
         if time.monotonic() >= deadline:
@@ -315,22 +326,28 @@ class Init:
             return "cpu"
         return None
 
-    def _asked_to_kill(self, pid: int, poll: select.poll, deadline: float, *, polling: bool) -> bool:
-        """Sleep until something happens, and do what the server asks; True when it wants the program ended."""
+    def _asked_to_kill(self, pid: int, poll: select.poll, deadline: float, *, polling: bool) -> str | None:
+        """Sleep until something happens, and do what the server asks; why, when it wants the program ended."""
         seconds = max(0.0, deadline - time.monotonic())
         if polling:
             seconds = min(seconds, KILL_POLL_SECONDS)
         ready = [fd for fd, _ in poll.poll(seconds * 1000 + 1)]
+        self._move_data(ready)
         if self._channel.fileno() not in ready:
-            return False
+            return None
         frame = self._channel.receive()
         if frame is None:
             os._exit(0)
         if frame.header["op"] == "interrupt":
             os.killpg(pid, _signal.SIGINT)
         elif frame.header["op"] != "kill":
-            self._answer(frame)
-        return bool(frame.header["op"] == "kill")
+            return self._answer(frame)
+        else:
+            return str(frame.header.get("reason", "killed"))
+        return None
+
+    def _move_data(self, ready: list[int]) -> None:
+        """The streams of a program are none of our business: the server holds their other ends."""
 
     def _end_everything(self) -> None:
         """Kill and reap until this process is alone in its namespace."""
@@ -368,14 +385,16 @@ class Init:
         fields: dict[str, str | None] = self._config["cgroup_usage_fields"]
         return groups.read_counter(self._usage[key], fields[key])
 
-    def _answer(self, frame: Frame) -> None:
+    def _answer(self, frame: Frame) -> str | None:
+        """Do what is asked; why, if that is a reason to end the program."""
         if frame.header["op"] == "usage":
             self._channel.send({"op": "done", "usage": self.usage_since((0.0, 0.0), 0, 0.0)})
-            return
-        filing.answer(self._workspace, frame, self._channel)
+        else:
+            filing.answer(self._workspace, frame, self._channel)
+        return None
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(fd, 1 << 14)

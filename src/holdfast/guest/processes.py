@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Guest:
     """A child that is locked in and waits for its job; `started` if it is the program of a profile already."""
 
+    no_new_privileges = False
+
     def __init__(self, pid: int, channel: Channel, *, landlock: bool, started: bool) -> None:
         self.pid = pid
         self.channel = channel

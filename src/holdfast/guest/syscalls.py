@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import ctypes
+import errno
 import fcntl
 import os
 import struct
@@ -30,9 +31,11 @@ _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 1, 0x40
 _LOOPBACK_UP = struct.pack("16sH14x", b"lo", _IFF_UP | _IFF_RUNNING)
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAPABILITY_HEADER = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
-_LAST_CAPABILITY = 40
+_PR_CAPBSET_READ = 23
 _PR_SET_NAME = 15
+_PR_GET_NO_NEW_PRIVS = 39
 _MADV_DONTNEED = 4
+_HIGHEST_DESCRIPTOR = 0x7FFFFFFF
 
 _NUMBERS = {
     "x86_64": {"clone": 56, "pivot_root": 155, "seccomp": 317},
@@ -134,6 +137,11 @@ def prctl(option: int, argument: int, argument3: int = 0) -> None:
         _fail(f"prctl {option}")
 
 
+def has_no_new_privileges() -> bool:
+    """Whether no program can give this process more rights."""
+    return bool(_prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+
+
 def set_process_name(name: str) -> None:
     """What `ps` and `top` show of this process; at most 15 characters."""
     _prctl(_PR_SET_NAME, name.encode()[:15])
@@ -166,7 +174,7 @@ def drop_bounding_set() -> None:
     capability = 0
     while _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
         capability += 1
-    if capability <= _LAST_CAPABILITY:
+    if _prctl(_PR_CAPBSET_READ, capability, 0, 0, 0) >= 0:
         raise PermissionError("prctl PR_CAPBSET_DROP was refused")
 
 
@@ -190,7 +198,7 @@ def close_fds_from(first: int, keep: Iterable[int] = ()) -> None:
             if fd > first:
                 _syscall("close_range", first, fd - 1, 0)
             first = fd + 1
-    _syscall("close_range", first, 0xFFFFFFFF, 0)
+    _syscall("close_range", first, _HIGHEST_DESCRIPTOR, 0)
 
 
 def load_seccomp(program: bytes) -> None:
@@ -229,7 +237,30 @@ def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
     """Open a path below a directory, never leaving it and never following a link of any kind."""
     resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
     how = ctypes.create_string_buffer(struct.pack("=QQQ", flags | os.O_CLOEXEC, mode, resolve), 24)
-    return _syscall("openat2", directory, os.fsencode(path), how, 24)
+    try:
+        return _syscall("openat2", directory, os.fsencode(path), how, 24)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+    return _open_step_by_step(directory, path, flags, mode)
+
+
+def _open_step_by_step(directory: int, path: str, flags: int, mode: int) -> int:
+    """The same where the kernel (gVisor's) has no openat2: nobody can put a link where a step has been."""
+    *parents, name = path.split("/")
+    if ".." in (*parents, name) or path.startswith("/"):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    below = directory
+    try:
+        for parent in parents:
+            step = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=below)
+            if below != directory:
+                os.close(below)
+            below = step
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=below)
+    finally:
+        if below != directory:
+            os.close(below)
 
 
 def loopback_up() -> None:

@@ -108,17 +108,9 @@ def _build(root: str, config: dict[str, Any]) -> None:
         "holdfast", root, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=32m,nr_inodes=16384,mode=755"
     )
     os.umask(0o022)
-    for name in _DIRECTORIES:
-        os.makedirs(f"{root}/{name}", exist_ok=True)
-    for name, text in (_FILES | config["files"]).items():
-        with open(f"{root}/{name}", "w") as file:
-            file.write(text)
-    for name, target in (_LINKS | config["links"]).items():
-        os.symlink(target, f"{root}/{name}")
+    make_skeleton(root, config)
     for device in _DEVICES:
         _bind(f"/dev/{device}", f"{root}/dev/{device}", devices=True)
-    for source, target in config["copies"]:
-        _copy(source, root + target)
     for source, target in config["binds"]:
         _show(source, root, target)
     syscalls.mount("/proc", f"{root}/proc", None, syscalls.MS_BIND | syscalls.MS_REC)
@@ -126,6 +118,19 @@ def _build(root: str, config: dict[str, Any]) -> None:
     syscalls.pivot_root_here()
     os.chdir("/workspace")
     syscalls.make_read_only("/", recursive=False)
+
+
+def make_skeleton(root: str, config: dict[str, Any]) -> None:
+    """The tree without what is mounted there: `files`, `links` and `copies` of the description."""
+    for name in _DIRECTORIES:
+        os.makedirs(f"{root}/{name}", exist_ok=True)
+    for name, text in (_FILES | config["files"]).items():
+        with open(f"{root}/{name}", "w") as file:
+            file.write(text)
+    for name, target in (_LINKS | config["links"]).items():
+        os.symlink(target, f"{root}/{name}")
+    for source, target in config["copies"]:
+        _copy(source, root + target)
 
 
 def _copy(source: str, target: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any
 
 from holdfast import toolchains
 from holdfast.engines import Engine
@@ -43,10 +44,44 @@ async def _stocked() -> AsyncIterator[Engine]:
         yield stocked
 
 
+def _docker(**overrides: Any) -> Callable[[], AbstractAsyncContextManager[Engine]]:
+    """Containers made on demand, on the daemon of the settings."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Engine]:
+        from holdfast.app import open_engine
+        from holdfast.settings import load_settings
+        from holdfast.telemetry import Metrics
+
+        settings = load_settings({"engine": "docker", "pool_size": 0, **overrides})
+        async with open_engine(settings, Metrics()) as engine:
+            yield engine
+
+    return opened
+
+
+@asynccontextmanager
+async def _gvisor() -> AsyncIterator[Engine]:
+    """As a server has it: to start gVisor for every case would be to measure its start."""
+    from holdfast.app import open_engine, pooled
+    from holdfast.settings import load_settings
+    from holdfast.telemetry import Metrics
+
+    settings, metrics = load_settings({"engine": "gvisor", "pool_size": 3, "warm_modules": ()}), Metrics()
+    async with (
+        open_engine(settings, metrics) as engine,
+        pooled(engine, settings, {"python": "3"}, metrics) as stocked,
+    ):
+        yield stocked
+
+
 OPENERS: dict[str, Callable[[], AbstractAsyncContextManager[Engine]]] = {
     "unisolated": _unisolated,
     "local": _local,
     "stocked": _stocked,
+    "gvisor": _gvisor,
+    "docker": _docker(),
+    "docker+runsc": _docker(docker_runtime="runsc"),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.engines.local import cgroup
+from holdfast.engines.host import cgroup
 from holdfast.types import Limits
 
 LIMITS = Limits(

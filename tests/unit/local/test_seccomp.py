@@ -2,7 +2,7 @@
 
 import struct
 
-from holdfast.engines.local import seccomp
+from holdfast.engines.host import seccomp
 
 
 def test_the_filter_is_whole_instructions_within_the_kernels_bound() -> None:

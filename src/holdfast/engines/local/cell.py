@@ -2,43 +2,29 @@
 
 import asyncio
 import os
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.engines import FRAMES_VARIABLE, Command, Exited, Listing, SandboxSpec
-from holdfast.engines.local.connection import Connection, ConnectionLost, Message
+from holdfast.engines import Command, Exited, SandboxSpec
+from holdfast.engines.control.inbox import ConnectionLost, Message
+from holdfast.engines.control.questions import Questions, check_path
+from holdfast.engines.control.start import job_of, needs_cold_start, order_of
+from holdfast.engines.control.verdicts import killed_for_memory, verdict_of
+from holdfast.engines.local.connection import Connection
 from holdfast.engines.local.orders import can_lay_out, laid_out
 from holdfast.engines.local.process import LocalProcess, Pipes
-from holdfast.errors import (
-    EngineError,
-    HoldfastError,
-    InvalidFileNameError,
-    NotFoundError,
-    StorageFullError,
-    TooLargeError,
-)
-from holdfast.guest.frames import join_files, marshalled, split_files
-from holdfast.types import Isolation, Limits, Usage
+from holdfast.errors import EngineError, HoldfastError
+from holdfast.guest.frames import marshalled
+from holdfast.types import Isolation, Limits
 
 VERDICT_GRACE_SECONDS = 10.0
 """How long after its time is up pid 1 may take to end everything and collect, before the launcher ends the cell."""
 
-ANSWER_SECONDS = 30.0
-"""How long a question about the files of a cell may take."""
-
 LOST_SECONDS = 2.0
-FRAMES_DESCRIPTOR = 3
 INLINE_BYTES = 64 << 10
 """Files that are larger together go as a descriptor: through two sockets they would be copied six times."""
-
-COLD_VARIABLES = re.compile(
-    r"LANG|LANGUAGE|LC_.*|TZ|MALLOC_.*|GLIBC_.*|.*_NUM_THREADS|HOME|USER|LOGNAME|ARROW_.*|MPL.*"
-    r"|NPY_.*|NUMPY_.*|PANDAS_.*|DUCKDB_.*"
-)
-"""Variables an interpreter or a library reads once, while it starts: with one of them set, python is started anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +59,7 @@ class Lines:
     kill: Callable[[], None]
 
 
-class LocalSandbox:
+class LocalSandbox(Questions):
     """One cell."""
 
     def __init__(
@@ -84,6 +70,7 @@ class LocalSandbox:
         lines: Lines,
         started: "Started | None",
     ) -> None:
+        super().__init__(lines.connection)
         self.id = cell_id
         self.isolation: Isolation
         self._charged_bytes = 0
@@ -95,7 +82,6 @@ class LocalSandbox:
         self._kill_cell = lines.kill
         self._started = started
         self._busy = asyncio.Lock()
-        self._asking = asyncio.Lock()
 
     @property
     def charged_bytes(self) -> int:
@@ -134,7 +120,7 @@ class LocalSandbox:
     async def exec(self, command: Command) -> AsyncIterator[LocalProcess]:
         """Run a command; leaving the block ends its whole process tree."""
         for name in command.files:
-            _check_path(name)
+            check_path(name)
         async with self._busy:
             was_started = self._started is not None
             early = self._take_started(command)
@@ -159,35 +145,19 @@ class LocalSandbox:
         if started is None:
             return None
         serves = command.argv[: len(started.serves)] == started.serves and not command.interactive
-        if serves and not _needs_cold_start(command):
+        if serves and not needs_cold_start(command):
             return started
         started.pipes.close()
         return None
 
     async def _start(self, command: Command, pipes: Pipes, early: Started | None) -> None:
-        index, payload = join_files(dict(command.files))
-        environment = dict(command.environment)
-        if command.interactive:
-            environment[FRAMES_VARIABLE] = str(FRAMES_DESCRIPTOR)
+        job, payload = job_of(command, self._held_to.rlimits)
         streams = () if early else pipes.program_ends()
         header = {
-            "op": "exec",
-            "started": early is not None,
-            "job": {
-                "argv": command.argv,
-                "environment": environment,
-                "streams": len(streams),
-                "files": index,
-                "executables": tuple(command.executables),
-                "rlimits": self._held_to.rlimits,
-                "cold": _needs_cold_start(command),
-            },
-            "wall_seconds": command.wall_seconds,
-            "cpu_seconds": self._held_to.limits.cpu_seconds,
+            **order_of(command, self._held_to.limits.cpu_seconds),
             **self._changes(),
-            "artifacts": command.artifacts,
-            "artifact_bytes": command.artifact_bytes,
-            "returns": dict(command.returns),
+            "started": early is not None,
+            "job": job | {"streams": len(streams)},
         }
         large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
@@ -222,7 +192,7 @@ class LocalSandbox:
         try:
             async with asyncio.timeout(command.wall_seconds + VERDICT_GRACE_SECONDS):
                 header, payload = await self._connection.receive()
-            process.finish(_verdict(header, payload))
+            process.finish(verdict_of(header, payload))
         except TimeoutError:
             self.abandon()
             process.finish(EngineError("The sandbox did not answer after its time was up; try again."))
@@ -238,15 +208,7 @@ class LocalSandbox:
             oom_kills = -1
         if oom_kills <= 0:
             return EngineError("The sandbox was lost while the program ran; try again.")
-        usage = Usage(
-            wall_seconds=0.0,
-            cpu_user_seconds=0.0,
-            cpu_system_seconds=0.0,
-            memory_peak_bytes=self._held_to.limits.memory_bytes,
-            processes_peak=None,
-            out_of_memory=True,
-        )
-        return Exited(exit_code=None, signal=9, reason=None, usage=usage, disk_full=False)
+        return killed_for_memory(self._held_to.limits.memory_bytes)
 
     def abandon(self) -> None:
         """Nobody waits for this cell any more: end it at once."""
@@ -258,51 +220,9 @@ class LocalSandbox:
         with suppress(ConnectionLost):
             await self._connection.send({"op": op})
 
-    async def usage(self) -> Usage:
-        """What the cell has used since it was made. Raises EngineError."""
-        answer, _ = await self._ask({"op": "usage"})
-        return _usage(answer["usage"])
-
-    async def write(self, path: str, data: bytes) -> None:
-        """Place a file in the workspace. Raises InvalidFileNameError, StorageFullError, EngineError."""
-        _check_path(path)
-        await self._ask({"op": "write", "path": path}, data)
-
-    async def read(self, path: str, *, max_bytes: int) -> bytes:
-        """Read a regular file. Raises NotFoundError, TooLargeError, InvalidFileNameError, EngineError."""
-        _check_path(path)
-        _, data = await self._ask({"op": "read", "path": path, "max_bytes": max_bytes})
-        return data
-
-    async def list(self) -> Listing:
-        """The files of the workspace, as many as can be told. Raises EngineError."""
-        answer, _ = await self._ask({"op": "list"})
-        return Listing({path: (size, changed) for path, size, changed in answer["files"]}, tuple(answer["notes"]))
-
-    async def remove(self, path: str) -> None:
-        """Remove a file. Raises NotFoundError, InvalidFileNameError, EngineError."""
-        _check_path(path)
-        await self._ask({"op": "remove", "path": path})
-
     async def _ask(self, header: dict[str, Any], payload: bytes = b"") -> Message:
-        """The answer to a question. Who stops waiting for one ends the cell: the next would get it."""
         self._takes_orders = False
-        async with self._asking:
-            answered = False
-            try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    await self._connection.send(header, payload)
-                    answer, data = await self._connection.answer()
-                answered = True
-            except (ConnectionLost, TimeoutError):
-                raise EngineError("The sandbox is gone.") from None
-            finally:
-                if not answered:
-                    self.abandon()
-        if answer["op"] == "done":
-            return answer, data
-        error = _FILE_ERRORS.get(answer["errno"], InvalidFileNameError)
-        raise error(f"'{header.get('path', '.')[:200]}': {answer['error']}.")
+        return await super()._ask(header, payload)
 
     async def aclose(self) -> None:
         """End everything in the cell. Returns at once; `gone` tells when the kernel has finished."""
@@ -312,57 +232,9 @@ class LocalSandbox:
         self._connection.close()
 
 
-_FILE_ERRORS: dict[str, type[HoldfastError]] = {
-    "ENOENT": NotFoundError,
-    "EFBIG": TooLargeError,
-    "ENOSPC": StorageFullError,
-    "EDQUOT": StorageFullError,
-}
-
-
 def _in_memory(payload: bytes) -> int:
     """A file that is nowhere, to be read by who is given its descriptor."""
     fd = os.memfd_create("files", os.MFD_CLOEXEC)
     with open(fd, "wb", closefd=False) as file:
         file.write(payload)
     return fd
-
-
-def _needs_cold_start(command: Command) -> bool:
-    return any(map(COLD_VARIABLES.fullmatch, command.environment))
-
-
-def _check_path(path: str) -> None:
-    parts = path.split("/")
-    if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
-        raise InvalidFileNameError(f"'{path[:200]}' is not a relative path below the workspace.", field="files")
-
-
-def _verdict(header: dict[str, Any], payload: bytes) -> Exited | HoldfastError:
-    if header["op"] != "exited":
-        return EngineError(f"The sandbox failed: {header.get('error', 'unknown answer')}.")
-    files = split_files(header["artifacts"], payload)
-    return Exited(
-        exit_code=header["exit_code"],
-        signal=header["signal"],
-        reason=header["reason"],
-        usage=_usage(header["usage"]),
-        disk_full=header["disk_full"],
-        returned={name: files.pop(name) for name in header["returned"]},
-        artifacts=files,
-        notes=tuple(header["notes"]),
-        start_ms=header["start_ms"],
-        run_ms=header["run_ms"],
-        collect_ms=header["collect_ms"],
-    )
-
-
-def _usage(counted: dict[str, Any]) -> Usage:
-    return Usage(
-        wall_seconds=counted["wall_seconds"],
-        cpu_user_seconds=counted["cpu_user_seconds"],
-        cpu_system_seconds=counted["cpu_system_seconds"],
-        memory_peak_bytes=counted["memory_peak"],
-        processes_peak=counted["processes_peak"],
-        out_of_memory=bool(counted["oom_kills"]),
-    )

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from holdfast.engines import NEW_LAYER
-from holdfast.engines.local import tree
+from holdfast.engines.host import tree
 from holdfast.engines.local.config import LocalConfig
 from holdfast.errors import HostError
 from holdfast.guest.launcher import CONFIG_VARIABLE
@@ -21,7 +21,7 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
     return {
         "root": str(root),
         "rootless": os.geteuid() != 0,
-        "binds": [*tree.binds(config.guest_env, config.toolchains), *_layer_binds(config, layer)],
+        "binds": [*tree.binds(config.guest_env, config.toolchains), *tree.layer_binds(config.layers, layer)],
         "copies": tree.copies(),
         "links": tree.links(config.toolchains) | (tree.LAYER_LINKS if layer else {}),
         "interpreter": f"{ENVIRONMENT_AT}/bin/python",
@@ -40,9 +40,3 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
 def environment(layer: str) -> dict[str, str]:
     """What programs find in theirs besides what a request adds."""
     return tree.BASE_ENVIRONMENT | (tree.LAYER_ENVIRONMENT if layer and layer != NEW_LAYER else {})
-
-
-def _layer_binds(config: LocalConfig, layer: str) -> list[tuple[str, str]]:
-    if layer == NEW_LAYER:
-        return tree.installer_binds()
-    return [(str(config.layers / layer), LAYER_AT)] if layer else []

@@ -15,7 +15,10 @@ from typing import Any
 
 from holdfast import cell_library
 from holdfast.engines import SandboxSpec
-from holdfast.engines.local import cgroup, probe, tree
+from holdfast.engines.host import cgroup, tree
+from holdfast.engines.host.runtimes import versions
+from holdfast.engines.host.seccomp import compile_filter
+from holdfast.engines.local import probe
 from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
@@ -24,8 +27,6 @@ from holdfast.engines.local.gateway import Gateways
 from holdfast.engines.local.launcher import Launcher, LauncherFailed
 from holdfast.engines.local.launchers import PLAIN, Launchers
 from holdfast.engines.local.process import Pipes
-from holdfast.engines.local.runtimes import versions
-from holdfast.engines.local.seccomp import compile_filter
 from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.guest import syscalls
 from holdfast.guest.init import NAMESPACE_NAMES

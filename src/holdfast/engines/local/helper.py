@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.engines.local import tree
+from holdfast.engines.host import tree
 
 START_SECONDS = 30.0
 END_SECONDS = 2.0

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from holdfast.engines.local import tree
-from holdfast.engines.local.seccomp import compile_filter
+from holdfast.engines.host import tree
+from holdfast.engines.host.seccomp import compile_filter
 from holdfast.errors import BuildFailedError, EngineError, StorageFullError
 
 _STAGE = "import sys; sys.path.insert(0, sys.argv[1]); from holdfast.guest.unpacking import unpack_here as go; go({!r})"

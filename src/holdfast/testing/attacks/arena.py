@@ -72,10 +72,10 @@ class Arena:
 
     @asynccontextmanager
     async def sandbox(
-        self, limits: Mapping[str, float] = NO_CHANGE, network: Network = Network.NONE
+        self, limits: Mapping[str, float] = NO_CHANGE, network: Network = Network.NONE, language: str = "python"
     ) -> AsyncIterator["Cage"]:
         """A fresh sandbox with the arena's limits, but for those given."""
-        spec = SandboxSpec("python", LIMITS.model_copy(update=limits), network)
+        spec = SandboxSpec(language, LIMITS.model_copy(update=limits), network)
         sandbox = await self.engine.create(spec)
         try:
             yield Cage(self, sandbox, spec.limits)

@@ -324,7 +324,8 @@ ATTACKS = (
     ),
     uses(
         "exempts_itself_from_the_out_of_memory_killer",
-        "with attempt():\n    open('/proc/self/oom_score_adj', 'w').write('-500')\n    escaped('exempt')",
+        "with attempt():\n    os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'-500')\n"
+        "    escaped('exempt')",
         may_refuse=WITHHELD,
     ),
     _floods("floods_its_output_while_nobody_reads", "output", 1, 2),

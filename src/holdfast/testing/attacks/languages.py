@@ -124,7 +124,7 @@ DEEDS: Mapping[str, tuple[Aim, str, str]] = {
     "hoards": (Aim.EXHAUST, "takes_more_memory_than_it_was_given", ""),
     "multiplies": (Aim.EXHAUST, "starts_more_processes_than_it_was_given", ""),
 }
-NO_MORE_THREADS = (b"unable to create worker threads", b"oh no: Bun has crashed")
+NO_MORE_THREADS = (b"unable to create worker threads", b"oh no: Bun has crashed", b"abort() called")
 """With these words Deno and Bun end at the limit, sometimes before the program is told."""
 
 UNFIT = {("bash", "multiplies")}
@@ -156,7 +156,7 @@ def _attack(language: str, deed: str) -> Attack:
         except LanguageMissingError as error:
             return not_applicable(str(error))
         given = {"DEED": deed, "TARGET": _targets(arena)[target]}
-        async with arena.sandbox(LIMITS) as cage:
+        async with arena.sandbox(LIMITS, language=language) as cage:
             ran = await cage.run_command(replace(command, environment={**command.environment, **given}))
         if deed == "multiplies" and any(words in ran.stderr for words in NO_MORE_THREADS):
             return contained("the runtime itself ended, because it could start no thread more", "EAGAIN")

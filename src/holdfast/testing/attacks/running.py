@@ -6,9 +6,11 @@ from contextlib import aclosing
 from holdfast.engines import Engine
 from holdfast.errors import EngineError, RequestError, UnsupportedError
 from holdfast.testing.attacks.arena import Arena
+from holdfast.testing.attacks.declared import Declaration, declaration
 from holdfast.testing.attacks.model import (
     LACKING,
     Attack,
+    BrokenAttackError,
     Outcome,
     Report,
     Result,
@@ -27,7 +29,19 @@ async def run_attack(attack: Attack, engine: Engine) -> Report:
     outcome = await _attempt(attack, engine)
     if outcome.result is Result.CONTAINED and outcome.refusal is not None:
         outcome = await _unless_the_host_has_nothing(attack, engine, outcome)
+    declared = declaration(engine, attack.name)
+    if declared is not None:
+        outcome = _known(attack, outcome, declared)
     return Report(attack, engine.capabilities.engine, outcome, time.monotonic() - started)
+
+
+def _known(attack: Attack, outcome: Outcome, declared: Declaration) -> Outcome:
+    """Raises BrokenAttackError when nothing is left to declare."""
+    if outcome.result is Result.ESCAPED:
+        return not_applicable(f"declared: {declared.reason}")
+    if outcome.result is Result.CONTAINED and declared.probe is None:
+        raise BrokenAttackError(f"{attack.name} is contained now; remove the declaration '{declared.reason}'")
+    return outcome
 
 
 async def _attempt(attack: Attack, engine: Engine) -> Outcome:

@@ -97,9 +97,9 @@ async def run_case(case: Case, engine: Engine) -> None:
 
 
 @asynccontextmanager
-async def sandbox(engine: Engine) -> AsyncIterator[Sandbox]:
+async def sandbox(engine: Engine, language: str = "python") -> AsyncIterator[Sandbox]:
     """A sandbox with ordinary limits, closed afterwards."""
-    made = await engine.create(SandboxSpec("python", LIMITS.model_copy(update={"wall_seconds": WALL_SECONDS})))
+    made = await engine.create(SandboxSpec(language, LIMITS.model_copy(update={"wall_seconds": WALL_SECONDS})))
     try:
         yield made
     finally:
@@ -140,7 +140,7 @@ async def run_in(box: Sandbox, what: Command) -> Heard:
         return await listen(process)
 
 
-async def run(engine: Engine, what: Command) -> Heard:
+async def run(engine: Engine, what: Command, language: str = "python") -> Heard:
     """Run a command in a sandbox of its own to its end."""
-    async with sandbox(engine) as box:
+    async with sandbox(engine, language) as box:
         return await run_in(box, what)

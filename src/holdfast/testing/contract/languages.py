@@ -62,7 +62,8 @@ def _speaks(language: str) -> Check:
     async def check(engine: Engine, /) -> None:
         command = await command_of(engine, language, PROGRAMS[language], "b")
         given = {**command.environment, "WORD": "c"}
-        heard = await run(engine, replace(command, environment=given, stdin=b"a", wall_seconds=WALL_SECONDS))
+        what = replace(command, environment=given, stdin=b"a", wall_seconds=WALL_SECONDS)
+        heard = await run(engine, what, language)
         require((heard.stdout, heard.stderr, heard.exited.exit_code) == (b"abc\n", b"oops\n", 7), heard)
 
     check.__name__ = f"a_program_in_{language}_hears_speaks_and_ends"
@@ -72,7 +73,7 @@ def _speaks(language: str) -> Check:
 def _is_ended(language: str) -> Check:
     async def check(engine: Engine, /) -> None:
         command = await command_of(engine, language, SPINNING[language])
-        heard = await run(engine, replace(command, wall_seconds=1.0))
+        heard = await run(engine, replace(command, wall_seconds=1.0), language)
         require(heard.exited.reason == "wall", heard.exited)
 
     check.__name__ = f"a_program_in_{language}_that_spins_is_ended"

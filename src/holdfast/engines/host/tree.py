@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import holdfast.guest
 from holdfast import toolchains
+from holdfast.engines import NEW_LAYER
 from holdfast.languages import ENVIRONMENT_AT, INSTALLER_AT, LAYER_AT, LIBRARY_AT, SYSTEM_PATH, TOOLS_AT
 
 HOOK_AT = f"{LIBRARY_AT}/holdfast/guest/hook"
@@ -95,6 +96,13 @@ def installer_binds() -> list[tuple[str, str]]:
     wheels = [path for place in places for path in sorted(glob.glob(f"{place}/pip-*.whl"))]
     # A wheel is an archive, from which Python can import.
     return [(wheels[-1], INSTALLER_AT)] if wheels else []
+
+
+def layer_binds(layers: Path, layer: str) -> list[tuple[str, str]]:
+    """Host path and path in the tree of what a layer adds, or of what makes one."""
+    if layer == NEW_LAYER:
+        return installer_binds()
+    return [(str(layers / layer), LAYER_AT)] if layer else []
 
 
 def copies() -> list[tuple[str, str]]:

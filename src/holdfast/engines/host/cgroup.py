@@ -7,7 +7,9 @@ next one. Version differences end in this module.
 
 import os
 import re
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,7 +25,8 @@ SOCKET_PART_V1 = 4
 
 _NEEDED = ("memory", "pids", "cpu")
 _WANTED_V1 = (*_NEEDED, "cpuacct")
-_PARENT = "holdfast"
+FAMILY = "holdfast"
+"""The group all groups of an engine are below; each kind of engine has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class CgroupTree:
 
     def cell(self, limits: Limits) -> dict[str, object]:
         """The values that hold a cell to its limits, and the files that tell what it used."""
-        return {"writes": self.writes(limits), "usage": self._usage_files()}
+        return {"writes": self.writes(limits), "usage": self.usage_files()}
 
     def writes(self, limits: Limits) -> list[tuple[int, str, str]]:
         """Hierarchy, file and value of everything that holds a cell to its limits."""
@@ -83,7 +86,8 @@ class CgroupTree:
             self._files_found[place] = (self.hierarchies[index].directory / name).exists()
         return self._files_found[place]
 
-    def _usage_files(self) -> dict[str, tuple[int, str]]:
+    def usage_files(self) -> dict[str, tuple[int, str]]:
+        """Hierarchy and file of each thing that is counted."""
         if self.version == "none":
             return {}
         files = _USAGE_V2 if self.version == "v2" else _USAGE_V1
@@ -202,14 +206,14 @@ class NoCgroup(Exception):
         self.problem = problem
 
 
-def prepare(parent: str | None = None) -> CgroupTree:
+def prepare(parent: str | None = None, family: str = FAMILY) -> CgroupTree:
     """Find the hierarchies of this host, sweep leftovers, and make our directories. Raises NoCgroup."""
     found = mounts(Path("/proc/self/mountinfo").read_text())
     own = own_groups(Path("/proc/self/cgroup").read_text())
     reasons: list[str] = []
     for candidate in _candidates(found, own, parent):
         try:
-            return _open_tree(candidate)
+            return _open_tree(candidate, family)
         except OSError as error:
             reasons.append(f"{candidate[1][0].directory}: {error.strerror}")
     version_1 = any(mount.version == "v1" and mount.controllers & set(_NEEDED) for mount in found)
@@ -263,11 +267,11 @@ def _hierarchies_v1(found: Sequence[Mount], own: dict[str, str], parent: str | N
     return tuple(Hierarchy(path, frozenset(controllers)) for path, controllers in hierarchies.items())
 
 
-def _open_tree(candidate: Candidate) -> CgroupTree:
+def _open_tree(candidate: Candidate, family: str = FAMILY) -> CgroupTree:
     version, bases = candidate
     ours = []
     for base in bases:
-        parent = base.directory / _PARENT
+        parent = base.directory / family
         if version == "v2":
             _make_room(base.directory)
             _enable(base.directory)
@@ -310,12 +314,13 @@ def sweep(parent: Path) -> None:
     """Remove what servers that are gone have left."""
     for directory in parent.iterdir() if parent.exists() else ():
         match = re.fullmatch(r"(\d+)-\d+", directory.name)
-        if match is None or not directory.is_dir() or _alive(directory.name, int(match[1])):
+        if match is None or not directory.is_dir() or is_alive(directory.name, int(match[1])):
             continue
         _remove_tree(directory)
 
 
-def _alive(name: str, pid: int) -> bool:
+def is_alive(name: str, pid: int) -> bool:
+    """Whether the server life of this name is not over."""
     try:
         return instance_name(pid) == name
     except OSError:
@@ -326,6 +331,23 @@ def _remove_tree(directory: Path) -> None:
     for cell in directory.glob("cell-*"):
         _remove_if_empty(cell)
     _remove_if_empty(directory)
+
+
+def members(directory: Path) -> set[int]:
+    """The processes of a group."""
+    try:
+        return {int(line) for line in (directory / "cgroup.procs").read_text().split()}
+    except OSError:
+        return set()
+
+
+def end(directory: Path) -> bool:
+    """Kill who is in a group and remove it; whether it is gone, which may take them a moment."""
+    for pid in members(directory):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    _remove_if_empty(directory)
+    return not directory.exists()
 
 
 def _remove_if_empty(directory: Path) -> None:

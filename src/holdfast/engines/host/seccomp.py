@@ -83,6 +83,7 @@ _F_NOTIFY = 1026
 _MSG_OOB = 1
 _TCP_ULP = 31
 _X32_BIT = 0x40000000
+_SIGN_BIT = 0x80000000
 _S_IFMT, _S_IFCHR, _S_IFBLK = 0o170000, 0o020000, 0o060000
 
 
@@ -172,6 +173,8 @@ class _Compiler:
         tcp_ulp = (arg(1, masked, 0xFFFFFFFF, IPPROTO_TCP), arg(2, masked, 0xFFFFFFFF, _TCP_ULP))
         self._refuse("setsockopt", *tcp_ulp, error=errno.ENOPROTOOPT)
         self._refuse("personality", arg(0, ne, 0))
+        # Not every kernel that programs run on (gVisor's) refuses what raises a priority.
+        self._refuse("setpriority", arg(2, masked, _SIGN_BIT, _SIGN_BIT), error=errno.EACCES)
         # Asking for another limit on core dumps succeeds and does nothing: see `_forbid_core_dumps` of the guest.
         core = (masked, 0xFFFFFFFF, _RLIMIT_CORE)
         self._refuse("setrlimit", arg(0, *core), error=0)

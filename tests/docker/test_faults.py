@@ -1,0 +1,93 @@
+"""The daemon stops, comes back, or loses a container while programs run."""
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from holdfast.engines.docker.config import STATE_LABEL
+from holdfast.errors import EngineError
+from holdfast.types import Status
+from tests.docker.conftest import SMALL, Workshop, opened
+from tests.dockerd import Dockerd
+
+pytestmark = pytest.mark.anyio
+
+WAITING = "import time; print('started', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+async def fragile(anyio_backend: str, other_daemon: Dockerd, tmp_path: Path) -> AsyncIterator[Workshop]:
+    """The product on a daemon that may be stopped."""
+    await anyio.to_thread.run_sync(other_daemon.start)
+    there = {"docker_socket": other_daemon.socket, "docker_images": SMALL}
+    async with opened(tmp_path / "state", **there) as made:
+        yield made
+
+
+async def _failure_of(workshop: Workshop, deed: Callable[[], object]) -> EngineError:
+    """What a run that is under way raises when something is done to it from outside."""
+    raised: list[EngineError] = []
+
+    async def run() -> None:
+        with pytest.raises(EngineError) as caught:
+            await workshop.run(WAITING)
+        raised.append(caught.value)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        await anyio.sleep(1.5)
+        await anyio.to_thread.run_sync(deed)
+    return raised[0]
+
+
+async def test_a_daemon_that_stops_is_no_failure_of_the_program_and_runs_go_on_when_it_is_back(
+    fragile: Workshop, other_daemon: Dockerd
+) -> None:
+    assert (await fragile.run("print(1)")).stdout == "1\n"
+    failure = await _failure_of(fragile, other_daemon.stop)
+    assert (failure.code, failure.http_status, failure.retryable) == ("engine_error", 503, True)
+    with pytest.raises(EngineError, match="The Docker daemon does not answer") as refused:
+        await fragile.run("print(2)")
+    assert refused.value.retry_after_seconds
+    await anyio.to_thread.run_sync(other_daemon.start)
+    assert (await fragile.run("print(3)")).stdout == "3\n"
+    await _until_empty(other_daemon)
+
+
+async def test_a_daemon_that_is_killed_leaves_no_orphan_once_it_is_back(
+    fragile: Workshop, other_daemon: Dockerd
+) -> None:
+    failure = await _failure_of(fragile, lambda: other_daemon.stop(signal.SIGKILL))
+    assert failure.http_status == 503
+    await anyio.to_thread.run_sync(other_daemon.start)
+    assert (await fragile.run("print(3)")).status is Status.SUCCEEDED
+    await _until_empty(other_daemon)
+
+
+async def test_a_container_that_is_killed_from_outside_is_no_failure_of_the_program(
+    fragile: Workshop, other_daemon: Dockerd
+) -> None:
+    def kill() -> None:
+        other_daemon.docker("kill", *_containers(other_daemon))
+
+    failure = await _failure_of(fragile, kill)
+    assert (failure.code, failure.http_status, failure.retryable) == ("engine_error", 503, True)
+    assert (await fragile.run("print(2)")).stdout == "2\n"
+
+
+async def test_a_program_that_takes_all_memory_of_its_container_is_out_of_memory(fragile: Workshop) -> None:
+    result = await fragile.run("x = [bytearray(1 << 20) for _ in range(400)]", mem_limit="64m")
+    assert result.status is Status.OUT_OF_MEMORY
+
+
+def _containers(daemon: Dockerd) -> list[str]:
+    return daemon.docker("ps", "--all", "--quiet", "--filter", f"label={STATE_LABEL}").split()
+
+
+async def _until_empty(daemon: Dockerd) -> None:
+    with anyio.fail_after(30):
+        while await anyio.to_thread.run_sync(_containers, daemon):  # noqa: ASYNC110  # Docker removes them
+            await anyio.sleep(0.2)
