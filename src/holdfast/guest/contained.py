@@ -172,7 +172,7 @@ class ContainedInit(init.Init):
 
     def isolation(self, waiting: processes.Guest) -> dict[str, Any]:
         """What this kernel says of the guest; what holds the container itself is for its maker to say."""
-        lines = init.read(f"/proc/{waiting.pid}/status").decode().splitlines()
+        lines = processes.read(f"/proc/{waiting.pid}/status").decode().splitlines()
         status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
         capabilities = [int(value, 16) for name, value in status.items() if name.startswith("Cap")]
         return {

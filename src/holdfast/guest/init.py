@@ -185,7 +185,7 @@ class Init:
 
     def isolation(self, waiting: processes.Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
-        status = read(f"/proc/{waiting.pid}/status")
+        status = processes.read(f"/proc/{waiting.pid}/status")
         outside: dict[str, str] = self._config["namespaces_outside"]
         folder = f"/proc/{waiting.pid}/ns/"
         return {
@@ -338,12 +338,11 @@ class Init:
         frame = self._channel.receive()
         if frame is None:
             os._exit(0)
-        if frame.header["op"] == "interrupt":
-            os.killpg(pid, _signal.SIGINT)
-        elif frame.header["op"] != "kill":
-            return self._answer(frame)
-        else:
+        if frame.header["op"] == "kill":
             return str(frame.header.get("reason", "killed"))
+        if frame.header["op"] != "interrupt":
+            return self._answer(frame)
+        os.killpg(pid, _signal.SIGINT)
         return None
 
     def _move_data(self, ready: list[int]) -> None:
@@ -392,11 +391,3 @@ class Init:
         else:
             filing.answer(self._workspace, frame, self._channel)
         return None
-
-
-def read(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 1 << 14)
-    finally:
-        os.close(fd)

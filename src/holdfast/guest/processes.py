@@ -64,3 +64,11 @@ def kill_everything() -> None:
         os.kill(-1, _signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 1 << 14)
+    finally:
+        os.close(fd)
