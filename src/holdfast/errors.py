@@ -25,6 +25,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     ├── EngineError                    engine_error           503   yes
     │   └── RuntimeNotAvailableError   runtime_not_available  503   no
     ├── ShuttingDownError              shutting_down          503   yes
+    ├── StoreUnavailableError          store_unavailable      503   yes
     ├── StorageFullError               storage_full           507   yes
     ├── InternalError                  internal               500   no
     ├── UnreachableError               unreachable            503   yes
@@ -223,6 +224,14 @@ class ShuttingDownError(HoldfastError):
     """The server is draining and takes no new work."""
 
     code = "shutting_down"
+    http_status = 503
+    retryable = True
+
+
+class StoreUnavailableError(HoldfastError):
+    """The database is locked, full or gone; what it holds is as it was, and nothing was run that it does not know."""
+
+    code = "store_unavailable"
     http_status = 503
     retryable = True
 
