@@ -186,7 +186,9 @@ class LocalEngine:
 
     def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
         """All limits can still be set on an unused cell; network, layer and profile cannot."""
-        known = spec.profile in tree.STARTED_PROGRAMS or self._launchers.is_up(spec.profile, DATASETS if spec.data else spec.layer)
+        known = spec.profile in tree.STARTED_PROGRAMS or self._launchers.is_up(
+            spec.profile, DATASETS if spec.data else spec.layer
+        )
         layer = spec.layer if self._launchers.knows(spec.layer) else ""
         return replace(spec, language="", limits=STOCK_LIMITS, profile=spec.profile if known else PLAIN, layer=layer)
 
