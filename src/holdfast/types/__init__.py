@@ -11,3 +11,4 @@ from holdfast.types.prebuild import *  # noqa: F403
 from holdfast.types.records import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403
 from holdfast.types.session import *  # noqa: F403
+from holdfast.types.table import *  # noqa: F403
