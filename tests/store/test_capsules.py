@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from holdfast.errors import NotFoundError, StoreUnavailableError
 from holdfast.store import Retention, Store
-from holdfast.types import Caller, Capsule, CapsuleStatus, DataError, RunKind, Table
+from holdfast.types import Caller, Capsule, CapsuleStatus, CapsuleError, RunKind, Table
 from tests.postgres import Cluster
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +67,7 @@ async def test_a_capsule_is_there_before_the_run_and_whole_after_it(place: Path 
 async def test_data_runs_are_among_all_runs(place: Path | str) -> None:
     async with Store(place, KEEP).open(tidy=False) as store:
         await store.begin(capsule(1), None)
-        error = DataError(code="function_denied", message="No.")
+        error = CapsuleError(code="function_denied", message="No.")
         await store.end(ended(capsule(1), status=CapsuleStatus.REJECTED, result=None, error=error))
         await store.begin(capsule(2, query_mode="python", python_code="1"), None)
         rows = (await store.runs(EVERYONE, RunKind.DATA, 10, None)).runs

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GUEST_UID = 1000
 WORKSPACE = "/workspace"
+DATA_AT = "/data"
 _PLACES = (("tmp", 0o1777, "/tmp"), ("shm", 0o1777, "/dev/shm"), ("work", 0o755, WORKSPACE))
 _PROC_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
@@ -24,8 +25,17 @@ def build(config: dict[str, Any]) -> None:
     syscalls.loopback_up()
     _mount_scratch(config)
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
+    if config["data"]:
+        _show_data(config["data"])
     if config["network"]:
         syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
+
+
+def _show_data(name: str) -> None:
+    """One dataset in front of the directory of all, which nothing can reach again. Raises OSError."""
+    if not (name.isascii() and name.isalnum()):
+        raise OSError(22, "no name of a dataset", name)
+    syscalls.mount(f"{DATA_AT}/{name}", DATA_AT, None, syscalls.MS_BIND)
 
 
 def _mount_scratch(config: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from holdfast.types import Capsule, CapsuleStatus, DataError, RunKind
+from holdfast.types import Capsule, CapsuleStatus, CapsuleError, RunKind
 
 _WITH_THE_RUN = frozenset({"run_id", "created_at", "ended_at", "key", "status", "usage", "isolation"})
 """What is in the row of the run."""
@@ -14,7 +14,7 @@ _MEANS = {column: name for name, column in _CALLED.items()}
 _IMAGES = {"plan": "sql", "sql": "sql", "python": "python"}
 _COLUMNS_OF_OURS = frozenset({"seq", "owner", "kind", "image", "code", "exit_code", "size_bytes"})
 
-STOPPED = DataError(
+STOPPED = CapsuleError(
     code="server_stopped",
     message="The server was stopped while this ran.",
     hint="Run it again; a replay does so with what was asked.",

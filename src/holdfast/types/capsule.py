@@ -56,7 +56,7 @@ class DataRunRequest(BaseModel):
         return self
 
 
-class DataError(Frozen):
+class CapsuleError(Frozen):
     """Why a data run has no result. `position` counts characters of the SQL, `line` lines of the Python, from 1."""
 
     code: str
@@ -90,7 +90,7 @@ class Capsule(Frozen):
     python_code: str | None = None
     status: CapsuleStatus
     result: Table | None = None
-    error: DataError | None = None
+    error: CapsuleError | None = None
     exec_time_ms: float | None = None
     stdout: str = ""
     figures: tuple[Artifact, ...] = ()

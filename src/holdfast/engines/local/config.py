@@ -37,3 +37,8 @@ class LocalConfig:
     cgroup_parent: str | None = None
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)
+
+    @property
+    def datasets(self) -> Path:
+        """Where datasets are, each a directory of its digest."""
+        return self.state_dir / "datasets"

@@ -3,9 +3,10 @@
 import os
 from typing import Any
 
-from holdfast.engines import NEW_LAYER
+from holdfast.engines import DATA_AT, NEW_LAYER
 from holdfast.engines.local import tree
 from holdfast.engines.local.config import LocalConfig
+from holdfast.engines.local.launchers import DATASETS
 from holdfast.errors import HostError
 from holdfast.guest.launcher import CONFIG_VARIABLE
 from holdfast.languages import ENVIRONMENT_AT, LAYER_AT
@@ -17,13 +18,13 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
         raise HostError("The environment of the programs is not set up yet; run: holdfast setup")
     root = config.state_dir / "tree"
     root.mkdir(parents=True, exist_ok=True)
-    building = layer == NEW_LAYER
+    building, layered = layer == NEW_LAYER, layer not in ("", DATASETS)
     return {
         "root": str(root),
         "rootless": os.geteuid() != 0,
         "binds": [*tree.binds(config.guest_env, config.toolchains), *_layer_binds(config, layer)],
         "copies": tree.copies(),
-        "links": tree.links(config.toolchains) | (tree.LAYER_LINKS if layer else {}),
+        "links": tree.links(config.toolchains) | (tree.LAYER_LINKS if layered else {}),
         "interpreter": f"{ENVIRONMENT_AT}/bin/python",
         "argv": ["python", "main.py"],
         # Never with a layer: a launcher must not find anything that a build has made.
@@ -31,7 +32,7 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
         "config_variable": CONFIG_VARIABLE,
         "launcher": {
             **launcher,
-            "environment": tree.BASE_ENVIRONMENT | (tree.LAYER_ENVIRONMENT if layer and not building else {}),
+            "environment": tree.BASE_ENVIRONMENT | (tree.LAYER_ENVIRONMENT if layered and not building else {}),
             "places": [("layer", 0o755, LAYER_AT)] if building else [],
         },
     }
@@ -40,4 +41,7 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
 def _layer_binds(config: LocalConfig, layer: str) -> list[tuple[str, str]]:
     if layer == NEW_LAYER:
         return tree.installer_binds()
+    if layer == DATASETS:
+        config.datasets.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return [(str(config.datasets), DATA_AT)]
     return [(str(config.layers / layer), LAYER_AT)] if layer else []

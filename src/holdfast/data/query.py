@@ -1,0 +1,203 @@
+"""SQL and Python over data, each in a fresh cell, and the answer that comes back from there.
+
+The answer is written by a program nobody trusts: it is believed about what the program came to, once it has the shape
+and the size that an answer has, and about nothing else.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import anyio
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import from_json
+
+from holdfast.data import program
+from holdfast.engines import DATA_AT, Command, SandboxSpec
+from holdfast.execution import Bounds, Executor
+from holdfast.guest.data.answer import ANSWER, MAX_MESSAGE
+from holdfast.guest.data.main import JOB
+from holdfast.languages import DATA_PROFILE
+from holdfast.types import Capabilities, DataError, Limits, RunResult, Status, Table
+
+TIMEOUT_SECONDS = 10.0
+MEMORY_BYTES = 512 << 20
+CPUS = 0.5
+PROCESSES = 64
+MAX_ROWS = 200
+MAX_OUTPUT_BYTES = 65_536
+TIMED_OUT = "RUNNER_TIMEOUT"
+_DATABASE = f"{DATA_AT}/data.duckdb"
+_BESIDE_THE_TABLE = 64 << 10
+"""Bytes an answer may have besides its table: an error of the longest message, the names of figures."""
+
+_AT_ONCE = 64 << 10
+"""Longer answers are read beside the event loop."""
+
+_FAILURES = {
+    "sql": frozenset({"SQL_EXECUTION_ERROR"}),
+    "python": frozenset({"PYTHON_EXECUTION_ERROR", "PYTHON_POLICY_VIOLATION"}),
+}
+_FAILED = {"sql": "SQL_EXECUTION_ERROR", "python": "PYTHON_EXECUTION_ERROR"}
+_WHAT = {"sql": "Query", "python": "Python execution"}
+_MOST_ROWS_THERE_ARE = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class DataQuery:
+    """What to run: over a dataset, by its digest, or over files, which are placed in the workspace by their tables."""
+
+    kind: Literal["sql", "python"]
+    code: str
+    limits: Limits
+    parameters: Sequence[Any] = ()
+    dataset: str = ""
+    files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    max_rows: int = MAX_ROWS
+    max_output_bytes: int = MAX_OUTPUT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class DataAnswer:
+    """What became of it. `run` is the run as any other: its output, usage, isolation and artifacts."""
+
+    status: Status
+    run: RunResult
+    table: Table | None = None
+    error: DataError | None = None
+    exec_ms: float = 0.0
+    notes: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+
+
+class _Answer(BaseModel):
+    """An answer as it has to look."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    status: Literal["success", "error"]
+    columns: list[str] = []
+    column_types: list[str] = []
+    rows: list[list[Any]] = []
+    row_count: int = 0
+    total_rows: int = 0
+    truncated: bool = False
+    exec_ms: float
+    error: DataError | None
+    notes: list[str] = []
+    figures: list[str] = []
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        width = len(self.columns)
+        if len(self.column_types) != width or any(len(row) != width for row in self.rows):
+            raise ValueError("the rows do not fit the columns")
+        if self.row_count != len(self.rows) or not self.row_count <= self.total_rows < _MOST_ROWS_THERE_ARE:
+            raise ValueError("the rows are miscounted")
+        if self.truncated != (self.row_count < self.total_rows):
+            raise ValueError("it is not said truly what was left out")
+        if (self.error is None) != (self.status == "success") or not 0 <= self.exec_ms < math.inf:
+            raise ValueError("it contradicts itself")
+        return self
+
+
+def data_limits(bounds: Bounds, capabilities: Capabilities, wall_seconds: float = TIMEOUT_SECONDS) -> Limits:
+    """What a run over data gets, as far as this server's ceilings and this host allow it."""
+    ceilings, enforced = bounds.ceilings, capabilities.limits
+    memory = min(MEMORY_BYTES, ceilings.memory_bytes) if "memory_bytes" in enforced else bounds.defaults.memory_bytes
+    return bounds.defaults.model_copy(
+        update={
+            "wall_seconds": min(wall_seconds, ceilings.wall_seconds),
+            "memory_bytes": memory,
+            "disk_bytes": min(bounds.defaults.disk_bytes, memory * 3 // 4),
+            "processes": min(PROCESSES, ceilings.processes),
+            "cpus": min(CPUS, ceilings.cpus or CPUS) if "cpus" in enforced else bounds.defaults.cpus,
+        }
+    )
+
+
+async def execute(executor: Executor, query: DataQuery) -> DataAnswer:
+    """Run it in a cell that sees the one dataset, or the files, and nothing else.
+
+    Raises what `Executor.run` raises, NotFoundError for a dataset that is gone; whatever the query does is an answer.
+    """
+    spec = SandboxSpec("python", query.limits, profile=DATA_PROFILE, data=query.dataset)
+    run = await executor.perform(spec, command(query))
+    assert run.result is not None
+    text = run.returned.get(ANSWER)
+    if text is None or run.result.status not in (Status.SUCCEEDED, Status.FAILED):
+        return _unanswered(query, run.result)
+    if len(text) > _AT_ONCE:
+        return await anyio.to_thread.run_sync(_read, query, run.result, text)
+    return _read(query, run.result, text)
+
+
+def command(query: DataQuery) -> Command:
+    """The command that does it."""
+    files = {f"data/{name}": content for name, content in query.files.values()}
+    job = {
+        "kind": query.kind,
+        "code": query.code,
+        "parameters": list(query.parameters),
+        "database": _DATABASE if query.dataset else None,
+        "files": {table: f"data/{name}" for table, (name, _) in query.files.items()},
+        "max_rows": query.max_rows,
+        "max_output_bytes": query.max_output_bytes,
+        # What DuckDB holds itself to, so that most queries that need more are told so instead of ended.
+        "memory_mib": query.limits.memory_bytes * 7 // 10 >> 20,
+        "threads": max(1, math.ceil(query.limits.cpus or 1)),
+    }
+    return Command(
+        argv=("python", program.MAIN),
+        files={**program.files(query.kind), JOB: json.dumps(job).encode(), **files},
+        wall_seconds=query.limits.wall_seconds,
+        returns={ANSWER: query.max_output_bytes + _BESIDE_THE_TABLE + MAX_MESSAGE},
+    )
+
+
+def _read(query: DataQuery, run: RunResult, text: bytes) -> DataAnswer:
+    try:
+        answer = _Answer.model_validate(from_json(text, allow_inf_nan=False))
+        _check_room(query, answer)
+    except (ValueError, RecursionError):
+        return _failed(query, run, "The program left an answer that is none.")
+    return DataAnswer(
+        status=Status.FAILED if answer.error else Status.SUCCEEDED,
+        run=run,
+        table=None if answer.error else Table(**{name: getattr(answer, name) for name in Table.model_fields}),
+        error=answer.error,
+        exec_ms=answer.exec_ms,
+        notes=tuple(answer.notes),
+        figures=tuple(answer.figures),
+    )
+
+
+def _check_room(query: DataQuery, answer: _Answer) -> None:
+    """Raises ValueError for more than was asked for, and for what is no JSON."""
+    if answer.row_count > query.max_rows:
+        raise ValueError("there are more rows than were asked for")
+    if answer.error is not None and answer.error.type not in _FAILURES[query.kind]:
+        raise ValueError("there is no such error")
+    # Numbers beyond all bounds are written like numbers.
+    json.dumps(answer.rows, allow_nan=False)
+
+
+def _unanswered(query: DataQuery, run: RunResult) -> DataAnswer:
+    """Why the program could leave no answer."""
+    if run.status is Status.TIMED_OUT:
+        sentence = f"{_WHAT[query.kind]} exceeded timeout of {run.limits.wall_seconds:g} seconds"
+        return DataAnswer(run.status, run, error=DataError(type=TIMED_OUT, message=sentence))
+    sentences = {
+        Status.OUT_OF_MEMORY: f"It needed more memory than its limit of {run.limits.memory_bytes >> 20} MiB.",
+        Status.DISK_LIMIT: "It wrote more files than it may.",
+        Status.OUTPUT_LIMIT: "It was ended because it printed far more than is kept.",
+        Status.CANCELLED: "It was ended before it was done.",
+    }
+    return _failed(query, run, sentences.get(run.status, f"It ended with exit code {run.exit_code} and no answer."))
+
+
+def _failed(query: DataQuery, run: RunResult, sentence: str) -> DataAnswer:
+    status = Status.FAILED if run.status is Status.SUCCEEDED else run.status
+    return DataAnswer(status, run, error=DataError(type=_FAILED[query.kind], message=sentence))

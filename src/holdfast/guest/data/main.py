@@ -1,0 +1,40 @@
+"""The program of a run over data: reads its job, does it, and leaves an answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from holdfast.guest.data import answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+JOB = ".holdfast/job.json"
+OUT_OF_MEMORY = "The query needed more memory than it may use; select or group less, or ask for more memory."
+
+
+def main() -> None:
+    """Do the job of this workspace."""
+    with open(JOB, "rb") as file:
+        job = json.load(file)
+    begun = time.perf_counter()
+    try:
+        answer.leave(_sql(job))
+    except answer.Failure as failure:
+        answer.leave(answer.failed(failure, (time.perf_counter() - begun) * 1000))
+        os._exit(1)
+    # There is nothing to tidy up in a cell, and that would take longer than most queries.
+    os._exit(0)
+
+
+def _sql(job: dict[str, Any]) -> str:
+    from holdfast.guest.data import sql
+
+    try:
+        rows, total, took = sql.run(job)
+    except MemoryError:
+        raise answer.Failure(sql.FAILED, OUT_OF_MEMORY) from None
+    return rows.answer(total, took)

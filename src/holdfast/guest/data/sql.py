@@ -1,0 +1,105 @@
+"""Runs SQL over one dataset, or over files, in a DuckDB that can reach nothing else.
+
+What DuckDB does not bound (the text of `repeat`, `sleep_ms`) the cell bounds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+import duckdb  # type: ignore[import-not-found, unused-ignore]
+
+from holdfast.guest.data import values
+from holdfast.guest.data.answer import Failure, Rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FAILED = "SQL_EXECUTION_ERROR"
+LOOK_AHEAD = 4_096
+"""A result of more rows is counted by asking a second time, for no more than the count."""
+
+READERS = {
+    ".tsv": "read_csv",
+    ".json": "read_json",
+    ".jsonl": "read_json",
+    ".ndjson": "read_json",
+    ".parquet": "read_parquet",
+}
+"""What reads a file, by its ending; everything else is CSV."""
+
+HARDENED = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+    "python_scan_all_frames": "false",
+    "temp_directory": "",
+    "max_temp_directory_size": "0B",
+}
+LOCKED = {"enable_external_access": "false", "lock_configuration": "true"}
+_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
+
+
+def run(job: dict[str, Any]) -> tuple[Rows, int, float]:
+    """The rows, how many there are in all, and the milliseconds it took. Raises Failure."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    begun = time.perf_counter()
+    try:
+        connection = open_data(job)
+        rows, total = _ask(connection, job)
+    except duckdb.Error as error:
+        raise failure(error, FAILED) from None
+    return rows, total, (time.perf_counter() - begun) * 1000
+
+
+def open_data(job: dict[str, Any]) -> Any:
+    """A connection to what the job is about; nothing else can be opened from there."""
+    settings = {**HARDENED, "memory_limit": f"{job['memory_mib']}MiB", "threads": str(job["threads"])}
+    if job["database"]:
+        return duckdb.connect(job["database"], read_only=True, config={**settings, **LOCKED})
+    connection = duckdb.connect(config=settings)
+    for table, path in job["files"].items():
+        reader = READERS.get(os.path.splitext(path)[1].lower(), "read_csv")
+        connection.execute(f"CREATE TABLE {values.quoted(table)} AS FROM {reader}(?)", [path])
+    for name, value in LOCKED.items():
+        connection.execute(f"SET {name} = {value}")
+    return connection
+
+
+def _ask(connection: Any, job: dict[str, Any]) -> tuple[Rows, int]:
+    asked = connection.sql(job["code"], params=job["parameters"] or None)
+    if asked is None or not asked.columns:
+        return Rows([], [], max_rows=0, max_bytes=job["max_output_bytes"]), 0
+    return collect(asked, job)
+
+
+def collect(asked: Any, job: dict[str, Any]) -> tuple[Rows, int]:
+    """The first rows of a relation, and how many it has."""
+    types = list(asked.types)
+    rows = Rows(
+        list(asked.columns), [str(kind) for kind in types], max_rows=job["max_rows"], max_bytes=job["max_output_bytes"]
+    )
+    if rows.wide:
+        raise Failure(FAILED, "The names and types of the columns alone are larger than max_output_bytes.")
+    turns = [values.turn(kind) for kind in types]
+    changed = values.select(types)
+    shown = asked if changed is None else asked.project(changed)
+    seen = 0
+    for row in shown.limit(max(LOOK_AHEAD, job["max_rows"] + 1)).fetchall():
+        seen += 1
+        if not rows.full:
+            rows.take(item if made is None else made(item) for item, made in zip(row, turns, strict=True))
+    if seen < max(LOOK_AHEAD, job["max_rows"] + 1):
+        return rows, seen
+    return rows, max(seen, asked.aggregate("count(*)").fetchall()[0][0])
+
+
+def failure(error: Exception, kind: str) -> Failure:
+    """What DuckDB said, and the line of the statement it said it of."""
+    found = _LINE.search(str(error))
+    return Failure(kind, str(error), line=int(found[1]) if found else None)
