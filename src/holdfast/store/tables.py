@@ -40,6 +40,8 @@ capsules = Table(
     Column("error_json", JSON(none_as_null=True)),
     Column("exec_time_ms", Float),
     Column("stdout", JSON, nullable=False),
+    Column("stderr", JSON, nullable=False),
+    Column("notes", JSON, nullable=False),
     Column("figures", JSON, nullable=False),
     Column("engine", String(32)),
     Column("limits", JSON(none_as_null=True)),

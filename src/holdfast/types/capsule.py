@@ -93,6 +93,8 @@ class Capsule(Frozen):
     error: CapsuleError | None = None
     exec_time_ms: float | None = None
     stdout: str = ""
+    stderr: str = ""
+    notes: tuple[str, ...] = ()
     figures: tuple[Artifact, ...] = ()
     key: str | None = Field(default=None, description="The name of the key that asked; null is the local user.")
     engine: str | None = None
