@@ -7,6 +7,8 @@ from holdfast.types.about import *  # noqa: F403 - every public name of each
 from holdfast.types.caller import *  # noqa: F403
 from holdfast.types.dataset import *  # noqa: F403
 from holdfast.types.grading import *  # noqa: F403
+from holdfast.types.plan import *  # noqa: F403
+from holdfast.types.policy import *  # noqa: F403
 from holdfast.types.prebuild import *  # noqa: F403
 from holdfast.types.records import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403

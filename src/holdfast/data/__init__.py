@@ -1,0 +1,1 @@
+"""Questions about datasets: plans, SQL and the policy that says which SQL is a pure read."""
