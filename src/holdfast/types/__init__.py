@@ -8,6 +8,8 @@ from holdfast.types.caller import *  # noqa: F403
 from holdfast.types.capsule import *  # noqa: F403
 from holdfast.types.dataset import *  # noqa: F403
 from holdfast.types.grading import *  # noqa: F403
+from holdfast.types.plan import *  # noqa: F403
+from holdfast.types.policy import *  # noqa: F403
 from holdfast.types.prebuild import *  # noqa: F403
 from holdfast.types.records import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403
