@@ -48,10 +48,11 @@ def begun(request: DataRunRequest, dataset: Dataset, key: str | None, replay_of:
     )
 
 
-def placed(capsule: Capsule, query: DataQuery, readable: str | None) -> Capsule:
+def understood(capsule: Capsule, query: DataQuery, readable: str | None, notes: tuple[str, ...]) -> Capsule:
     """The capsule, once it is known what is run and with which limits."""
     limits = DataLimits(sandbox=query.limits, max_rows=query.max_rows, max_output_bytes=query.max_output_bytes)
-    return capsule.model_copy(update={"limits": limits, "compiled_sql": readable or capsule.compiled_sql})
+    sql = readable or capsule.compiled_sql
+    return capsule.model_copy(update={"limits": limits, "compiled_sql": sql, "notes": notes})
 
 
 def rejected(capsule: Capsule, denial: Denial) -> Capsule:
