@@ -11,6 +11,10 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
+from holdfast.data.datasets import Allowance as DatasetAllowance
+from holdfast.data.datasets import DatasetLibrary
+from holdfast.data.registry import DemoCatalogue, FolderCatalogue
+from holdfast.data.store import DatasetStore
 from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.network import can_give_network
@@ -44,6 +48,7 @@ class App:
     store: Store
     prebuilds: Prebuilder
     sessions: SessionManager
+    datasets: DatasetLibrary
 
     @property
     def degraded(self) -> bool:
@@ -68,6 +73,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         store=store,
         prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack),
         sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
+        datasets=open_datasets(settings, executor),
     )
 
 
@@ -137,7 +143,8 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
         async with open_app(settings) as app, app.store.open(), app.prebuilds.open(), app.sessions.open():
-            yield app
+            async with app.datasets.open():
+                yield app
 
 
 def store_of(settings: Settings, metrics: Metrics) -> Store:
@@ -188,6 +195,26 @@ def allowance(settings: Settings, capabilities: Capabilities) -> Allowance:
         networked=index if builds_have_network(settings) and Network.FULL in capabilities.networks else None,
         certificates=certificates,
     )
+
+
+def open_datasets(settings: Settings, executor: Executor) -> DatasetLibrary:
+    """The datasets of the state directory."""
+    folder = settings.datasets_dir
+    limits = bounds(settings).compiling.model_copy(
+        update={
+            "wall_seconds": settings.dataset_timeout,
+            "memory_bytes": settings.dataset_memory,
+            "disk_bytes": settings.dataset_memory // 2,
+        }
+    )
+    allowance = DatasetAllowance(
+        limits=limits,
+        upload_bytes=settings.dataset_upload,
+        total_bytes=settings.dataset_total,
+        most=settings.dataset_count,
+    )
+    catalogue = FolderCatalogue(folder) if folder else DemoCatalogue()
+    return DatasetLibrary(executor, DatasetStore(settings.state_dir), allowance, catalogue)
 
 
 def session_store(settings: Settings) -> SessionStore:
