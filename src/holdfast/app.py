@@ -149,8 +149,10 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
 
 def store_of(settings: Settings, metrics: Metrics) -> Store:
     """The rows of the state directory, not opened yet."""
-    retention = Retention(settings.retention_days, settings.retention_runs, settings.cleanup_interval_hours)
-    return Store(settings.state_dir / "holdfast.db", retention, metrics.rows_dropped.inc)
+    retention = Retention(
+        settings.retention_days, settings.retention_runs, settings.cleanup_interval_hours, settings.capsule_store
+    )
+    return Store(settings.store_place, retention, metrics.rows_dropped.inc)
 
 
 def open_programs(settings: Settings) -> ProgramStore:

@@ -72,9 +72,7 @@ def answered(capsule: Capsule, answer: DataAnswer) -> Capsule:
     words, run, error = words_of_program(answer.status), answer.run, None
     if answer.error is not None:
         said = answer.error
-        error = CapsuleError(
-            code=words.code or said.type, message=said.message, line=said.line, hint=said.hint or None
-        )
+        error = CapsuleError(code=words.code or said.type, message=said.message, line=said.line, hint=said.hint or None)
     return _over(
         capsule,
         status=words.capsule,
