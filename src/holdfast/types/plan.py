@@ -4,6 +4,8 @@ Columns are named alone, or as `table.column` where several tables of the plan h
 `having` and `order_by` an alias of `select` wins over a column of the same name.
 """
 
+import math
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -14,12 +16,10 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
+    JsonValue,
     Tag,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -32,6 +32,7 @@ MAX_DEPTH = 16
 MAX_OFFSET = 1_000_000_000
 _MAX_INTEGER = (1 << 127) - 1
 _TAG = "<"
+_HALF = re.compile("[\ud800-\udfff]")
 _SHOWN = 80
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -91,14 +92,32 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _fits(value: int) -> int:
-    if abs(value) > _MAX_INTEGER:
+def _is_value(value: Any) -> Any:
+    if value is None or not isinstance(value, list):
+        return value if value is None else _is_scalar(value)
+    if len(value) > MAX_VALUES:
+        raise ValueError(f"there are more than {MAX_VALUES:,} values")
+    return [_is_scalar(each) for each in value]
+
+
+def _is_scalar(value: Any) -> Any:
+    if type(value) not in (str, int, float, bool):
+        raise ValueError("give text, a number, true, false, or a list of them; test for null with 'is_null'")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("give a finite number")
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
         raise ValueError("the number is out of range")
+    if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+        raise ValueError("the text holds half of a surrogate pair")
     return value
 
 
-Scalar = StrictBool | Annotated[StrictInt, AfterValidator(_fits)] | StrictFloat | StrictStr
-Value = Scalar | Annotated[list[Scalar], Field(max_length=MAX_VALUES)]
+_SCALARS: list[JsonValue] = [{"type": name} for name in ("string", "number", "boolean")]
+Value = Annotated[
+    Any,
+    AfterValidator(_is_value),
+    WithJsonSchema({"anyOf": [*_SCALARS, {"type": "array", "items": {"anyOf": _SCALARS}}]}),
+]
 
 
 def _only_a_name(value: Any) -> Any:
@@ -134,14 +153,15 @@ class Aggregated(_Part):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        return _percent_fits(self)
+        _check_percent(self.func, self.percent)
+        return self
 
 
-def _percent_fits(self: Any) -> Any:
-    if (self.func is Aggregate.PERCENTILE) != (self.percent is not None):
-        needs = "give a 'percent' from 0 to 100" if self.percent is None else "only 'percentile' takes a 'percent'"
-        raise ValueError(needs)
-    return self
+def _check_percent(func: Aggregate | None, percent: float | None) -> None:
+    if func is Aggregate.PERCENTILE and percent is None:
+        raise ValueError("give a 'percent' from 0 to 100")
+    if func is not Aggregate.PERCENTILE and percent is not None:
+        raise ValueError("only 'percentile' takes a 'percent'")
 
 
 class Join(_Part):
@@ -161,7 +181,7 @@ class Condition(_Part):
 
     column: Name
     op: Operator
-    value: Value | None = None
+    value: Value = None
     ignore_case: bool = False
     func: Aggregate | None = None
     percent: Annotated[float, Field(ge=0, le=100)] | None = None
@@ -181,7 +201,8 @@ class Condition(_Part):
             raise ValueError(f"'{self.op}' needs one value, not a list; 'in' takes a list")
         if self.ignore_case and self.op not in CASELESS:
             raise ValueError(f"'{self.op}' has no 'ignore_case'")
-        return _percent_fits(self)
+        _check_percent(self.func, self.percent)
+        return self
 
 
 class AnyOf(_Part):
@@ -208,7 +229,8 @@ def _kind_of_filter(value: Any) -> str:
     for key, tag in (("any", "<any>"), ("all", "<all>"), ("not", "<not>")):
         if isinstance(value, dict) and key in value:
             return tag
-    return {AnyOf: "<any>", AllOf: "<all>", Not: "<not>"}.get(type(value), "<condition>")
+    kinds: dict[type, str] = {AnyOf: "<any>", AllOf: "<all>", Not: "<not>"}
+    return kinds.get(type(value), "<condition>")
 
 
 Filter = Annotated[
@@ -252,8 +274,8 @@ class QueryPlan(_Part):
     group_by: Annotated[list[Name], Field(max_length=MAX_ITEMS)] = []
     having: Annotated[list[Filter], Field(max_length=MAX_ITEMS)] = []
     order_by: Annotated[list[OrderBy], Field(max_length=MAX_ITEMS)] = []
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 200
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)] = 200
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, strict=True)] = 0
     notes: str | None = None
 
     @model_validator(mode="before")
@@ -302,10 +324,7 @@ def plan_path(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif not step.startswith(_TAG) and step not in _UNION_STEPS:
+        elif not step.startswith(_TAG):
             path += f".{step}" if path else step
     shown = path[:_SHOWN]
     return shown if shown.isprintable() else ascii(shown)
-
-
-_UNION_STEPS = frozenset({"bool", "int", "float", "str", "list[union[bool,function-after[_fits(), int],float,str]]"})
