@@ -13,8 +13,11 @@ from pathlib import Path
 
 from holdfast.data.datasets import Allowance as DatasetAllowance
 from holdfast.data.datasets import DatasetLibrary
+from holdfast.data.policy import SqlPolicy
 from holdfast.data.registry import DemoCatalogue, FolderCatalogue
+from holdfast.data.runs import DataRuns
 from holdfast.data.store import DatasetStore
+from holdfast.data.understanding import DataBounds, Understanding
 from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.network import can_give_network
@@ -49,6 +52,7 @@ class App:
     prebuilds: Prebuilder
     sessions: SessionManager
     datasets: DatasetLibrary
+    data: DataRuns
 
     @property
     def degraded(self) -> bool:
@@ -64,6 +68,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     store = store_of(settings, metrics)
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
     executor.on_end = store.keep
+    datasets = open_datasets(settings, executor)
     return App(
         settings=settings,
         executor=executor,
@@ -73,7 +78,8 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         store=store,
         prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack),
         sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
-        datasets=open_datasets(settings, executor),
+        datasets=datasets,
+        data=DataRuns(executor, store, datasets, Understanding(executor, SqlPolicy(engine), data_bounds(settings))),
     )
 
 
@@ -143,7 +149,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
         async with open_app(settings) as app, app.store.open(), app.prebuilds.open(), app.sessions.open():
-            async with app.datasets.open():
+            async with app.datasets.open(), app.data.open():
                 yield app
 
 
@@ -196,6 +202,20 @@ def allowance(settings: Settings, capabilities: Capabilities) -> Allowance:
         interval=timedelta(hours=settings.cleanup_interval_hours),
         networked=index if builds_have_network(settings) and Network.FULL in capabilities.networks else None,
         certificates=certificates,
+    )
+
+
+def data_bounds(settings: Settings) -> DataBounds:
+    """The defaults and ceilings of data runs."""
+    return DataBounds(
+        seconds=settings.data_timeout,
+        max_seconds=settings.max_data_timeout,
+        memory_bytes=settings.data_memory,
+        cpus=settings.data_cpus,
+        rows=settings.data_rows,
+        max_rows=settings.max_data_rows,
+        output_bytes=settings.data_output,
+        max_output_bytes=settings.max_data_output,
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from holdfast.errors import NotFoundError, StoreUnavailableError
 from holdfast.store import Retention, Store
-from holdfast.types import Caller, Capsule, CapsuleStatus, CapsuleError, RunKind, Table
+from holdfast.types import Caller, Capsule, CapsuleError, CapsuleStatus, RunKind, Table
 from tests.postgres import Cluster
 
 pytestmark = pytest.mark.anyio

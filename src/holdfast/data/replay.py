@@ -21,7 +21,7 @@ def compare(before: Capsule, after: Capsule) -> Replay:
     changed = before.dataset_version_hash != after.dataset_version_hash
     same = _end(before) == _end(after) and before.result_hash == after.result_hash
     outcome = ReplayOutcome.IDENTICAL if same else ReplayOutcome.DIFFERENT
-    count, cells = 0, []
+    count, cells = 0, list[CellDifference]()
     if old is not None and new is not None and not same:
         for cell in _cells(old, new):
             count += 1

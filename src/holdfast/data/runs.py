@@ -1,5 +1,7 @@
 """Data runs: a plan, SQL or Python, asked of a dataset in a fresh cell. Each leaves a capsule, and can be replayed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -12,7 +14,7 @@ from holdfast.data.understanding import Understanding
 from holdfast.errors import NotFoundError
 from holdfast.execution import Executor, origin, recorded_elsewhere
 from holdfast.store import Store
-from holdfast.types import Caller, Capsule, CapsuleState, CapsuleStatus, DataRunRequest, Denial, Replay
+from holdfast.types import Caller, Capsule, CapsuleStatus, DataRunRequest, Denial, Replay
 
 _UNKNOWN = "There is no such data run; GET /runs?kind=data lists those there are."
 
@@ -37,6 +39,12 @@ class DataRuns:
         self._datasets = datasets
         self._understanding = understanding
         self._live: dict[str, _Live] = {}
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """For the length of the block, questions are understood."""
+        async with self._understanding.open():
+            yield
 
     async def run(self, request: DataRunRequest, caller: Caller, replay_of: str | None = None) -> Capsule:
         """Run to the end; whatever the query does is said by the capsule. Whoever is cancelled ends it.
@@ -68,10 +76,6 @@ class DataRuns:
             raise NotFoundError(_UNKNOWN)
         return capsule
 
-    async def status(self, run_id: str, caller: Caller) -> CapsuleState:
-        """Raises NotFoundError."""
-        return CapsuleState(run_id=run_id, status=(await self.get(run_id, caller)).status)
-
     async def cancel(self, run_id: str, caller: Caller) -> Capsule:
         """End a run, if it has not ended yet; the capsule says which it was. Raises NotFoundError."""
         capsule = await self.get(run_id, caller)
@@ -81,6 +85,12 @@ class DataRuns:
         live.scope.cancel()
         await live.over.wait()
         return await self.get(run_id, caller)
+
+    async def forget(self, run_id: str, caller: Caller) -> None:
+        """Forget a run of any kind; a data run that goes on is ended first. Raises NotFoundError."""
+        if run_id in self._live:
+            await self.cancel(run_id, caller)
+        await self._store.forget_run(run_id, caller)
 
     async def replay(self, run_id: str, caller: Caller) -> Replay:
         """Run it again and compare. Raises NotFoundError, also when the dataset is gone, and what `run` raises."""

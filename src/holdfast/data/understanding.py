@@ -1,6 +1,7 @@
 """What a request means to a cell: the code, its values and its limits; or why the policy denies it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from holdfast.data.query import DataQuery, data_limits
 from holdfast.data.replay import VARIES
 from holdfast.errors import InvalidFieldError, OverCeilingError, UnsupportedError
 from holdfast.execution import Executor
-from holdfast.types import Dataset, DataRunRequest, Denial, Limits
+from holdfast.types import DataRunRequest, Dataset, Denial, Limits
 from holdfast.types.plan import parse_plan
 
 
@@ -45,6 +46,12 @@ class Understanding:
         self._executor = executor
         self._policy = policy
         self._bounds = bounds
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Keep the parser of SQL for the length of the block."""
+        async with self._policy.open():
+            yield
 
     async def of(self, request: DataRunRequest, dataset: Dataset) -> Understood | Denial:
         """Raises InvalidFieldError for a plan that does not validate or compile, and for limits above a ceiling."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from holdfast.types import Capsule, CapsuleStatus, CapsuleError, RunKind
+from holdfast.types import Capsule, CapsuleError, CapsuleStatus, RunKind
 
 _WITH_THE_RUN = frozenset({"run_id", "created_at", "ended_at", "key", "status", "usage", "isolation"})
 """What is in the row of the run."""

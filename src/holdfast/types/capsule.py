@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from holdfast.types.run import Artifact, Frozen, Isolation, Limits, Usage
+from holdfast.types.run import Artifact, Frozen, Isolation, Limits, Status, Usage
 from holdfast.types.states import CapsuleStatus
 from holdfast.types.table import Table
 
@@ -107,10 +107,10 @@ class Capsule(Frozen):
 
 
 class CapsuleState(Frozen):
-    """How a data run went, or where it is."""
+    """How a run went, or where it is."""
 
     run_id: str
-    status: CapsuleStatus
+    status: Status | CapsuleStatus
 
 
 class ReplayOutcome(StrEnum):
