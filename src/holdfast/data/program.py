@@ -9,8 +9,8 @@ MAIN = "main.py"
 PROGRAM = ".holdfast/program"
 _PACKAGE = "holdfast.guest.data"
 _MODULES = {
-    "sql": ("values", "answer", "sql", "main"),
-    "python": ("values", "answer", "sql", "main"),
+    "sql": ("ready", "values", "answer", "sql", "main"),
+    "python": ("ready", "values", "answer", "sql", "main"),
 }
 """The modules of each kind of run, in the order in which they need each other."""
 

@@ -11,7 +11,7 @@ import time
 
 import duckdb  # type: ignore[import-not-found, unused-ignore]
 
-from holdfast.guest.data import values
+from holdfast.guest.data import ready, values
 from holdfast.guest.data.answer import Failure, Rows
 
 TYPE_CHECKING = False
@@ -31,23 +31,19 @@ READERS = {
 }
 """What reads a file, by its ending; everything else is CSV."""
 
-HARDENED = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "python_enable_replacements": "false",
-    "python_scan_all_frames": "false",
-    "temp_directory": "",
-    "max_temp_directory_size": "0B",
-}
-LOCKED = {"enable_external_access": "false", "lock_configuration": "true"}
+ATTACH = "ATTACH {path} AS dataset (READ_ONLY); USE dataset;"
+HARDEN = """
+SET memory_limit = '{memory_mib}MiB';
+SET threads = {threads};
+SET TimeZone = 'UTC';
+SET enable_external_access = false;
+SET lock_configuration = true;
+"""
 _LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 
 
 def run(job: dict[str, Any]) -> tuple[Rows, int, float]:
     """The rows, how many there are in all, and the milliseconds it took. Raises Failure."""
-    os.environ["TZ"] = "UTC"
-    time.tzset()
     begun = time.perf_counter()
     try:
         connection = open_data(job)
@@ -59,15 +55,12 @@ def run(job: dict[str, Any]) -> tuple[Rows, int, float]:
 
 def open_data(job: dict[str, Any]) -> Any:
     """A connection to what the job is about; nothing else can be opened from there."""
-    settings = {**HARDENED, "memory_limit": f"{job['memory_mib']}MiB", "threads": str(job["threads"])}
-    if job["database"]:
-        return duckdb.connect(job["database"], read_only=True, config={**settings, **LOCKED})
-    connection = duckdb.connect(config=settings)
+    connection = duckdb.connect(ready.NAME, config=ready.CONFIG)
     for table, path in job["files"].items():
         reader = READERS.get(os.path.splitext(path)[1].lower(), "read_csv")
         connection.execute(f"CREATE TABLE {values.quoted(table)} AS FROM {reader}(?)", [path])
-    for name, value in LOCKED.items():
-        connection.execute(f"SET {name} = {value}")
+    attach = ATTACH.format(path=values.literal(job["database"])) if job["database"] else ""
+    connection.execute(attach + HARDEN.format(**job))
     return connection
 
 
