@@ -142,9 +142,14 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.store.open(), app.prebuilds.open(), app.sessions.open():
-            async with app.datasets.open():
-                yield app
+        async with (
+            open_app(settings) as app,
+            app.store.open(),
+            app.prebuilds.open(),
+            app.sessions.open(),
+            app.datasets.open(),
+        ):
+            yield app
 
 
 def store_of(settings: Settings, metrics: Metrics) -> Store:
