@@ -219,7 +219,12 @@ def open_datasets(settings: Settings, executor: Executor) -> DatasetLibrary:
         most=settings.dataset_count,
     )
     catalogue = FolderCatalogue(folder) if folder else DemoCatalogue()
-    return DatasetLibrary(executor, DatasetStore(settings.state_dir), allowance, catalogue)
+    return DatasetLibrary(executor, dataset_store(settings), allowance, catalogue)
+
+
+def dataset_store(settings: Settings) -> DatasetStore:
+    """Where datasets are kept."""
+    return DatasetStore(settings.state_dir)
 
 
 def session_store(settings: Settings) -> SessionStore:
@@ -313,6 +318,15 @@ def refuse_an_open_door(settings: Settings, keys: KeyStore) -> None:
     raise ConfigurationError(
         f"Refusing to listen on {settings.host} without an API key; make one with: holdfast keys add NAME"
     )
+
+
+def no_server(settings: Settings) -> bool:
+    """Whether no server uses the state directory."""
+    try:
+        with _only_server(settings.state_dir):
+            return True
+    except ConfigurationError:
+        return False
 
 
 @contextmanager
