@@ -148,9 +148,15 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.store.open(), app.prebuilds.open(), app.sessions.open():
-            async with app.datasets.open(), app.data.open():
-                yield app
+        async with (
+            open_app(settings) as app,
+            app.store.open(),
+            app.prebuilds.open(),
+            app.sessions.open(),
+            app.datasets.open(),
+            app.data.open(),
+        ):
+            yield app
 
 
 def store_of(settings: Settings, metrics: Metrics) -> Store:
@@ -236,7 +242,12 @@ def open_datasets(settings: Settings, executor: Executor) -> DatasetLibrary:
         most=settings.dataset_count,
     )
     catalogue = FolderCatalogue(folder) if folder else DemoCatalogue()
-    return DatasetLibrary(executor, DatasetStore(settings.state_dir), allowance, catalogue)
+    return DatasetLibrary(executor, dataset_store(settings), allowance, catalogue)
+
+
+def dataset_store(settings: Settings) -> DatasetStore:
+    """Where datasets are kept."""
+    return DatasetStore(settings.state_dir)
 
 
 def session_store(settings: Settings) -> SessionStore:
@@ -330,6 +341,15 @@ def refuse_an_open_door(settings: Settings, keys: KeyStore) -> None:
     raise ConfigurationError(
         f"Refusing to listen on {settings.host} without an API key; make one with: holdfast keys add NAME"
     )
+
+
+def no_server(settings: Settings) -> bool:
+    """Whether no server uses the state directory."""
+    try:
+        with _only_server(settings.state_dir):
+            return True
+    except ConfigurationError:
+        return False
 
 
 @contextmanager

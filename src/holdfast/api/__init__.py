@@ -7,7 +7,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from holdfast.api import data_runs, documentation, info, prebuilds, pyquest, records, runs, session_routes
+from holdfast.api import (
+    data_runs,
+    datasets,
+    documentation,
+    info,
+    prebuilds,
+    pyquest,
+    records,
+    runs,
+    session_routes,
+)
 from holdfast.api.documentation import ANY_CALLER, EVENTS, HTML, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import from_routing
@@ -56,6 +66,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
         documented(*_EVENTS, media_type=EVENTS, refusals=RUNNING, body="RunRequest", example=_PROGRAM),
     ),
     *session_routes.ROUTES,
+    *datasets.ROUTES,
     ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
     *data_runs.ROUTES,
     ("/runtimes", info.runtimes, "GET", documented("Runtimes")),
@@ -106,12 +117,16 @@ _ROWS: tuple[session_routes.Row, ...] = (
     ),
     ("/pyquest/health", pyquest.health, "GET", documented("PyQuestHealth", refusals=ANY_CALLER)),
 )
-_ASKED = (RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest, *session_routes.ASKED, *data_runs.ASKED)
+_ASKED = (
+    *(RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest),
+    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED),
+)
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
     *(Health, info.Alive, Runtimes, documentation.Document, pyquest.PyQuestHealth),
     *(Prebuild, Prebuilds, PrebuildDeleted, PrebuildsRemoved, BuiltEvent),
     *session_routes.ANSWERED,
+    *datasets.ANSWERED,
     *data_runs.ANSWERED,
 )
 

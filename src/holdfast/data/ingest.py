@@ -55,10 +55,13 @@ async def ingest(executor: Executor, work: Ingestion, target: Fresh) -> None:
     spec = SandboxSpec("python", work.limits, profile=DATA_PROFILE, data=work.raw.name)
     fd = target.create(DATABASE)
     try:
-        async with executor.admission.place(), executor.sandbox(spec) as sandbox:
-            async with sandbox.exec(_command(work)) as process:
-                with executor.killable(process):
-                    exited = await _receive(aiter(process), work, fd)
+        async with (
+            executor.admission.place(),
+            executor.sandbox(spec) as sandbox,
+            sandbox.exec(_command(work)) as process,
+        ):
+            with executor.killable(process):
+                exited = await _receive(aiter(process), work, fd)
         _check_end(executor, exited, work)
         work.reports = _reports(exited.returned.get(_REPORT), work)
         _check(work, time.monotonic() - began)

@@ -24,7 +24,7 @@ DATABASE = "data.duckdb"
 
 _RECORD = ".json"
 UNFINISHED = "new"
-"""What the name of a directory begins with that is not registered yet: no digest does, but a sandbox can be given it."""
+"""How the name of a directory begins that is not registered yet: no digest does, but a sandbox can be given it."""
 
 _ID_BYTES = 12
 

@@ -61,9 +61,8 @@ def _open(chance: Random, priority: str, *, in_time: bool) -> Row:
     promised = PROMISED_HOURS[priority]
     age = between(chance, 0.05, 0.95) * promised if in_time else promised * between(chance, 1.1, 8.0)
     created = _second(ANCHOR - timedelta(hours=age))
-    return (created, None, chance.choice(CATEGORIES), priority, None, str(in_time).lower(), None, "Open") + _handled(
-        chance
-    )
+    known = (created, None, chance.choice(CATEGORIES), priority, None, str(in_time).lower(), None)
+    return (*known, "Open", *_handled(chance))
 
 
 def _handled(chance: Random) -> Row:
