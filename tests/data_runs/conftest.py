@@ -53,11 +53,15 @@ SALES = "id,city,amount\n1,Oslo,10.5\n2,Bergen,20\n3,Oslo,\n4,Tromsø,5.25\n"
 async def opened(folder: Path, **overrides: Any) -> AsyncIterator[Desk]:
     usual = load_settings()
     here = {"state_dir": folder, "guest_env": usual.guest_environment, "languages_dir": usual.toolchains}
-    async with local_app(**{**here, "pool_size": 0, **overrides}) as app:
-        async with app.store.open(), app.datasets.open(), app.data.open():
-            transport = httpx.ASGITransport(create_api(app), raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", timeout=60) as http:
-                yield Desk(app, http)
+    async with (
+        local_app(**{**here, "pool_size": 0, **overrides}) as app,
+        app.store.open(),
+        app.datasets.open(),
+        app.data.open(),
+    ):
+        transport = httpx.ASGITransport(create_api(app), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", timeout=60) as http:
+            yield Desk(app, http)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -230,8 +230,9 @@ async def test_parquet_has_the_types_of_the_result(desk: Desk) -> None:
     )
     content = (await desk.http.get(f"/runs/{capsule['run_id']}/export/parquet")).content
     await desk.app.executor.admission.wait_until_idle()
-    code = "import duckdb\nprint(duckdb.sql(\"SELECT column_name, column_type FROM (DESCRIBE FROM 'x.parquet')\").fetchall())"
-    code += "\nprint(duckdb.sql(\"SELECT city, d, m, b, l, s FROM 'x.parquet' WHERE id = 4\").fetchall())"
+    described = "SELECT column_name, column_type FROM (DESCRIBE FROM 'x.parquet')"
+    queries = (described, "SELECT city, d, m, b, l, s FROM 'x.parquet' WHERE id = 4")
+    code = "\n".join(["import duckdb", *(f"print(duckdb.sql({query!r}).fetchall())" for query in queries)])
     body = {"code": code, "files": {"x.parquet": {"base64": base64.b64encode(content).decode()}}}
     types, rows = (await desk.http.post("/run", json=body)).json()["stdout"].splitlines()
     assert "('d', 'DATE'), ('m', 'DECIMAL(9,2)')" in types
