@@ -55,6 +55,15 @@ def _rate(value: str) -> str:
     return value
 
 
+def _store(value: Any) -> Any:
+    if not isinstance(value, str) or value == "sqlite":
+        return None if value == "sqlite" else value
+    scheme, colon, _ = value.partition("://")
+    if colon and scheme not in ("postgresql", "postgres"):
+        raise ValueError("write sqlite, the path of a file, or postgresql://user:password@host/database")
+    return value
+
+
 Listed = BeforeValidator(_split)
 Lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
@@ -161,6 +170,12 @@ class Settings(BaseModel):
         "600/minute",
         "Requests one key may make per second, minute or hour; admin keys may make any; `off` is no limit.",
     )
+    store: Annotated[SecretStr | None, BeforeValidator(_store)] = _described(
+        None,
+        "Where runs are remembered: `sqlite`, the path of an SQLite file, or `postgresql://user:password@host/database`.",
+        "a file in the state directory",
+    )
+    capsule_store: Size = _described("1g", "What is kept of data runs and their results; the oldest go first.")
     compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
     prebuild_network: Annotated[Literal["off", "auto", "on"], Lowered] = _described(
@@ -188,6 +203,28 @@ class Settings(BaseModel):
     session_files: Size = _described("64m", "What is kept of the files of one session, for when it is lost.")
     session_store: Size = _described("1g", "What is kept of the files of all sessions together.")
 
+    datasets_dir: Folder | None = _described(
+        None, "A folder with a `registry.json` and the files of its datasets, instead of the demo datasets."
+    )
+    dataset_upload: Size = _described("2g", "Largest upload of a dataset.")
+    dataset_total: Size = _described("20g", "All datasets together, as they are kept.")
+    dataset_count: PositiveInt = _described(500, "Uploaded datasets that are kept at most.")
+    dataset_timeout: Positive = _described(900.0, "Seconds that reading the files of a dataset may take.")
+    dataset_memory: Size = _described(
+        "3g", "Memory of reading them; the tables they become count in it, and have half of it."
+    )
+
+    data_timeout: Positive = _described(10.0, "Seconds a data run gets when it does not say.")
+    max_data_timeout: Positive = _described(60.0, "Most seconds a data run may ask for.")
+    data_memory: Size = _described("512m", "Memory of a data run; never above what a run may ask for.")
+    data_cpus: Positive = _described(0.5, "Processors of a data run; never above what a run may use.")
+    data_rows: PositiveInt = _described(200, "Rows a data run returns when it does not say.")
+    max_data_rows: PositiveInt = _described(1000, "Most rows a data run may ask for.")
+    data_output: Annotated[Size, Field(ge=1024)] = _described(
+        65_536, "Bytes of JSON that a data run returns at most when it does not say."
+    )
+    max_data_output: Size = _described(1_000_000, "Most bytes of JSON that a data run may ask for.")
+
     server: str | None = _described(
         None, "The server that `holdfast run`, `grade` and `session` call, instead of an engine of their own."
     )
@@ -197,6 +234,12 @@ class Settings(BaseModel):
     def guest_environment(self) -> Path:
         """Where the packages of programs live."""
         return self.guest_env or self.state_dir / "guest"
+
+    @property
+    def store_place(self) -> Path | str:
+        """Where the rows are: the file of an SQLite database, or the URL of one of PostgreSQL."""
+        place = self.store.get_secret_value() if self.store else str(self.state_dir / "holdfast.db")
+        return place if "://" in place else Path(place).expanduser().absolute()
 
     @property
     def toolchains(self) -> Path:
@@ -212,6 +255,9 @@ class Settings(BaseModel):
             ("default_processes", self.default_processes, "max_processes", self.max_processes),
             ("default_open_files", self.default_open_files, "max_open_files", self.max_open_files),
             ("output_bytes", self.output_bytes, "max_output_bytes", self.max_output_bytes),
+            ("data_timeout", self.data_timeout, "max_data_timeout", self.max_data_timeout),
+            ("data_rows", self.data_rows, "max_data_rows", self.max_data_rows),
+            ("data_output", self.data_output, "max_data_output", self.max_data_output),
             ("session_idle", self.session_idle, "max_session_idle", self.max_session_idle),
             ("session_lifetime", self.session_lifetime, "max_session_lifetime", self.max_session_lifetime),
         )
@@ -238,6 +284,12 @@ SEED_NAMES: Mapping[str, str] = {
     "DOCKER_SOCKET": "docker_socket",
     "CLEANUP_INTERVAL_HOURS": "cleanup_interval_hours",
     "CLEANUP_MAX_AGE_DAYS": "cleanup_max_age_days",
+    "RUN_TIMEOUT_SECONDS": "data_timeout",
+    "MAX_ROWS": "data_rows",
+    "MAX_OUTPUT_BYTES": "data_output",
+    "STORAGE_PROVIDER": "store",
+    "CAPSULE_DB_PATH": "store",
+    "DATASETS_DIR": "datasets_dir",
 }
 """Names that operators of the earlier systems already have in their environments, and the setting each means."""
 
@@ -346,9 +398,8 @@ def _default_text(name: str) -> str:
 
 def markdown() -> str:
     """The page `docs/guide/settings.md`."""
-    aliases = {setting: name for name, setting in SEED_NAMES.items()}
     rows = [
-        f"| `{name}` | `{variable(name)}` | {_code(aliases.get(name))} | {_shown(name) or _code(_default_text(name))} "
+        f"| `{name}` | `{variable(name)}` | {_aliases(name)} | {_shown(name) or _code(_default_text(name))} "
         f"| {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
@@ -363,6 +414,10 @@ def env_example() -> str:
         shown, value = _shown(name), _default_text(name)
         lines += [f"# {field.description}" + (f" Default: {shown}." if shown else ""), f"#{variable(name)}={value}", ""]
     return "\n".join(lines)
+
+
+def _aliases(setting: str) -> str:
+    return ", ".join(_code(name) for name, means in SEED_NAMES.items() if means == setting)
 
 
 def _code(text: str | None) -> str:

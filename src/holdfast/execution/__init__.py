@@ -9,7 +9,7 @@ from holdfast.engines import Command, Engine, Process, ProcessEvent, Sandbox, Sa
 from holdfast.errors import EngineError, RuntimeNotAvailableError, full_disk_is_ours
 from holdfast.execution.admission import Admission
 from holdfast.execution.building import Builder, Built, with_program
-from holdfast.execution.origins import OnEnd, on_behalf_of, recorded, runs_of
+from holdfast.execution.origins import OnEnd, on_behalf_of, origin, recorded, recorded_elsewhere, runs_of
 from holdfast.execution.programs import ProgramStore
 from holdfast.execution.record import Run
 from holdfast.execution.requests import Bounds, must_compile, plan
@@ -17,7 +17,17 @@ from holdfast.languages import LANGUAGES
 from holdfast.telemetry import Metrics
 from holdfast.types import Event, ExitedEvent, RunRequest, RunResult
 
-__all__ = ["Admission", "Bounds", "Executor", "ProgramStore", "on_behalf_of", "recorded", "runs_of"]
+__all__ = [
+    "Admission",
+    "Bounds",
+    "Executor",
+    "ProgramStore",
+    "on_behalf_of",
+    "origin",
+    "recorded",
+    "recorded_elsewhere",
+    "runs_of",
+]
 
 ENGINE_GRACE_SECONDS = 15.0
 """How long beyond the time limit an engine may stay silent before we call the sandbox lost."""
