@@ -10,7 +10,7 @@ PROGRAM = ".holdfast/program"
 _PACKAGE = "holdfast.guest.data"
 _MODULES = {
     "sql": ("ready", "values", "answer", "sql", "main"),
-    "python": ("ready", "values", "answer", "sql", "main"),
+    "python": ("ready", "values", "answer", "sql", "lint", "frames", "results", "python", "main"),
 }
 """The modules of each kind of run, in the order in which they need each other."""
 

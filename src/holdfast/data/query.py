@@ -28,6 +28,7 @@ CPUS = 0.5
 PROCESSES = 64
 MAX_ROWS = 200
 MAX_OUTPUT_BYTES = 65_536
+MAX_FIGURE_BYTES = 8 << 20
 TIMED_OUT = "RUNNER_TIMEOUT"
 _DATABASE = f"{DATA_AT}/data.duckdb"
 _BESIDE_THE_TABLE = 64 << 10
@@ -36,6 +37,7 @@ _BESIDE_THE_TABLE = 64 << 10
 _AT_ONCE = 64 << 10
 """Longer answers are read beside the event loop."""
 
+_FIGURES = ("*.png", "*.svg", "*.vl.json")
 _FAILURES = {
     "sql": frozenset({"SQL_EXECUTION_ERROR"}),
     "python": frozenset({"PYTHON_EXECUTION_ERROR", "PYTHON_POLICY_VIOLATION"}),
@@ -153,6 +155,8 @@ def command(query: DataQuery) -> Command:
         argv=("python", program.MAIN),
         files={**program.files(query.kind), JOB: json.dumps(job).encode(), **files},
         wall_seconds=query.limits.wall_seconds,
+        artifacts=_FIGURES if query.kind == "python" else (),
+        artifact_bytes=MAX_FIGURE_BYTES,
         returns={ANSWER: query.max_output_bytes + _BESIDE_THE_TABLE + MAX_MESSAGE},
     )
 
@@ -170,7 +174,7 @@ def _read(query: DataQuery, run: RunResult, text: bytes) -> DataAnswer:
         error=answer.error,
         exec_ms=answer.exec_ms,
         notes=tuple(answer.notes),
-        figures=tuple(answer.figures),
+        figures=tuple(name for name in answer.figures if name in {artifact.path for artifact in run.artifacts}),
     )
 
 

@@ -22,7 +22,7 @@ def main() -> None:
         job = json.load(file)
     begun = time.perf_counter()
     try:
-        answer.leave(_sql(job))
+        answer.leave(_KINDS[job["kind"]](job))
     except answer.Failure as failure:
         answer.leave(answer.failed(failure, (time.perf_counter() - begun) * 1000))
         os._exit(1)
@@ -38,3 +38,13 @@ def _sql(job: dict[str, Any]) -> str:
     except MemoryError:
         raise answer.Failure(sql.FAILED, OUT_OF_MEMORY) from None
     return rows.answer(total, took)
+
+
+def _python(job: dict[str, Any]) -> str:
+    from holdfast.guest.data import python
+
+    rows, total, took, figures = python.run(job)
+    return rows.answer(total, took, figures=figures)
+
+
+_KINDS = {"sql": _sql, "python": _python}

@@ -21,5 +21,5 @@ REHEARSAL = f"""
 import duckdb
 ready = duckdb.connect({NAME!r}, config={CONFIG!r})
 ready.sql("SELECT count(*) FROM (VALUES (1, 'a')) AS t (number, word)").limit(2).fetchall()
-"""
+"""  # noqa: S608  # nothing here comes from outside
 """What a launcher does, and every cell once more while nobody waits."""

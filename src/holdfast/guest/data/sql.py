@@ -31,6 +31,7 @@ READERS = {
 }
 """What reads a file, by its ending; everything else is CSV."""
 
+TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal"
 ATTACH = "ATTACH {path} AS dataset (READ_ONLY); USE dataset;"
 HARDEN = """
 SET memory_limit = '{memory_mib}MiB';
