@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import structlog
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from holdfast.engines import Command, Engine, Exited, Process, SandboxSpec
 from holdfast.errors import EngineError, HoldfastError, ShuttingDownError
@@ -57,14 +57,15 @@ class Parser:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._ask, self._asked = anyio.create_memory_object_stream[_Question](0)
+        self._ask: MemoryObjectSendStream[_Question] | None = None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Parser"]:
         """Keep a cell for the length of the block."""
         failure: Exception | None = None
+        self._ask, asked = anyio.create_memory_object_stream[_Question](0)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._work, self._asked)
+            tasks.start_soon(self._work, asked)
             try:
                 yield self
             except Exception as error:
@@ -78,6 +79,8 @@ class Parser:
     async def ask(self, command: Mapping[str, Any]) -> bytes:
         """What `guest/parse_sql.py` answers, unread. Raises Overwhelmed, EngineError, ShuttingDownError."""
         question = _Question(command)
+        if self._ask is None:
+            raise AssertionError("the parser is not open")
         try:
             await self._ask.send(question)
             await question.answered.wait()
