@@ -60,7 +60,7 @@ async def test_a_form_may_be_larger_than_other_bodies_and_its_files_are_the_tabl
     made = answer.json()["dataset"]
     assert {table["name"]: table["row_count"] for table in made["tables"]} == {"large": 300_000, "small": 1}
     assert (made["relationships"], made["prompts"]) == (links, ["How many?"])
-    assert await shelf.ask(made["digest"], "SELECT text FROM large JOIN small USING (n)") == [["%060d" % 7]]
+    assert await shelf.ask(made["digest"], "SELECT text FROM large JOIN small USING (n)") == [[f"{7:060}"]]
 
 
 async def test_an_id_is_replaced_by_its_owner_at_once(shelf: Shelf, client: httpx.AsyncClient) -> None:

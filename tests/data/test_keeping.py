@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 LARGE = b"a,b\n" + b"".join(b"%d,%d\n" % (number, number * 7) for number in range(2_000_000))
 PATIENCE_SECONDS = 30.0
+COMMAND = (sys.executable, "-m", "holdfast.cli", "datasets")
 
 
 def environment(state: Path) -> Mapping[str, str]:
@@ -33,10 +34,15 @@ def environment(state: Path) -> Mapping[str, str]:
     return {**os.environ, **own, "HOLDFAST_LANGUAGES_DIR": str(settings.toolchains)}
 
 
-def command(state: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def command(state: Path, *words: str, within: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
     """The command line in a process of its own."""
-    argv = (sys.executable, "-m", "holdfast.cli", "datasets", *words)
+    argv = (*within, *COMMAND, *words)
     return subprocess.run(argv, env=environment(state), capture_output=True, text=True, check=False, timeout=50)
+
+
+def started(state: Path, *words: str) -> "subprocess.Popen[bytes]":
+    """The same, without waiting for it."""
+    return subprocess.Popen((*COMMAND, *words), env=environment(state), stdout=subprocess.DEVNULL)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -51,8 +57,7 @@ async def test_who_is_killed_in_the_middle_registers_nothing_and_what_is_left_is
     shelf: Shelf = await shelf_with()
     source = tmp_path / "large.csv"
     source.write_bytes(LARGE)
-    words = (sys.executable, "-m", "holdfast.cli", "datasets", "add", str(source))
-    adding = subprocess.Popen(words, env=environment(tmp_path), stdout=subprocess.DEVNULL)
+    adding = started(tmp_path, "add", str(source))
     try:
         await until(lambda: len(shelf.directories) == 2)
         await shelf.app.datasets.clean_up()
@@ -84,9 +89,15 @@ async def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
     assert command(tmp_path, "add", str(source), "--id", "kept").returncode == 0
     source.write_bytes(LARGE)
     # A mount namespace of its own, which ends with it.
-    script = f"mount -t tmpfs -o size=4m tmpfs {tmp_path}/datasets && exec {sys.executable} -m holdfast.cli datasets add {source}"
-    argv = ("unshare", "--mount", "sh", "-c", script)
-    said = subprocess.run(argv, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=50)
+    small = (
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount -t tmpfs -o size=4m tmpfs {tmp_path}/datasets && exec "$@"',
+        "sh",
+    )
+    said = command(tmp_path, "add", str(source), within=small)
     assert (said.returncode, said.stderr) == (
         125,
         "holdfast: The disk of the server is full; free some space and try again.\n",
@@ -120,7 +131,8 @@ async def test_a_file_goes_when_the_last_run_that_uses_it_is_over(shelf_with: Ca
         b'[{"file": "a.csv", "table": "../a", "format": "csv", "columns": [{"name": "x", "type": "INT"}]}]',
         b'[{"file": "a.csv", "table": "a", "format": "csv", "columns": []}]',
         b'[{"file": "a.csv", "table": "a", "format": "csv", "rows": -1, "columns": [{"name": "x", "type": "INT"}]}]',
-        b'[{"file": "a.csv", "table": "a", "format": "csv", "columns": [{"name": "x", "type": "I"}, {"name": "X", "type": "I"}]}]',
+        b'[{"file": "a.csv", "table": "a", "format": "csv", "columns": '
+        b'[{"name": "x", "type": "I"}, {"name": "X", "type": "I"}]}]',
     ],
 )
 async def test_what_a_captured_reader_tells_is_not_trusted(
