@@ -87,6 +87,9 @@ class Launcher:
                 start_new_session=True,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
             )
+        except BaseException:
+            ours.close()
+            raise
         finally:
             os.close(description)
             theirs.close()
