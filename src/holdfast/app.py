@@ -11,6 +11,10 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
+from holdfast.data.datasets import Allowance as DatasetAllowance
+from holdfast.data.datasets import DatasetLibrary
+from holdfast.data.registry import DemoCatalogue, FolderCatalogue
+from holdfast.data.store import DatasetStore
 from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.local.network import can_give_network
@@ -44,6 +48,7 @@ class App:
     store: Store
     prebuilds: Prebuilder
     sessions: SessionManager
+    datasets: DatasetLibrary
 
     @property
     def degraded(self) -> bool:
@@ -68,6 +73,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         store=store,
         prebuilds=Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack),
         sessions=SessionManager(executor, session_store(settings), session_ceilings(settings)),
+        datasets=open_datasets(settings, executor),
     )
 
 
@@ -136,7 +142,13 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.store.open(), app.prebuilds.open(), app.sessions.open():
+        async with (
+            open_app(settings) as app,
+            app.store.open(),
+            app.prebuilds.open(),
+            app.sessions.open(),
+            app.datasets.open(),
+        ):
             yield app
 
 
@@ -188,6 +200,31 @@ def allowance(settings: Settings, capabilities: Capabilities) -> Allowance:
         networked=index if builds_have_network(settings) and Network.FULL in capabilities.networks else None,
         certificates=certificates,
     )
+
+
+def open_datasets(settings: Settings, executor: Executor) -> DatasetLibrary:
+    """The datasets of the state directory."""
+    folder = settings.datasets_dir
+    limits = bounds(settings).compiling.model_copy(
+        update={
+            "wall_seconds": settings.dataset_timeout,
+            "memory_bytes": settings.dataset_memory,
+            "disk_bytes": settings.dataset_memory // 2,
+        }
+    )
+    allowance = DatasetAllowance(
+        limits=limits,
+        upload_bytes=settings.dataset_upload,
+        total_bytes=settings.dataset_total,
+        most=settings.dataset_count,
+    )
+    catalogue = FolderCatalogue(folder) if folder else DemoCatalogue()
+    return DatasetLibrary(executor, dataset_store(settings), allowance, catalogue)
+
+
+def dataset_store(settings: Settings) -> DatasetStore:
+    """Where datasets are kept."""
+    return DatasetStore(settings.state_dir)
 
 
 def session_store(settings: Settings) -> SessionStore:
@@ -281,6 +318,15 @@ def refuse_an_open_door(settings: Settings, keys: KeyStore) -> None:
     raise ConfigurationError(
         f"Refusing to listen on {settings.host} without an API key; make one with: holdfast keys add NAME"
     )
+
+
+def no_server(settings: Settings) -> bool:
+    """Whether no server uses the state directory."""
+    try:
+        with _only_server(settings.state_dir):
+            return True
+    except ConfigurationError:
+        return False
 
 
 @contextmanager

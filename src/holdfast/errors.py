@@ -17,6 +17,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no
     │   └── InvalidFieldError          invalid_field          422   no
+    │       ├── IngestFailedError      ingest_failed          422   no
     │       ├── OverCeilingError       over_ceiling           422   no
     │       └── UnsupportedError       unsupported            422   no
     ├── QueueFullError                 queue_full             429   yes
@@ -43,7 +44,7 @@ import builtins
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class HoldfastError(Exception):
@@ -155,6 +156,17 @@ class InvalidFieldError(RequestError):
 
     code = "invalid_field"
     http_status = 422
+
+
+class IngestFailedError(InvalidFieldError):
+    """The files of a dataset are not tables; `report` (an IngestReport) says of each how it was read."""
+
+    code = "ingest_failed"
+    http_status = 422
+
+    def __init__(self, detail: str, *, report: dict[str, Any] | None = None) -> None:
+        super().__init__(detail, field="files")
+        self.report = report
 
 
 class OverCeilingError(InvalidFieldError):

@@ -188,6 +188,17 @@ class Settings(BaseModel):
     session_files: Size = _described("64m", "What is kept of the files of one session, for when it is lost.")
     session_store: Size = _described("1g", "What is kept of the files of all sessions together.")
 
+    datasets_dir: Folder | None = _described(
+        None, "A folder with a `registry.json` and the files of its datasets, instead of the demo datasets."
+    )
+    dataset_upload: Size = _described("2g", "Largest upload of a dataset.")
+    dataset_total: Size = _described("20g", "All datasets together, as they are kept.")
+    dataset_count: PositiveInt = _described(500, "Uploaded datasets that are kept at most.")
+    dataset_timeout: Positive = _described(900.0, "Seconds that reading the files of a dataset may take.")
+    dataset_memory: Size = _described(
+        "3g", "Memory of reading them; the tables they become count in it, and have half of it."
+    )
+
     server: str | None = _described(
         None, "The server that `holdfast run`, `grade` and `session` call, instead of an engine of their own."
     )
@@ -238,6 +249,7 @@ SEED_NAMES: Mapping[str, str] = {
     "DOCKER_SOCKET": "docker_socket",
     "CLEANUP_INTERVAL_HOURS": "cleanup_interval_hours",
     "CLEANUP_MAX_AGE_DAYS": "cleanup_max_age_days",
+    "DATASETS_DIR": "datasets_dir",
 }
 """Names that operators of the earlier systems already have in their environments, and the setting each means."""
 

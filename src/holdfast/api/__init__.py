@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from holdfast.api import documentation, info, prebuilds, pyquest, records, runs, session_routes
+from holdfast.api import datasets, documentation, info, prebuilds, pyquest, records, runs, session_routes
 from holdfast.api.documentation import ANY_CALLER, EVENTS, HTML, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import from_routing
@@ -57,6 +57,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
         documented(*_EVENTS, media_type=EVENTS, refusals=RUNNING, body="RunRequest", example=_PROGRAM),
     ),
     *session_routes.ROUTES,
+    *datasets.ROUTES,
     ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
     (_ONE_RUN, records.run, "GET", documented("RunRecord", refusals=_FINDING, parameters=[in_path("run_id")])),
     (_ONE_RUN, records.forget, "DELETE", documented(status=204, refusals=_FINDING, parameters=[in_path("run_id")])),
@@ -108,12 +109,13 @@ _ROWS: tuple[session_routes.Row, ...] = (
     ),
     ("/pyquest/health", pyquest.health, "GET", documented("PyQuestHealth", refusals=ANY_CALLER)),
 )
-_ASKED = (RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest, *session_routes.ASKED)
+_ASKED = (RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest, *session_routes.ASKED, *datasets.ASKED)
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
     *(Health, info.Alive, Runtimes, documentation.Document, pyquest.PyQuestHealth),
     *(Prebuild, Prebuilds, PrebuildDeleted, PrebuildsRemoved, BuiltEvent),
     *session_routes.ANSWERED,
+    *datasets.ANSWERED,
 )
 
 

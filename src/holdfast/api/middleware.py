@@ -32,6 +32,8 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BEARER = b"bearer "
+_FORM_BYTES = 4 << 20
+"""What a form may have beyond its files."""
 
 
 class RequestLog:
@@ -118,7 +120,7 @@ class Guard:
         if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
         if scope["method"] in _WITH_BODY:
-            receive = self._checked_body(scope["method"], headers, receive)
+            receive = self._checked_body(scope, headers, receive)
         with self.quotas.request(key):
             if key is None:
                 await self.app(scope, receive, send)
@@ -157,14 +159,23 @@ class Guard:
         scope["state"]["key"] = found[0]
         return found[0]
 
-    def _checked_body(self, method: str, headers: Headers, receive: Receive) -> Receive:
-        if not _may_be_anything(method, headers) and _JSON.fullmatch(headers.get("content-type", "")) is None:
+    def _checked_body(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
+        # A page elsewhere can send a form, but not without its Origin.
+        form = _is_form(scope, headers)
+        known = form or _may_be_anything(scope["method"], headers)
+        if not known and _JSON.fullmatch(headers.get("content-type", "")) is None:
             raise NotJsonError("The content type must be application/json.")
-        limit = self.settings.max_body_bytes
+        limit = self.settings.dataset_upload + _FORM_BYTES if form else self.settings.max_body_bytes
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large(limit)
         return _limited(receive, limit)
+
+
+def _is_form(scope: Scope, headers: Headers) -> bool:
+    """Whether these are the files of a dataset, which go to the disk as they come."""
+    is_post = (scope["method"], scope["path"]) == ("POST", "/datasets")
+    return is_post and headers.get("content-type", "").startswith("multipart/form-data;")
 
 
 def _may_be_anything(method: str, headers: Headers) -> bool:

@@ -1,1 +1,1 @@
-"""Questions about datasets: plans, SQL and the policy that says which SQL is a pure read."""
+"""Data: datasets, plans, the policy of SQL, and SQL and Python over data. Data are parsed in sandboxes alone."""
