@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from holdfast import __version__
-from holdfast.cli import datasets, session
+from holdfast.cli import datasets, plans, session
 from holdfast.errors import HoldfastError, RequestError
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ prebuild = typer.Typer(
 app.add_typer(prebuild, name="prebuild")
 app.add_typer(session.commands, name="session")
 app.add_typer(datasets.commands, name="datasets")
+app.add_typer(plans.commands, name="plan")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
