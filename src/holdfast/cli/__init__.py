@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from holdfast import __version__
-from holdfast.cli import data, datasets, session
+from holdfast.cli import data, datasets, plans, session
 from holdfast.errors import HoldfastError, RequestError
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ app.add_typer(prebuild, name="prebuild")
 app.add_typer(session.commands, name="session")
 app.add_typer(data.commands, name="data")
 app.add_typer(datasets.commands, name="datasets")
+app.add_typer(plans.commands, name="plan")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -16,6 +16,7 @@ from holdfast.types import Aggregate, Aggregated, Bucket, Condition, Dataset, Qu
 
 _FINE = frozenset({Bucket.MINUTE, Bucket.HOUR})
 _NUMERIC = frozenset({Aggregate.SUM, Aggregate.AVG, Aggregate.MEDIAN, Aggregate.PERCENTILE})
+_BETWEEN = frozenset({Aggregate.MEDIAN, Aggregate.PERCENTILE})
 _COUNTS = frozenset({Aggregate.COUNT, Aggregate.COUNT_DISTINCT})
 
 
@@ -139,7 +140,10 @@ class _Compiler:
         if func in _NUMERIC and found.kind is not Kind.NUMBER:
             wrong(path, f"'{func}' needs numbers, and '{found.name}' is {found.type}.")
         kind = Kind.NUMBER if func in _COUNTS | _NUMERIC else found.kind
-        return Expression(_call(func, found.sql, item.percent), kind, f"{func}({found.name})", aggregated=True)
+        # Between two decimals DuckDB would round to their scale.
+        exact = func in _BETWEEN and found.type.upper().startswith(("DECIMAL", "NUMERIC"))
+        column = f"CAST({found.sql} AS DOUBLE)" if exact else found.sql
+        return Expression(_call(func, column, item.percent), kind, f"{func}({found.name})", aggregated=True)
 
     def _named(self, name: str, path: str) -> Expression:
         """An alias of `select`, or a column."""
