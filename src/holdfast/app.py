@@ -222,6 +222,7 @@ def data_bounds(settings: Settings) -> DataBounds:
         max_rows=settings.max_data_rows,
         output_bytes=settings.data_output,
         max_output_bytes=settings.max_data_output,
+        python=settings.enable_python_execution,
     )
 
 

@@ -225,6 +225,8 @@ class Settings(BaseModel):
     )
     max_data_output: Size = _described(1_000_000, "Most bytes of JSON that a data run may ask for.")
 
+    enable_python_execution: bool = _described(True, "Let data runs be of Python; SQL and plans always may.")
+
     server: str | None = _described(
         None, "The server that `holdfast run`, `grade` and `session` call, instead of an engine of their own."
     )
@@ -287,6 +289,7 @@ SEED_NAMES: Mapping[str, str] = {
     "RUN_TIMEOUT_SECONDS": "data_timeout",
     "MAX_ROWS": "data_rows",
     "MAX_OUTPUT_BYTES": "data_output",
+    "ENABLE_PYTHON_EXECUTION": "enable_python_execution",
     "STORAGE_PROVIDER": "store",
     "CAPSULE_DB_PATH": "store",
     "DATASETS_DIR": "datasets_dir",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from holdfast import __version__
-from holdfast.cli import datasets, session
+from holdfast.cli import data, datasets, session
 from holdfast.errors import HoldfastError, RequestError
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ prebuild = typer.Typer(
 )
 app.add_typer(prebuild, name="prebuild")
 app.add_typer(session.commands, name="session")
+app.add_typer(data.commands, name="data")
 app.add_typer(datasets.commands, name="datasets")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
@@ -216,6 +217,22 @@ def bench(
     from holdfast.settings import load_settings
 
     benching.bench(load_settings(config=config), quick=quick, passes=runs, as_json=as_json)
+
+
+@app.command()
+def replay(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="What 'data run' printed.")],
+    as_json: Json = False,
+    server: Server = None,
+    api_key: Key = None,
+) -> None:
+    """Run a data run again, on a server, and say what is different; the exit code is 0 when nothing is."""
+    from holdfast.cli import asking
+    from holdfast.cli.calling import client_of, where
+    from holdfast.client import Client
+
+    with client_of(where(server, api_key), Client) as client:
+        raise typer.Exit(asking.tell_replay(client.replay(run), as_json=as_json))
 
 
 @app.command()

@@ -67,8 +67,8 @@ def _kinds(connection: Any, sql: str) -> list[str]:
     """What the statements are, such as INSERT; for words alone, nothing is decided by it."""
     try:
         return [statement.type.name.removesuffix("_STATEMENT") for statement in connection.extract_statements(sql)]
-    except (duckdb.Error, AttributeError):
-        return []
+    except (duckdb.Error, ValueError):
+        return []  # Also for a kind that the bindings do not know.
 
 
 if __name__ == "__main__":

@@ -62,13 +62,18 @@ class Parser:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Parser"]:
         """Keep a cell for the length of the block."""
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._work, self._asked)
             try:
                 yield self
+            except Exception as error:
+                failure = error
             finally:
                 self._ask.close()
                 tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure  # As it was, and not in a group of one.
 
     async def ask(self, command: Mapping[str, Any]) -> bytes:
         """What `guest/parse_sql.py` answers, unread. Raises Overwhelmed, EngineError, ShuttingDownError."""
