@@ -17,7 +17,14 @@ FAILURES = {
 }
 MOST_ROWS_THERE_ARE = 2**63
 MAX_NAMES = 100
-_UNSAID: dict[str, Any] = {"columns": [], "column_types": [], "rows": [], "row_count": 0, "total_rows": 0, "truncated": False}
+_UNSAID: dict[str, Any] = {
+    "columns": [],
+    "column_types": [],
+    "rows": [],
+    "row_count": 0,
+    "total_rows": 0,
+    "truncated": False,
+}
 _ALSO: dict[str, Any] = {"notes": [], "figures": []}
 
 
