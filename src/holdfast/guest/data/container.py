@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import stat
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib import import_module
 from pathlib import Path
 
 from holdfast.guest.data import answer, main, protocol
@@ -33,6 +35,7 @@ MEMORY_BYTES = 512 << 20
 ADDRESS_SPACE = 8 << 30
 """Interpreters reserve far more than they use; what is used the container bounds."""
 
+START_SECONDS = 30
 FILE_BYTES = 64 << 20
 OPEN_FILES = 256
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
@@ -41,7 +44,7 @@ _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from holdfast.guest.data import container
-container.child(int(sys.argv[2]))
+container.child(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 """
 _PIECE = 65_536
 _DRAIN_SECONDS = 2.0
@@ -108,25 +111,29 @@ def _memory() -> int:
     return MEMORY_BYTES
 
 
-def child(seconds: int) -> None:
-    """What the child does: limit itself, and become the program."""
+def child(kind: str, seconds: int, ready: int) -> None:
+    """What the child does: limit itself, load what it needs, say so, and become the program."""
     for name, most in (
-        (resource.RLIMIT_CPU, seconds + 1),
+        (resource.RLIMIT_CPU, seconds + START_SECONDS),
         (resource.RLIMIT_AS, ADDRESS_SPACE),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(name, (most, most))
+    import_module(f"holdfast.guest.data.{kind}")
+    os.close(ready)
     main.main()
 
 
 def _execute(folder: str, request: RunnerRequest) -> tuple[int | None, tuple[str, str]]:
     """The exit code, None for one that was out of time, and what was printed."""
     library = str(Path(__file__).resolve().parents[3])
+    started, ready = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, library, str(request.timeout_seconds)],
+        [sys.executable, "-c", _CHILD, library, request.kind, str(request.timeout_seconds), str(ready)],
         cwd=folder,
+        pass_fds=(ready,),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -134,6 +141,10 @@ def _execute(folder: str, request: RunnerRequest) -> tuple[int | None, tuple[str
         start_new_session=True,
     )
     drains = [_Drain(process.stdout), _Drain(process.stderr)]
+    os.close(ready)
+    with os.fdopen(started, "rb") as pipe:
+        # The time of a program begins when what it needs is loaded, which on half a processor takes long.
+        select.select([pipe], [], [], START_SECONDS)
     try:
         code = process.wait(request.timeout_seconds)
     except subprocess.TimeoutExpired:
@@ -200,7 +211,8 @@ def _response(
 ) -> tuple[str, bool]:
     if code is None or code == -signal.SIGXCPU:
         error = protocol.timed_out(request.kind, request.timeout_seconds)
-        return response(status="timeout", error=error, streams=streams, isolation=ISOLATION), False
+        took = {"exec_ms": request.timeout_seconds * 1000}
+        return response(took, status="timeout", error=error, streams=streams, isolation=ISOLATION), False
     if told is None:
         error = {"type": protocol.FAILED[request.kind], "message": _KILLED if code == -signal.SIGKILL else _SILENT}
         return response(status="error", error=error, streams=streams, isolation=ISOLATION), False
