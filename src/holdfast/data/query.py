@@ -8,17 +8,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import anyio
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import from_json
 
 from holdfast.data import program
 from holdfast.engines import DATA_AT, Command, SandboxSpec
 from holdfast.execution import Bounds, Executor
-from holdfast.guest.data.answer import ANSWER, MAX_MESSAGE
+from holdfast.guest.data.answer import ANSWER
+from holdfast.guest.data.checked import ROOM_BESIDE_THE_TABLE, checked
 from holdfast.guest.data.main import JOB
+from holdfast.guest.data.protocol import FAILED, timed_out
 from holdfast.languages import DATA_PROFILE
 from holdfast.types import Capabilities, DataError, Limits, RunResult, Status, Table
 
@@ -29,22 +29,11 @@ PROCESSES = 64
 MAX_ROWS = 200
 MAX_OUTPUT_BYTES = 65_536
 MAX_FIGURE_BYTES = 8 << 20
-TIMED_OUT = "RUNNER_TIMEOUT"
 _DATABASE = f"{DATA_AT}/data.duckdb"
-_BESIDE_THE_TABLE = 64 << 10
-"""Bytes an answer may have besides its table: an error of the longest message, the names of figures."""
-
 _AT_ONCE = 64 << 10
 """Longer answers are read beside the event loop."""
 
 _FIGURES = ("*.png", "*.svg", "*.vl.json")
-_FAILURES = {
-    "sql": frozenset({"SQL_EXECUTION_ERROR"}),
-    "python": frozenset({"PYTHON_EXECUTION_ERROR", "PYTHON_POLICY_VIOLATION"}),
-}
-_FAILED = {"sql": "SQL_EXECUTION_ERROR", "python": "PYTHON_EXECUTION_ERROR"}
-_WHAT = {"sql": "Query", "python": "Python execution"}
-_MOST_ROWS_THERE_ARE = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +61,6 @@ class DataAnswer:
     exec_ms: float = 0.0
     notes: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
-
-
-class _Answer(BaseModel):
-    """An answer as it has to look."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    status: Literal["success", "error"]
-    columns: list[str] = []
-    column_types: list[str] = []
-    rows: list[list[Any]] = []
-    row_count: int = 0
-    total_rows: int = 0
-    truncated: bool = False
-    exec_ms: float
-    error: DataError | None
-    notes: list[str] = []
-    figures: list[str] = []
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        width = len(self.columns)
-        if len(self.column_types) != width or any(len(row) != width for row in self.rows):
-            raise ValueError("the rows do not fit the columns")
-        if self.row_count != len(self.rows) or not self.row_count <= self.total_rows < _MOST_ROWS_THERE_ARE:
-            raise ValueError("the rows are miscounted")
-        if self.truncated != (self.row_count < self.total_rows):
-            raise ValueError("it is not said truly what was left out")
-        if (self.error is None) != (self.status == "success") or not 0 <= self.exec_ms < math.inf:
-            raise ValueError("it contradicts itself")
-        return self
 
 
 def data_limits(bounds: Bounds, capabilities: Capabilities, wall_seconds: float = TIMEOUT_SECONDS) -> Limits:
@@ -157,42 +115,32 @@ def command(query: DataQuery) -> Command:
         wall_seconds=query.limits.wall_seconds,
         artifacts=_FIGURES if query.kind == "python" else (),
         artifact_bytes=MAX_FIGURE_BYTES,
-        returns={ANSWER: query.max_output_bytes + _BESIDE_THE_TABLE + MAX_MESSAGE},
+        returns={ANSWER: query.max_output_bytes + ROOM_BESIDE_THE_TABLE},
     )
 
 
 def _read(query: DataQuery, run: RunResult, text: bytes) -> DataAnswer:
     try:
-        answer = _Answer.model_validate(from_json(text, allow_inf_nan=False))
-        _check_room(query, answer)
-    except (ValueError, RecursionError):
-        return _failed(query, run, "The program left an answer that is none.")
+        said = checked(text, kind=query.kind, max_rows=query.max_rows)
+    except ValueError as error:
+        return _failed(query, run, f"The program left an answer that is none: {error}.")
+    failed = said["error"] is not None
+    kept = {artifact.path for artifact in run.artifacts}
     return DataAnswer(
-        status=Status.FAILED if answer.error else Status.SUCCEEDED,
+        status=Status.FAILED if failed else Status.SUCCEEDED,
         run=run,
-        table=None if answer.error else Table(**{name: getattr(answer, name) for name in Table.model_fields}),
-        error=answer.error,
-        exec_ms=answer.exec_ms,
-        notes=tuple(answer.notes),
-        figures=tuple(name for name in answer.figures if name in {artifact.path for artifact in run.artifacts}),
+        table=None if failed else Table(**{name: said[name] for name in Table.model_fields}),
+        error=DataError(**said["error"]) if failed else None,
+        exec_ms=said["exec_ms"],
+        notes=tuple(said["notes"]),
+        figures=tuple(name for name in said["figures"] if name in kept),
     )
-
-
-def _check_room(query: DataQuery, answer: _Answer) -> None:
-    """Raises ValueError for more than was asked for, and for what is no JSON."""
-    if answer.row_count > query.max_rows:
-        raise ValueError("there are more rows than were asked for")
-    if answer.error is not None and answer.error.type not in _FAILURES[query.kind]:
-        raise ValueError("there is no such error")
-    # Numbers beyond all bounds are written like numbers.
-    json.dumps(answer.rows, allow_nan=False)
 
 
 def _unanswered(query: DataQuery, run: RunResult) -> DataAnswer:
     """Why the program could leave no answer."""
     if run.status is Status.TIMED_OUT:
-        sentence = f"{_WHAT[query.kind]} exceeded timeout of {run.limits.wall_seconds:g} seconds"
-        return DataAnswer(run.status, run, error=DataError(type=TIMED_OUT, message=sentence))
+        return DataAnswer(run.status, run, error=DataError(**timed_out(query.kind, run.limits.wall_seconds)))
     sentences = {
         Status.OUT_OF_MEMORY: f"It needed more memory than its limit of {run.limits.memory_bytes >> 20} MiB.",
         Status.DISK_LIMIT: "It wrote more files than it may.",
@@ -204,4 +152,4 @@ def _unanswered(query: DataQuery, run: RunResult) -> DataAnswer:
 
 def _failed(query: DataQuery, run: RunResult, sentence: str) -> DataAnswer:
     status = Status.FAILED if run.status is Status.SUCCEEDED else run.status
-    return DataAnswer(status, run, error=DataError(type=_FAILED[query.kind], message=sentence))
+    return DataAnswer(status, run, error=DataError(type=FAILED[query.kind], message=sentence))

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ANSWER = ".holdfast/answer.json"
-MAX_MESSAGE = 16_384
+MAX_MESSAGE = 8_192
+_HALF = "\\ud"
 TOO_LARGE = "The first row alone is larger than max_output_bytes ({limit:,}); select less, or ask for more."
 
 
@@ -36,8 +37,8 @@ class Rows:
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._parts: list[str] = []
-        self.head = f'"columns":{_json(columns)},"column_types":{_json(types)}'
-        self._bytes = len(self.head.encode()) + len(',"rows":[]')
+        self.head = f'"columns": {_json(columns)}, "column_types": {_json(types)}'
+        self._bytes = len(self.head) + len('{, "rows": []}')
         self.full = max_rows == 0
 
     @property
@@ -53,7 +54,7 @@ class Rows:
         if self.full:
             return
         part = _json(list(row))
-        self._bytes += len(part.encode("utf-8", "replace")) + 1
+        self._bytes += len(part) + len(", ")
         self.full = self._bytes > self._max_bytes or len(self._parts) == self._max_rows
         if not self.full:
             self._parts.append(part)
@@ -71,7 +72,7 @@ class Rows:
             "notes": notes,
             **more,
         }
-        return f'{{{self.head},"rows":[{",".join(self._parts)}],{_json(rest)[1:]}'
+        return f'{{{self.head}, "rows": [{", ".join(self._parts)}], {_json(rest)[1:]}'
 
 
 def failed(failure: Failure, exec_ms: float) -> str:
@@ -82,9 +83,15 @@ def failed(failure: Failure, exec_ms: float) -> str:
 def leave(text: str) -> None:
     """Put the answer where the host looks for it."""
     os.makedirs(os.path.dirname(ANSWER), exist_ok=True)
-    with open(ANSWER, "wb") as file:
-        file.write(text.encode("utf-8", "replace"))
+    with open(ANSWER, "w", encoding="ascii") as file:
+        file.write(text)
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """As everybody's JSON is written by default, so that the limit holds for whoever writes it again."""
+    text = json.dumps(value, allow_nan=False)
+    if _HALF in text:
+        # Half of a character is none: it cannot be written anywhere else.
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        text = json.dumps(json.loads(whole))
+    return text

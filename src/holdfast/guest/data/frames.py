@@ -63,7 +63,8 @@ def _type_of_column(column: Any) -> str:
     if getattr(dtype, "tz", None) is not None:
         return "TIMESTAMP WITH TIME ZONE"
     if dtype.kind == "M":
-        return _MOMENTS.get(getattr(dtype, "unit", None) or np.datetime_data(dtype)[0], "TIMESTAMP_NS")
+        unit = getattr(dtype, "unit", "") or np.datetime_data(dtype)[0]
+        return _MOMENTS.get(str(unit), "TIMESTAMP_NS")
     if dtype.kind == "m":
         return "INTERVAL"
     if isinstance(dtype, pd.StringDtype):
@@ -73,12 +74,12 @@ def _type_of_column(column: Any) -> str:
 
 def common(given: Iterable[Any]) -> str:
     """The type of all these values; of none at all it is VARCHAR."""
-    types = {type_of(value) for value in given} - {None}
+    types = {kind for value in given if (kind := type_of(value)) is not None}
     if not types:
         return "VARCHAR"
     if len(types) > 1 and types <= {"BIGINT", "HUGEINT", "BIGNUM"}:
         return max(types, key=("BIGINT", "HUGEINT", "BIGNUM").index)
-    return str(types.pop()) if len(types) == 1 else ANY
+    return types.pop() if len(types) == 1 else ANY
 
 
 def type_of(value: Any) -> str | None:
