@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 RUNS ?= 1
 EXAMPLES ?= 5000
+ROWS ?= 10
 PREBUILD_NETWORK ?= auto
 
 BIN := .venv/bin
@@ -12,10 +13,10 @@ INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve test check bench attack openapi fuzz lock clean
+.PHONY: help setup packages serve test check bench bench-data attack openapi fuzz lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -78,6 +79,9 @@ fuzz: setup ## Send EXAMPLES (5000) requests of every kind to a server, and comp
 bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench --runs $(RUNS)
 	@$(BIN)/python -m tests.bench.languages
+
+bench-data: setup ## Measure data runs on ROWS (10) million rows and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench.data $(ROWS)
 
 lock: ## Pin the newest versions of everything (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
