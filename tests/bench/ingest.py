@@ -12,6 +12,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
+
 from holdfast.app import open_app
 from holdfast.settings import load_settings
 from holdfast.types import OPERATOR, DatasetWish
@@ -36,8 +38,8 @@ def make(path: Path, rows: int) -> None:
 
 
 async def pieces(path: Path) -> AsyncIterator[bytes]:
-    with open(path, "rb") as file:
-        while piece := file.read(PIECE):
+    async with await anyio.open_file(path, "rb") as file:
+        while piece := await file.read(PIECE):
             yield piece
 
 
