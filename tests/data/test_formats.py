@@ -1,6 +1,7 @@
 """What files become: the tables, and what is told of how they were read."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ with pandas.ExcelWriter("e.xlsx") as book:
 """
 
 
-async def read(shelf: Shelf, file_name: str, data: bytes, **wish: object) -> tuple[FileReport, Dataset]:
+async def read(shelf: Shelf, file_name: str, data: bytes, **wish: Any) -> tuple[FileReport, Dataset]:
     """The report of a file that is one table."""
     report = await shelf.add({file_name: data}, **wish)
     assert report.dataset is not None
@@ -29,7 +30,7 @@ async def read(shelf: Shelf, file_name: str, data: bytes, **wish: object) -> tup
     return file, report.dataset
 
 
-async def refused(shelf: Shelf, name: str, data: bytes, **wish: object) -> IngestReport:
+async def refused(shelf: Shelf, name: str, data: bytes, **wish: Any) -> IngestReport:
     before = shelf.directories
     with pytest.raises(IngestFailedError) as caught:
         await shelf.add({name: data}, **wish)

@@ -120,6 +120,14 @@ async def test_a_file_goes_when_the_last_run_that_uses_it_is_over(shelf_with: Ca
     await until(lambda: shelf.directories == [])
 
 
+def test_the_memory_of_the_server_does_not_grow_with_the_data() -> None:
+    argv = (sys.executable, "-m", "tests.bench.ingest", "1")
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=55)
+    assert "1,000,000 rows, 101 MB" in said.stdout, said.stderr
+    grown = int(said.stdout.rpartition("+")[2].split()[0])
+    assert grown < 40
+
+
 @pytest.mark.parametrize(
     "told",
     [
