@@ -77,6 +77,8 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 ABOUT = {
     "guest/ingest.py": {"duckdb", "openpyxl", "pandas"},
+    "guest/parquet.py": {"duckdb", "pyarrow"},
+    "guest/parse_sql.py": {"duckdb"},
     "guest/sql.py": {"duckdb"},
     "guest/session.py": {
         "IPython.core.displayhook",

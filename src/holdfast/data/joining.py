@@ -48,8 +48,8 @@ def _the_one(dataset: Dataset, join: Join, table: str, known: list[str], path: s
         others = ", ".join(f"'{name}'" for name in known)
         wrong(f"{path}.table", f"no such relationship of '{table}' with {others} is declared.")
     if len(possible) > 1:
-        choices = " or ".join(f"to '{link.other}' with column '{link.column}'" for link in possible)
-        wrong(path, f"'{table}' can be joined in several ways; give 'to' and 'column': {choices}.")
+        choices = " or ".join(f"'{link.other}', '{link.other_column}' and '{link.column}'" for link in possible)
+        wrong(path, f"'{table}' can be joined in several ways; give 'to', 'to_column' and 'column': {choices}.")
     return possible[0]
 
 
@@ -63,5 +63,5 @@ def _seen_from(table: str, each: Relationship) -> list[_Link]:
 
 
 def _is_meant(link: _Link, join: Join) -> bool:
-    wanted = ((join.to, link.other), (join.column, link.column))
+    wanted = ((join.to, link.other), (join.to_column, link.other_column), (join.column, link.column))
     return all(name is None or lower(name) == lower(given) for name, given in wanted)

@@ -29,13 +29,21 @@ MAX_LIMIT = 1_000
 MAX_ITEMS = 200
 MAX_VALUES = 10_000
 MAX_DEPTH = 16
+MAX_CONDITIONS = 1_000
 MAX_OFFSET = 1_000_000_000
 _MAX_INTEGER = (1 << 127) - 1
 _TAG = "<"
-_HALF = re.compile("[\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _SHOWN = 80
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+def _text(value: str) -> str:
+    if _UNSTORABLE.search(value):
+        raise ValueError("the text holds the character NUL or half of a surrogate pair")
+    return value
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_text)]
 
 
 class Aggregate(StrEnum):
@@ -107,9 +115,7 @@ def _is_scalar(value: Any) -> Any:
         raise ValueError("give a finite number")
     if isinstance(value, int) and abs(value) > _MAX_INTEGER:
         raise ValueError("the number is out of range")
-    if isinstance(value, str) and not value.isascii() and _HALF.search(value):
-        raise ValueError("the text holds half of a surrogate pair")
-    return value
+    return _text(value) if isinstance(value, str) else value
 
 
 _SCALARS: list[JsonValue] = [{"type": name} for name in ("string", "number", "boolean")]
@@ -167,12 +173,13 @@ def _check_percent(func: Aggregate | None, percent: float | None) -> None:
 class Join(_Part):
     """One more table, along a declared relationship with a table that is in the plan already.
 
-    `to` and `column` (of the joined table) choose among several relationships.
+    `to` (that table), `to_column` (its column) and `column` (of the joined table) choose among several relationships.
     """
 
     table: Name
     type: Literal["inner", "left"] = "inner"
     to: Name | None = None
+    to_column: Name | None = None
     column: Name | None = None
 
 
@@ -285,18 +292,26 @@ class QueryPlan(_Part):
         if not isinstance(body, dict):
             return body
         for field in ("filters", "having"):
-            _check_depth(body.get(field), field)
+            _check_size(body.get(field), field)
         return {name: value for name, value in body.items() if name != "limit" or value is not None}
 
 
-def _check_depth(value: Any, field: str) -> None:
+def _check_size(value: Any, field: str) -> None:
     """Level by level, so that nesting without end is refused before anything recurses into it."""
-    level, depth = [value], 0
+    level, depth, conditions, values = [value], 0, 0, 0
     while level:
+        conditions += len(level)
+        values += sum(len(each["value"]) for each in level if isinstance(each, dict) and _is_list(each))
         if depth > 2 * MAX_DEPTH:
             raise ValueError(f"'{field}' is nested more than {MAX_DEPTH} levels deep")
+        if conditions > 2 * MAX_CONDITIONS or values > MAX_VALUES:
+            raise ValueError(f"'{field}' has more than {MAX_CONDITIONS:,} conditions or {MAX_VALUES:,} values")
         level = [inner for outer in level for inner in _inside(outer)]
         depth += 1
+
+
+def _is_list(condition: dict[str, Any]) -> bool:
+    return isinstance(condition.get("value"), list)
 
 
 def _inside(value: Any) -> list[Any]:

@@ -1,12 +1,13 @@
 """Which SQL is a pure read of one dataset. The statement is parsed in a cell, and its tree is walked here."""
 
-import functools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
+import structlog
 
 from holdfast.data.policy.lists import lower
 from holdfast.data.policy.parser import Overwhelmed, Parser
@@ -27,6 +28,19 @@ _TOO_COMPLEX = Denial(
 )
 
 
+_NOT_UNDERSTOOD = Denial(
+    code=DenialCode.CONSTRUCT,
+    message="The statement is not understood.",
+    hint="Write it in another way.",
+)
+_NOT_WRITTEN = Denial(
+    code=DenialCode.CONSTRUCT,
+    message="Tables cannot be named as dataset.table in this statement.",
+    hint="Name the tables without the dataset.",
+)
+_log = structlog.get_logger()
+
+
 class SqlPolicy:
     """Says of a statement whether it runs; inside `open`."""
 
@@ -45,25 +59,28 @@ class SqlPolicy:
             return fault
         try:
             answer = await self._parser.ask({"sql": sql})
-            judged = await _aside(functools.partial(_judge, answer, sql, dataset, parameters=parameters), answer)
+            judged = await _aside(answer, partial(_judge, answer, sql, dataset, parameters=parameters))
             if isinstance(judged, Approved | Denial):
                 return judged
-            return await self._written_anew(*judged)
+            tree, approved = judged
+            answer = await self._parser.ask({"tree": tree})
+            said: Approved | Denial = await _aside(answer, partial(_written_anew, answer, tree, approved))
+            return said
         except (Overwhelmed, RecursionError):
             return _TOO_COMPLEX
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # Not what DuckDB says of a statement, as far as anybody knows: what is not understood does not run.
+            _log.error("a statement was not understood", reason=type(error).__name__)
+            return _NOT_UNDERSTOOD
 
-    async def _written_anew(self, tree: dict[str, Any], approved: Approved) -> Approved | Denial:
-        """The text of a tree, which has to be read as that very tree again."""
-        answer = await self._parser.ask({"tree": json.dumps(tree)})
-        told = await _aside(functools.partial(json.loads, answer), answer)
-        again = told.get("parsed", {})
-        if without_locations(again.get("statements")) != without_locations(tree["statements"]):
-            return Denial(
-                code=DenialCode.CONSTRUCT,
-                message="Tables cannot be named as dataset.table in this statement.",
-                hint="Name the tables without the dataset.",
-            )
-        return approved.model_copy(update={"sql": told["sql"]})
+
+def _written_anew(answer: bytes, tree: str, approved: Approved) -> Approved | Denial:
+    """The text of a tree, which has to be read as that very tree again."""
+    told = json.loads(answer)
+    again = told.get("parsed", {}).get("statements")
+    if without_locations(again) != without_locations(json.loads(tree)["statements"]):
+        return _NOT_WRITTEN
+    return approved.model_copy(update={"sql": told["sql"]})
 
 
 def _unreadable(sql: str) -> Denial | None:
@@ -77,7 +94,7 @@ def _unreadable(sql: str) -> Denial | None:
     return None
 
 
-async def _aside(work: Any, answer: bytes) -> Any:
+async def _aside(answer: bytes, work: Callable[[], Any]) -> Any:
     return work() if len(answer) < LARGE_TREE else await anyio.to_thread.run_sync(work)
 
 
@@ -101,7 +118,7 @@ def _judge(answer: bytes, sql: str, dataset: Dataset, *, parameters: bool) -> An
         name = None if refused.name is None else refused.name[:200]
         return Denial(code=refused.code, message=refused.message, name=name, position=place, hint=refused.hint)
     approved = Approved(sql=sql, command=command, tables=tuple(sorted(walk.read)), varies=walk.varies)
-    return ({"error": False, "statements": statements}, approved) if walk.rewritten else approved
+    return (json.dumps({"error": False, "statements": statements}), approved) if walk.rewritten else approved
 
 
 _COUNTS = {

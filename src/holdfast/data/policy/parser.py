@@ -6,7 +6,7 @@ statement that did it is told so.
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -93,16 +93,16 @@ class Parser:
         return question.answer
 
     async def _work(self, asked: MemoryObjectReceiveStream[_Question]) -> None:
+        """One cell after the other, until nobody can ask any more."""
         async with asked:
-            while True:
-                try:
-                    await self._one_life(asked)
-                except anyio.EndOfStream:
-                    return
-                except TimeoutError:
-                    await self._refuse(asked, EngineError("The parser of SQL did not start in time; try again."))
-                except HoldfastError as error:
-                    await self._refuse(asked, error)
+            with suppress(anyio.EndOfStream):
+                while True:
+                    try:
+                        await self._one_life(asked)
+                    except TimeoutError:
+                        await self._refuse(asked, EngineError("The parser of SQL did not start in time; try again."))
+                    except HoldfastError as error:
+                        await self._refuse(asked, error)
 
     async def _one_life(self, asked: MemoryObjectReceiveStream[_Question]) -> None:
         """Answer with one cell until it is worn or gone."""

@@ -20,6 +20,7 @@ _CTE_NAME = re.compile(r"(?!duckdb_|pg_|sqlite_|pragma_|information_schema)[^./\
 _COLLATION = re.compile(r"[A-Za-z_]{1,30}(\.[A-Za-z_]{1,30}){0,3}")
 _FILE = re.compile(r"[./\\:*]")
 _MOST_NAMES = 12
+_ALIKE = 0.75
 
 
 class Refused(Exception):
@@ -43,6 +44,8 @@ class Walk:
         self._parameters = parameters
         self._lists: Lists = lists()
         self._stack: list[tuple[Any, str, Scope, int | None]] = []
+        self._aliases: set[str] = set()
+        self._with_dataset: list[list[str]] = []
         self.read: set[str] = set()
         self.varies = False
         self.rewritten = False
@@ -56,10 +59,16 @@ class Walk:
                 self._stack += [(item, under, scope, offset) for item in reversed(value)]
             elif isinstance(value, dict):
                 self._visit(value, under, scope, offset)
+        if self._with_dataset and self._dataset not in self._aliases:
+            # `dataset.table.column`; after an alias of that name it would be a field of a struct.
+            self.rewritten = True
+            for names in self._with_dataset:
+                names[0] = MAIN
         return self._command(statement["node"])
 
     def _visit(self, node: Node, under: str, scope: Scope, offset: int | None) -> None:
         offset = node.get("query_location", offset)
+        self._aliases.add(lower(node.get("alias", "")))
         try:
             kind = self._known(node, under)
             handle = self._handlers.get(kind.partition("/")[0])
@@ -149,7 +158,7 @@ class Walk:
         if of_table:
             hint = f"FROM can call: {', '.join(sorted(known))}."
             return Refused(DenialCode.TABLE_FUNCTION, f"FROM cannot call '{shown}'.", name, hint)
-        close = difflib.get_close_matches(lower(name), known, 1)
+        close = difflib.get_close_matches(lower(name), known, 1, _ALIKE)
         hint = f"Did you mean '{close[0]}'?" if close else "Only DuckDB's built-in functions can be called."
         return Refused(DenialCode.UNKNOWN_FUNCTION, f"There is no function '{shown}'.", name, hint)
 
@@ -190,8 +199,7 @@ class Walk:
     def _column(self, node: Node, under: str, scope: Scope) -> Iterator[tuple[str, Any]]:
         names: list[str] = node["column_names"]
         if len(names) > 2 and lower(names[0]) == self._dataset and lower(names[1]) in self._tables:
-            names[0] = MAIN
-            self.rewritten = True
+            self._with_dataset.append(names)
         self.varies = self.varies or (len(names) == 1 and lower(names[0]) in _CLOCKS)
         return iter(node.items())
 
