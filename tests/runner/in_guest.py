@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb  # type: ignore[import-not-found]
 import numpy as np  # type: ignore[import-not-found]
-import pandas as pd  # type: ignore[import-not-found]
+import pandas as pd  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 from holdfast.guest.data import frames, ready, results, sql, values
 
@@ -32,8 +32,8 @@ def read_back(said: Any, kind: Any) -> str:
     if name in ("list", "array"):
         return f"[{', '.join(read_back(item, kind.children[0][1]) for item in said)}]::{kind}"
     if name == "struct":
-        members = [f"{values.quoted(part)}: {read_back(said[part], member)}" for part, member in kind.children]
-        return f"{{{', '.join(members)}}}::{kind}"
+        named = [f"{values.quoted(part)}: {read_back(said[part], member)}" for part, member in kind.children]
+        return f"{{{', '.join(named)}}}::{kind}"
     if name == "tuple":
         parts = [read_back(item, member) for item, (_, member) in zip(said, kind.children, strict=True)]
         return f"row({', '.join(parts)})::{kind}"
@@ -65,7 +65,7 @@ def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         try:
-            answer = [of_sql(*each) for each in job["sql"]] if "sql" in job else of_frame(job["frame"])
+            answer: Any = [of_sql(*each) for each in job["sql"]] if "sql" in job else of_frame(job["frame"])
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -52,6 +52,9 @@ def test_requests_that_are_taken(root: Path, kind: str, changes: dict[str, Any])
     assert parse(asked(kind, **ours), kind, str(root)).code == "select 1"
 
 
+BAD_SECONDS: tuple[Any, ...] = (0, 61, 1.5, "5", True, -1, [], 10**30)
+
+
 @pytest.mark.parametrize("kind", ["sql", "python"])
 @pytest.mark.parametrize(
     ("changes", "fragment"),
@@ -79,10 +82,7 @@ def test_requests_that_are_taken(root: Path, kind: str, changes: dict[str, Any])
         ({"files": [{"name": 't";drop.csv', "path": "/data/t.csv"}]}, "Invalid table name"),
         ({"files": [{"name": "", "path": "/data/t.csv"}]}, "Invalid table name"),
         ({"files": [{"name": "x/t.csv", "path": "/data/t.csv"}] * 2}, "Duplicate table name"),
-        *(
-            ({"timeout_seconds": value}, "timeout_seconds must be an integer between 1 and 60")
-            for value in (0, 61, 1.5, "5", True, -1, [], 10**30)
-        ),
+        *(({"timeout_seconds": value}, "timeout_seconds must be an integer between 1 and 60") for value in BAD_SECONDS),
         *(({"max_rows": value}, "max_rows must be an integer between 1 and 1000") for value in (0, 1001, False, 2.0)),
         *(
             ({"max_output_bytes": value}, "max_output_bytes must be an integer between 1024 and 1000000")
@@ -126,7 +126,7 @@ def test_fields_are_looked_at_in_their_order(root: Path) -> None:
     """The code, the files, the time, the rows, the bytes."""
     bad: dict[str, Any] = {"sql": "", "files": [], "timeout_seconds": 0, "max_rows": 0, "max_output_bytes": 0}
     good = {"sql": "1", "files": ..., "timeout_seconds": 1, "max_rows": 1}
-    named = []
+    named: list[str] = []
     for name, value in good.items():
         named.append(refusal(asked("sql", **bad), "sql", root)["message"].split()[0])
         bad[name] = [{"name": "t.csv", "path": "/data/t.csv"}] if name == "files" else value

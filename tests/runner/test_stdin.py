@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import anyio
 import pytest
 
 from tests.conftest import local_app
@@ -25,35 +26,46 @@ class Programs:
     """Both programs, in one of the two ways to call them."""
 
     def __init__(self, where: Literal["host", "image"], root: Path, app: Path, python: Path) -> None:
-        self.where, self.root, self._app, self._python = where, root, app, python
+        self.where, self.root, self.app, self.python = where, root, app, python
 
     def ask(self, kind: str, request: dict[str, Any] | str, **environment: str) -> Said:
         text = request if isinstance(request, str) else json.dumps(request)
         done = subprocess.run(
-            self._command(kind), input=text, capture_output=True, text=True, env=os.environ | environment, check=False
+            self.command(kind), input=text, capture_output=True, text=True, env=os.environ | environment, check=False
         )
         (line,) = done.stdout.splitlines()
         return Said(done.returncode, json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON")))
 
-    def _command(self, kind: str) -> list[str]:
+    def command(self, kind: str) -> list[str]:
         if self.where == "host":
             return [str(Path(sys.executable).parent / "holdfast"), "runner", kind, "--data-dir", str(self.root)]
         # The root of the files is /data there, where a test can put nothing.
         started = f"from holdfast.guest.data import container; sys.exit(container.run({kind!r}, {str(self.root)!r}))"
-        return [str(self._python), "-c", f"import sys; sys.path.insert(0, {str(self._app / 'lib')!r}); {started}"]
+        return [str(self.python), "-c", f"import sys; sys.path.insert(0, {str(self.app / 'lib')!r}); {started}"]
 
 
 @pytest.fixture(scope="module")
-async def host(anyio_backend: str) -> None:
+def host() -> None:
     """Skips where the host cannot hold programs."""
-    async with local_app(pool_size=0):
-        return
+
+    async def look() -> None:
+        async with local_app(pool_size=0):
+            return
+
+    anyio.run(look)
 
 
 @pytest.fixture(scope="module", params=["host", "image"])
-def programs(request: Any, guest_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    if request.param == "host":
-        request.getfixturevalue("host")
+def programs(request: Any, image: Programs) -> Programs:
+    if request.param == "image":
+        return image
+    request.getfixturevalue("host")
+    return Programs("host", image.root, image.app, image.python)
+
+
+@pytest.fixture(scope="module")
+def image(guest_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    """The programs as they lie in the image."""
     folder = tmp_path_factory.mktemp("files")
     (folder / "support").mkdir()
     (folder / "support" / "tickets.csv").write_text("id,priority,csat\n1,High,4\n2,Low,\n3,High,5\n")
@@ -62,7 +74,7 @@ def programs(request: Any, guest_python: Path, tmp_path_factory: pytest.TempPath
         (app / name).write_bytes((ROOT / "images/runner" / name).read_bytes())
     (app / "lib/holdfast/guest").mkdir(parents=True)
     (app / "lib/holdfast/guest/data").symlink_to(ROOT / "src/holdfast/guest/data")
-    return Programs(request.param, folder, app, guest_python)
+    return Programs("image", folder, app, guest_python)
 
 
 def asked(kind: str, code: str, **fields: Any) -> dict[str, Any]:
@@ -121,16 +133,11 @@ def test_what_is_no_request_is_answered_too(programs: Programs) -> None:
 
 
 def test_python_can_be_turned_off(programs: Programs) -> None:
-    if programs.where == "image":
-        said = programs.ask("python", asked("python", "1"), ENABLE_PYTHON_EXECUTION="no")
-    else:
-        said = programs.ask("python", asked("python", "1"), ENABLE_PYTHON_EXECUTION="false")
+    said = programs.ask("python", asked("python", "1"), ENABLE_PYTHON_EXECUTION="false")
     assert (said.exit_code, said.body["error"]["type"]) == (1, "PYTHON_POLICY_VIOLATION")
 
 
-def test_in_the_image_a_program_can_neither_write_our_line_nor_outlive_us(programs: Programs, tmp_path: Path) -> None:
-    if programs.where == "host":
-        pytest.skip("In a cell there is nobody to look at; the attack suite is about that.")
+def test_in_the_image_a_program_can_neither_write_our_line_nor_outlive_us(image: Programs, tmp_path: Path) -> None:
     code = f"""
 import posix
 seen = []
@@ -155,7 +162,7 @@ seen
 """
     command = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.getuid() == 0 else []
     done = subprocess.run(
-        [*command, *programs._command("python")],
+        [*command, *image.command("python")],
         input=json.dumps(asked("python", code, timeout_seconds=10)),
         capture_output=True,
         text=True,
@@ -166,12 +173,10 @@ seen
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_the_programs_of_the_image_start(programs: Programs) -> None:
-    if programs.where == "host":
-        pytest.skip("They are those of the image.")
+def test_the_programs_of_the_image_start(image: Programs) -> None:
     for kind, name in PROGRAM.items():
         done = subprocess.run(
-            [str(programs._python), str(programs._app / name)],
+            [str(image.python), str(image.app / name)],
             input=json.dumps({CODE[kind]: "1"}),
             capture_output=True,
             text=True,

@@ -6,6 +6,7 @@ and the size that an answer has, and about nothing else.
 
 import json
 import math
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -33,12 +34,16 @@ _DATABASE = f"{DATA_AT}/data.duckdb"
 _AT_ONCE = 64 << 10
 """Longer answers are read beside the event loop."""
 
+_ALARM = 128 + signal.SIGALRM
 _FIGURES = ("*.png", "*.svg", "*.vl.json")
 
 
 @dataclass(frozen=True, slots=True)
 class DataQuery:
-    """What to run: over a dataset, by its digest, or over files, which are placed in the workspace by their tables."""
+    """What to run: over a dataset, by its digest, or over files, which are placed in the workspace by their tables.
+
+    With `start_seconds` its time begins when it is loaded; a program that undoes this has so many seconds more.
+    """
 
     kind: Literal["sql", "python"]
     code: str
@@ -48,6 +53,7 @@ class DataQuery:
     files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     max_rows: int = MAX_ROWS
     max_output_bytes: int = MAX_OUTPUT_BYTES
+    start_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,13 @@ def command(query: DataQuery) -> Command:
         "max_output_bytes": query.max_output_bytes,
         # What DuckDB holds itself to, so that most queries that need more are told so instead of ended.
         "memory_mib": query.limits.memory_bytes * 7 // 10 >> 20,
+        "seconds": query.limits.wall_seconds if query.start_seconds else None,
         "threads": max(1, math.ceil(query.limits.cpus or 1)),
     }
     return Command(
         argv=("python", program.MAIN),
         files={**program.files(query.kind), JOB: json.dumps(job).encode(), **files},
-        wall_seconds=query.limits.wall_seconds,
+        wall_seconds=query.limits.wall_seconds + query.start_seconds,
         artifacts=_FIGURES if query.kind == "python" else (),
         artifact_bytes=MAX_FIGURE_BYTES,
         returns={ANSWER: query.max_output_bytes + ROOM_BESIDE_THE_TABLE},
@@ -139,8 +146,8 @@ def _read(query: DataQuery, run: RunResult, text: bytes) -> DataAnswer:
 
 def _unanswered(query: DataQuery, run: RunResult) -> DataAnswer:
     """Why the program could leave no answer."""
-    if run.status is Status.TIMED_OUT:
-        return DataAnswer(run.status, run, error=DataError(**timed_out(query.kind, run.limits.wall_seconds)))
+    if run.status is Status.TIMED_OUT or (query.start_seconds and run.exit_code == _ALARM):
+        return DataAnswer(Status.TIMED_OUT, run, error=DataError(**timed_out(query.kind, run.limits.wall_seconds)))
     sentences = {
         Status.OUT_OF_MEMORY: f"It needed more memory than its limit of {run.limits.memory_bytes >> 20} MiB.",
         Status.DISK_LIMIT: "It wrote more files than it may.",

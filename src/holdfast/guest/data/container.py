@@ -75,6 +75,8 @@ def _guard() -> None:
 
 
 def _respond(kind: str, root: str) -> tuple[str, bool]:
+    if kind == "python" and os.environ.get("ENABLE_PYTHON_EXECUTION", "true").lower() != "true":
+        raise Refusal(protocol.DENIED, protocol.DISABLED)
     request = protocol.parse(sys.stdin.buffer.read(protocol.MAX_REQUEST_BYTES + 1), kind, root)
     folder = tempfile.mkdtemp(prefix="run-")
     try:
@@ -97,6 +99,7 @@ def _job(request: RunnerRequest) -> dict[str, Any]:
         "max_output_bytes": request.max_output_bytes,
         "memory_mib": _memory() * 6 // 10 >> 20,
         "threads": 1,
+        "seconds": None,
     }
 
 

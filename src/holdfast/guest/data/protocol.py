@@ -25,6 +25,8 @@ IMAGE_ROOT = "/data"
 INVALID = "VALIDATION_ERROR"
 INTERNAL = "RUNNER_INTERNAL_ERROR"
 TIMED_OUT = "RUNNER_TIMEOUT"
+DENIED = "PYTHON_POLICY_VIOLATION"
+DISABLED = "Python execution is turned off; set ENABLE_PYTHON_EXECUTION=true to allow it."
 FAILED = {"sql": "SQL_EXECUTION_ERROR", "python": "PYTHON_EXECUTION_ERROR"}
 _WHAT = {"sql": "Query", "python": "Python execution"}
 _CODE = {"sql": "sql", "python": "python_code"}
