@@ -77,6 +77,7 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 ABOUT = {
     "guest/parse_sql.py": {"duckdb"},
+    "guest/ingest.py": {"duckdb", "openpyxl", "pandas"},
     "guest/sql.py": {"duckdb"},
     "guest/session.py": {
         "IPython.core.displayhook",

@@ -54,8 +54,13 @@ def of(error: HoldfastError, request_id: str) -> Problem:
         field=error.field,
         request_id=request_id,
         log=error.log if isinstance(error, BuildFailedError) else None,
-        report=IngestReport.model_validate(error.report) if isinstance(error, IngestFailedError) else None,
+        report=_report_of(error),
     )
+
+
+def _report_of(error: HoldfastError) -> IngestReport | None:
+    known = error.report if isinstance(error, IngestFailedError) else None
+    return None if known is None else IngestReport.model_validate(known)
 
 
 def response(error: HoldfastError, scope: Scope, metrics: Metrics) -> Response:

@@ -86,11 +86,11 @@ def digest_of(files: Iterable[Source], *, skip_rejected: bool) -> str:
 
 
 def _format(name: str) -> str:
-    ending = "." + name.rpartition(".")[2].lower()
-    if ending not in FORMATS or ending == "." + name.lower():
+    stem, _, ending = name.rpartition(".")
+    if not stem or "." + ending.lower() not in FORMATS:
         known = ", ".join(sorted(FORMATS))
         raise InvalidFieldError(f"{shown(name)} cannot be read; the endings that can are {known}.", field="files")
-    return FORMATS[ending]
+    return FORMATS["." + ending.lower()]
 
 
 def _table(name: str) -> str:

@@ -9,6 +9,7 @@ import sys
 sys.path.pop(0)  # The workspace: nothing in there is a module of ours.
 
 import codecs
+import csv
 import json
 import os
 import re
@@ -24,6 +25,7 @@ MOST_LINES, MOST_TEXT, MOST_COLUMNS, SAMPLE_ROWS = 100, 200, 2_000, 3
 SNIFFED_ROWS = 200_000
 FIRST_ROWS = 10_000
 ATTEMPTS = 4
+DELIMITERS = ",;|\t"
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 KINDS = (("DOUBLE", "numbers"), ("TIMESTAMP", "dates"), ("BOOLEAN", "true or false"))
 REASONS = {
@@ -52,11 +54,11 @@ def main() -> int:
     failures = (duckdb.Error, OSError, ValueError, MemoryError, KeyError, TypeError, Unreadable)
     reports = []
     for given in job["files"]:
-        reader = Reader(connection, given, skipping=job["skip_rejected"])
+        reader = Reader(connection, duckdb.Error, given, skipping=job["skip_rejected"])
         try:
             reports += READERS[given["format"]](reader)
         except failures as error:
-            reports.append({**reader.report(), "error": _sentence(error)})
+            reports.append({**reader.report(), "error": _sentence(error).replace(reader.path, reader.name)})
     connection.execute("CHECKPOINT")
     connection.close()
     with open(REPORT, "w", encoding="utf-8") as file:
@@ -77,14 +79,15 @@ def _send(path: str) -> None:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "it needs more memory than ingestion may use"
-    return str(error).strip().split("\n\n")[0][:1000] or type(error).__name__
+    return str(error).strip().split("\n")[0][:1000] or type(error).__name__
 
 
 class Reader:
     """One file, the tables it becomes, and what is to be told of it."""
 
-    def __init__(self, connection: Any, given: dict[str, Any], *, skipping: bool) -> None:
+    def __init__(self, connection: Any, failure: type[Exception], given: dict[str, Any], *, skipping: bool) -> None:
         self.connection = connection
+        self.failure = failure
         self.path: str = given["path"]
         self.name: str = given["name"]
         self.table: str = given["table"]
@@ -130,6 +133,8 @@ class Reader:
         sample = [{name: _shown(value) for name, value in zip(names, row, strict=True)} for row in first]
         texts = [column["name"] for column in columns if column["type"] == "VARCHAR"]
         conflicts = [conflict for name in texts for conflict in self._conflict(table, name)]
+        mixed = [column["name"] for column in columns if column["type"] == "JSON"]
+        conflicts += [{"column": name, "type": "JSON", "note": "its values have several types"} for name in mixed]
         return self.report(table, rows=rows, columns=columns, sample_rows=sample, conflicts=conflicts)
 
     def _conflict(self, table: str, column: str) -> Iterator[dict[str, Any]]:
@@ -188,17 +193,32 @@ def _sniffed(reader: Reader, source: str) -> str:
     """The options under which to read it. Quotes are what they are by the standard, also where the start has none."""
     if not os.path.getsize(source):
         raise Unreadable("the file is empty")
-    fixed = ", quote='\"', escape='\"', strict_mode=true, maximum_line_size=16777216"
+    fixed = ", quote='\"', escape='\"', strict_mode=true, skip=0, comment='', maximum_line_size=16777216"
     if reader.format == "tsv":
         fixed += ", delim='\t'"
     found = f"sniff_csv({_literal(source)}{fixed}, sample_size={SNIFFED_ROWS}, ignore_errors=true)"
-    delimiter, header = reader.ask(f"SELECT Delimiter, HasHeader FROM {found}")[0]
+    try:
+        delimiter, header = reader.ask(f"SELECT Delimiter, HasHeader FROM {found}")[0]
+    except reader.failure as error:
+        return fixed + _by_first_line(reader, source, error)
     reader.delimiter = "\t" if reader.format == "tsv" else str(delimiter)
     header = bool(header) or _looks_like_names(_first_line(source), reader.delimiter)
     if not header:
         reader.notes.append("the first line holds no names, so the columns are called column0, column1, …")
     given = "" if reader.format == "tsv" else f", delim={_literal(reader.delimiter)}"
     return f"{fixed}{given}, header={str(header).lower()}, sample_size={SNIFFED_ROWS}"
+
+
+def _by_first_line(reader: Reader, source: str, error: Exception) -> str:
+    """Options for a file of which too little makes sense to find any out, so that its lines can be told."""
+    line = _first_line(source)
+    reader.delimiter = max(DELIMITERS, key=line.count)
+    if not _looks_like_names(line, reader.delimiter):
+        raise error
+    names = next(csv.reader([line], delimiter=reader.delimiter))
+    columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
+    given = "" if reader.format == "tsv" else f", delim={_literal(reader.delimiter)}"
+    return f"{given}, header=true, auto_detect=false, columns={{{columns}}}"
 
 
 def _first_line(source: str) -> str:
@@ -281,8 +301,10 @@ def _good_lines(reader: Reader, source: str) -> str:
 def _fault(line: str) -> str:
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {error}"
+    except json.JSONDecodeError as error:
+        return f"not JSON: {error.msg} at column {error.pos + 1}"
+    except RecursionError:
+        return "nested too deep"
     return "" if isinstance(value, dict) else "not a JSON object"
 
 
@@ -302,7 +324,7 @@ def read_excel(reader: Reader) -> list[dict[str, Any]]:
     import pandas  # type: ignore[import-untyped, unused-ignore]
 
     try:
-        sheets = pandas.read_excel(reader.path, sheet_name=None, engine="openpyxl")
+        sheets = pandas.read_excel(reader.path, sheet_name=None, engine="openpyxl", dtype=object)
     except Exception as error:
         raise Unreadable(f"not an Excel workbook (.xlsx): {error}") from error
     full = {str(name): frame for name, frame in sheets.items() if len(frame.columns)}
@@ -313,6 +335,7 @@ def read_excel(reader: Reader) -> list[dict[str, Any]]:
 
 def _sheet(reader: Reader, name: str, frame: Any, *, alone: bool) -> dict[str, Any]:
     table = reader.table if alone else _free(reader, f"{reader.table}_{_slug(name)}")
+    frame = frame.infer_objects()
     frame.columns = [str(column) for column in frame.columns]
     for column in frame.columns:
         kinds = {type(value) for value in frame[column].dropna()} if frame[column].dtype == object else set()

@@ -70,26 +70,11 @@ class Launcher:
         """Spawn a launcher and wait until it serves. Raises LauncherFailed."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        launcher_config = dict(config["launcher"]) | {"socket": theirs.fileno()}
-        description = os.memfd_create("tree", 0)
-        os.write(description, json.dumps({**config, "launcher": launcher_config}).encode())
-        os.lseek(description, 0, os.SEEK_SET)
-        descriptors = (description, theirs.fileno(), *config["launcher"]["cgroup"]["hierarchies"])
-        pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-I", "-S", "-c", _STAGE.format(fd=description), str(tree.library_root()))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=pipe,
-                stdout=pipe,
-                stderr=pipe,
-                pass_fds=descriptors,
-                start_new_session=True,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-            )
-        finally:
-            os.close(description)
-            theirs.close()
+            process = await _spawned(config, theirs)
+        except BaseException:
+            ours.close()
+            raise
         launcher = cls(process, ours)
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -188,6 +173,30 @@ class Launcher:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+async def _spawned(config: Mapping[str, Any], theirs: socket.socket) -> asyncio.subprocess.Process:
+    """The process, which has its end of the socket and nothing else of ours."""
+    launcher_config = dict(config["launcher"]) | {"socket": theirs.fileno()}
+    description = os.memfd_create("tree", 0)
+    os.write(description, json.dumps({**config, "launcher": launcher_config}).encode())
+    os.lseek(description, 0, os.SEEK_SET)
+    descriptors = (description, theirs.fileno(), *config["launcher"]["cgroup"]["hierarchies"])
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-I", "-S", "-c", _STAGE.format(fd=description), str(tree.library_root()))
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            pass_fds=descriptors,
+            start_new_session=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+    finally:
+        os.close(description)
+        theirs.close()
 
 
 class LauncherKeeper:
