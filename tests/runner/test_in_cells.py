@@ -279,3 +279,12 @@ async def test_a_program_that_ends_without_an_answer_is_told_so(app: App) -> Non
 async def test_a_program_that_needs_too_much_memory_is_told_so(app: App) -> None:
     answer = await ask(app, "python", "x = np.ones(10**9)\nx.sum()")
     assert answer.error is not None and "memory" in answer.error.message.lower()
+
+
+async def test_a_chart_of_altair_comes_back_as_vega_lite(app: App) -> None:
+    code = "import altair as alt\nalt.Chart(tickets).mark_bar().encode(x='priority', y='count()')"
+    answer = await ask(app, "python", code, seconds=40)
+    assert answer.figures == ("figure-1.vl.json",), answer.error
+    (figure,) = answer.run.artifacts
+    chart = json.loads(figure.content())
+    assert chart["mark"]["type"] == "bar" and "vega-lite" in chart["$schema"]
