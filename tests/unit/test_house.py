@@ -84,10 +84,6 @@ ABOUT = {
     "guest/parquet.py": {"duckdb", "pyarrow"},
     "guest/parse_sql.py": {"duckdb"},
     "guest/sql.py": {"duckdb"},
-    "guest/data/frames.py": {"numpy", "pandas"},
-    "guest/data/python.py": {"numpy", "pandas"},
-    "guest/data/results.py": {"numpy", "pandas"},
-    "guest/data/sql.py": {"duckdb"},
     "guest/session.py": {
         "IPython.core.displayhook",
         "IPython.core.displaypub",
