@@ -52,7 +52,7 @@ async def test_a_capsule_says_what_was_asked_of_which_data_and_what_held_it(desk
 
 
 async def test_the_names_of_the_earlier_system_are_understood(desk: Desk) -> None:
-    given = {"query_type": "sql", "sql": "SELECT 1 AS one", "python_code": None, "plan_json": None}
+    given: dict[str, Any] = {"query_type": "sql", "sql": "SELECT 1 AS one", "python_code": None, "plan_json": None}
     assert (await desk.ask(**given))["result"]["rows"] == [[1]]
     assert (await desk.ask(query_type="python", python_code="result = 6 * 7"))["result"]["rows"] == [[42]]
     assert (await desk.ask(query_type="plan", plan_json={"dataset_id": "sales", **PLAN}))["status"] == "succeeded"
