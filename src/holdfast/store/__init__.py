@@ -156,8 +156,9 @@ class Store:
 
     async def capsule(self, run_id: str, caller: Caller) -> Capsule | None:
         """One data run; `None` when it is none, or not the caller's. Raises StoreUnavailableError."""
+        waiting = self._ended.get(run_id)
         row = await self._opened.capsule(run_id, caller.only)
-        return None if row is None else self._ended.get(run_id) or capsules.read_capsule(row)
+        return None if row is None else waiting or capsules.read_capsule(row)
 
     async def prune(self) -> int:
         """Remove what is older, or more, than is to be kept; how many rows that were."""
