@@ -78,7 +78,9 @@ class DatasetStore:
     @contextmanager
     def fresh(self) -> Iterator["Fresh"]:
         """A new empty directory, which is removed again unless it is published within the block."""
-        self.directories.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.directories.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask: the first of a cell looks in here with ids that own nothing.
+        self.directories.chmod(0o755)
         fresh = Fresh(self.directories)
         try:
             yield fresh
