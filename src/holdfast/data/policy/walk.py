@@ -78,7 +78,7 @@ class Walk:
         except Refused as refused:
             refused.offset = offset if refused.offset is None else refused.offset
             raise
-        inner = self._ctes(node, scope, offset) if node.get("cte_map") else scope
+        inner = self._ctes(node, scope, offset) if node.get("cte_map", {}) != {} else scope
         # From last to first, because a stack gives back what came last: what stands first in the text is told first.
         for key, value in reversed(list(rest)):
             if key != "cte_map" and isinstance(value, list | dict):
