@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -167,6 +168,20 @@ async def test_files_above_the_limit_are_413_and_leave_nothing(shelf_with: Calla
         ]
     assert [answer.status_code for answer in answers] == [413, 413, 413]
     assert "HOLDFAST_DATASET_UPLOAD" in answers[0].json()["detail"]
+    assert shelf.directories == []
+
+
+async def test_files_that_do_not_come_hold_no_place(shelf_with: Callable[..., Any]) -> None:
+    shelf: Shelf = await shelf_with(dataset_timeout=0.5)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\nx\n'
+        await anyio.sleep(60)
+
+    async with shelf.client() as client:
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        answer = await client.post("/datasets", content=stalled(), headers=headers)
+    assert (answer.status_code, "HOLDFAST_DATASET_TIMEOUT" in answer.json()["detail"]) == (400, True)
     assert shelf.directories == []
 
 

@@ -232,9 +232,9 @@ async def test_the_command_adds_lists_shows_and_removes(tmp_path: Path) -> None:
     assert "my sales.csv -> my_sales (csv, utf-8, 2 rows)" in added.stdout
     shown = command(tmp_path, "show", "mine", "--json")
     assert json.loads(shown.stdout)["files"][0]["sample_rows"][0] == {"n": "1", "city": "Bern"}
-    source.write_text("n,city\n1,Bern\n2\n")
+    source.write_text("n,city\n1,Bern\n\x1b[2J\n")
     broken = command(tmp_path, "add", str(source))
-    assert (broken.returncode, "line 3: too few columns: 2" in broken.stderr) == (1, True)
+    assert (broken.returncode, "line 3: too few columns: ?[2J" in broken.stderr) == (1, True)
     assert command(tmp_path, "add", "nowhere.csv").returncode == 2
     removed = command(tmp_path, "remove", "mine")
     assert removed.returncode == 0, removed.stderr

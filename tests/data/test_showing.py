@@ -1,5 +1,6 @@
 """What a sandbox is shown of the datasets there are: one of them, or none."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -35,6 +36,15 @@ async def test_a_program_sees_its_dataset_and_no_other(shelf: Shelf) -> None:
     assert code != 0
 
 
+async def test_whatever_the_umask_of_the_server_programs_can_read_their_dataset(shelf_with: Callable[..., Any]) -> None:
+    before = os.umask(0o077)
+    try:
+        shelf: Shelf = await shelf_with()
+        assert await shelf.ask(await digest_of(shelf, ONE), "FROM one") == [["ONE"]]
+    finally:
+        os.umask(before)
+
+
 async def test_a_program_without_a_dataset_sees_none(shelf: Shelf) -> None:
     await digest_of(shelf, ONE)
     async with shelf.app.executor.sandbox(replace(shelf.spec(""), data="")) as sandbox:
@@ -59,7 +69,7 @@ async def test_a_program_without_a_dataset_sees_none(shelf: Shelf) -> None:
 )
 async def test_a_program_cannot_change_its_dataset_nor_look_behind_it(shelf: Shelf, attempt: str) -> None:
     one, other = await digest_of(shelf, ONE), await digest_of(shelf, OTHER)
-    code, text = await shelf.shell(one, f"{attempt}; code=$?; ls -A /data; exit $code")
+    code, text = await shelf.shell(one, f"({attempt}) 2>/dev/null; code=$?; ls -A /data; exit $code")
     assert code != 0
     assert text.endswith("data.duckdb\n")
     assert other not in text

@@ -59,3 +59,10 @@ def test_a_bad_plan_is_one_sentence(shop: Path, text: str, said: str) -> None:
     assert result.returncode == 2
     assert said in " ".join(result.stderr.replace("│", " ").split())
     assert "Traceback" not in result.stderr
+
+
+def test_the_plan_of_the_guide_is_one() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guide" / "plans.md"
+    text = guide.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    result = plan("-", "--dataset", "nowhere.json", stdin=text)
+    assert "'nowhere.json' cannot be read" in " ".join(result.stderr.replace("│", " ").split())

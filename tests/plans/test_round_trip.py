@@ -77,7 +77,7 @@ async def _policy() -> AsyncIterator[SqlPolicy]:
         yield await stack.enter_async_context(SqlPolicy(engine).open())
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_any_plan_compiles_passes_the_policy_and_equals_pandas(
     policy: SqlPolicy, portal: BlockingPortal, reference: Reference
 ) -> None:

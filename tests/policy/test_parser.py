@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from holdfast.data.policy import SqlPolicy
-from holdfast.engines import Command, Engine, Exited, Output, SandboxSpec
+from holdfast.engines import Command, Exited, Output, SandboxSpec
 from holdfast.errors import EngineError
-from holdfast.testing.engines import open_engine
 from holdfast.types import Approved, Denial, Usage
 from tests.policy.world import SHOP
 
@@ -52,8 +51,9 @@ class Impostor:
 
     id = "impostor"
 
-    def __init__(self, answer: Mapping[str, Any] | bytes | None) -> None:
+    def __init__(self, answer: Mapping[str, Any] | bytes | None, most: int = 1_000) -> None:
         self._answer = answer
+        self._most = most
         self._said: list[bytes] = [b'{"id": 0}\n']
 
     async def create(self, spec: SandboxSpec) -> "Impostor":
@@ -67,6 +67,9 @@ class Impostor:
         pass
 
     async def send(self, data: bytes) -> None:
+        self._most -= 1
+        if self._most < 0:
+            return
         if isinstance(self._answer, Mapping):
             self._said.append(json.dumps({"id": json.loads(data)["id"], **self._answer}).encode() + b"\n")
         elif self._answer is not None:
@@ -77,6 +80,18 @@ class Impostor:
         while self._said:
             yield Output("frames", self._said.pop(0))
         yield Exited(exit_code=1, signal=None, reason=None, usage=USAGE, disk_full=False)
+
+
+class Mortal(Impostor):
+    """Its processes answer once, and are gone when they are asked again."""
+
+    def __init__(self) -> None:
+        super().__init__({"parsed": {"error": False, "statements": [{"node": EMPTY}]}})
+        self.made = 0
+
+    async def create(self, spec: SandboxSpec) -> Impostor:
+        self.made += 1
+        return Impostor(self._answer, most=1)
 
 
 class Broken:
@@ -96,14 +111,20 @@ async def test_nonsense_is_no_approval(answer: Any) -> None:
     assert isinstance(await said_of(Impostor(answer)), Denial)
 
 
+async def test_a_statement_is_asked_again_when_the_cell_was_found_dead() -> None:
+    engine = Mortal()
+    async with SqlPolicy(engine).open() as policy:  # type: ignore[arg-type]
+        for _ in range(5):
+            assert isinstance(await policy.check("SELECT 1", SHOP), Approved)
+    assert engine.made == 5
+
+
 async def test_without_a_cell_nothing_is_approved() -> None:
     with pytest.raises(EngineError):
         await said_of(Broken())
 
 
 async def test_an_error_inside_comes_out_as_it_was() -> None:
-    engine: Engine
-    async with open_engine("unisolated") as engine:
-        with pytest.raises(KeyError):
-            async with SqlPolicy(engine).open():
-                raise KeyError("mine")
+    with pytest.raises(KeyError):
+        async with SqlPolicy(Impostor(None)).open():  # type: ignore[arg-type]
+            raise KeyError("mine")

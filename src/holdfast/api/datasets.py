@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from holdfast.api.multipart import Form
 from holdfast.api.runs import CLIENT_LEFT, caller_of, unless_the_client_leaves
 from holdfast.app import App
 from holdfast.data.upload import Upload
-from holdfast.errors import InvalidFieldError
+from holdfast.errors import InvalidFieldError, MalformedRequestError
 from holdfast.types import (
     Caller,
     Dataset,
@@ -34,9 +35,15 @@ _LISTS = ("relationships", "prompts")
 async def add(request: Request) -> Response:
     """Make a dataset of the files of a form (`files`), or of a JSON body. A client that leaves ends it."""
     app, caller = _app(request), caller_of(request)
+    seconds = app.settings.dataset_timeout
     try:
         async with app.datasets.receiving() as upload:
-            wish = await _received(request, upload)
+            with anyio.move_on_after(seconds) as limit:
+                wish = await _received(request, upload)
+            if limit.cancelled_caught:
+                raise MalformedRequestError(
+                    f"The files were not here after {seconds:g} s; send less (HOLDFAST_DATASET_TIMEOUT)."
+                )
             report = await unless_the_client_leaves(request, lambda: app.datasets.add(upload, wish, caller))
     except ClientDisconnect:
         return Response(status_code=CLIENT_LEFT)

@@ -130,4 +130,6 @@ def _tell_file(console: Console, report: FileReport) -> None:
     lines += [f"  line {line.line}: {line.reason}: {line.text.strip()[:60]}" for line in report.rejected[:10]]
     lines += [f"  {report.rejected_lines:,} lines are no rows"] if report.rejected_lines else []
     lines += [f"  {note}" for note in (*report.notes, report.error) if note]
-    console.print("\n".join(filter(None, lines)), highlight=False, markup=False, soft_wrap=True)
+    # What files hold may be meant for the terminal.
+    printable = ["".join(each if each.isprintable() else "?" for each in line) for line in lines if line]
+    console.print("\n".join(printable), highlight=False, markup=False, soft_wrap=True)

@@ -250,11 +250,30 @@ class DatasetLibrary:
     async def _find(self, dataset_id: str, caller: Caller) -> Record:
         record = None
         if is_id(dataset_id):
-            await self._read_catalogue(dataset_id)
-            record = await run_sync(self._store.get, dataset_id)
+            try:
+                record, fresh = await run_sync(self._known, dataset_id)
+            except ConfigurationError as error:
+                raise EngineError(error.detail) from None
+            if not fresh:
+                await self._read_catalogue(dataset_id)
+                record = await run_sync(self._store.get, dataset_id)
         if record is None or not _may_use(caller, record):
             raise NotFoundError(f"There is no dataset {shown(dataset_id)}.", field="dataset_id")
         return record
+
+    def _known(self, dataset_id: str) -> tuple[Record | None, bool]:
+        """The record of an id, and whether the registry, as it is now, has nothing new to say of it."""
+        record = self._store.get(dataset_id)
+        entry = next((entry for entry in self._catalogue.entries() if entry.id == dataset_id), None)
+        if entry is None:
+            return record, record is None or not record.source
+        return record, record is not None and record.source == self._signature(entry)
+
+    def _signature(self, entry: Entry) -> str | None:
+        try:
+            return self._catalogue.signature(entry)
+        except (ConfigurationError, OSError):
+            return None
 
     async def _read_catalogue(self, only: str | None = None) -> None:
         """Have the datasets of the registry, as it is now: those that are new or have changed are made."""

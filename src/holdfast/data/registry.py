@@ -94,11 +94,16 @@ class Catalogue(Protocol):
 class DemoCatalogue:
     """The datasets that come with Holdfast."""
 
+    def __init__(self) -> None:
+        text = demo.registry()
+        self._entries = _parsed(text, "the demo registry")
+        self._signature = "demo:" + hashlib.sha256(text.encode()).hexdigest()
+
     def entries(self) -> Sequence[Entry]:
-        return _parsed(demo.registry(), "the demo registry")
+        return self._entries
 
     def signature(self, entry: Entry) -> str:
-        return "demo:" + hashlib.sha256(demo.registry().encode()).hexdigest()
+        return f"{self._signature}:{entry.id}"
 
     def fill(self, entry: Entry, fresh: Fresh) -> list[Source]:
         made = demo.files(entry.id)
@@ -116,11 +121,16 @@ class FolderCatalogue:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: tuple[tuple[int, int, int], Sequence[Entry]] | None = None
 
     def entries(self) -> Sequence[Entry]:
         path = self._folder / REGISTRY
         try:
-            return _parsed(path.read_text("utf-8"), str(path))
+            status = path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if self._read is None or self._read[0] != stamp:
+                self._read = stamp, _parsed(path.read_text("utf-8"), str(path))
+            return self._read[1]
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise ConfigurationError(

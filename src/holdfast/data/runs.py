@@ -65,9 +65,12 @@ class DataRuns:
 
     async def find(self, run_id: str, caller: Caller) -> Capsule | None:
         """What is known of a run by now; `None` when it is no data run, or not the caller's."""
-        capsule = await self._store.capsule(run_id, caller)
+        # Looked at before: a run that is not here any more has its end in the store.
         live = self._live.get(run_id)
-        return capsule if capsule is None or live is None else capsule.model_copy(update={"status": live.status})
+        capsule = await self._store.capsule(run_id, caller)
+        if capsule is None or live is None or capsule.ended_at is not None:
+            return capsule
+        return capsule.model_copy(update={"status": live.status})
 
     async def get(self, run_id: str, caller: Caller) -> Capsule:
         """Raises NotFoundError."""

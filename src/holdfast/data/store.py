@@ -46,6 +46,7 @@ class DatasetStore:
     def __init__(self, state_dir: Path) -> None:
         self._records = state_dir / "dataset-records"
         self.directories = state_dir / "datasets"
+        self._read: dict[str, tuple[tuple[int, int, int], Record]] = {}
 
     def records(self) -> list[Record]:
         """All of them, by id."""
@@ -53,11 +54,18 @@ class DatasetStore:
         return [record for record in found if record is not None]
 
     def get(self, dataset_id: str) -> Record | None:
-        """The record of an id; a damaged one is none."""
+        """The record of an id; a damaged one is none. It is read again only when its file is another."""
+        path = self._records / f"{dataset_id}{_RECORD}"
         try:
-            return Record.model_validate_json((self._records / f"{dataset_id}{_RECORD}").read_bytes())
+            status = path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            known = self._read.get(dataset_id)
+            if known is None or known[0] != stamp:
+                known = self._read[dataset_id] = stamp, Record.model_validate_json(path.read_bytes())
         except (OSError, ValidationError, ValueError):
+            self._read.pop(dataset_id, None)
             return None
+        return known[1]
 
     def has(self, digest: str) -> bool:
         """Whether there is a dataset with this content."""
@@ -70,7 +78,9 @@ class DatasetStore:
     @contextmanager
     def fresh(self) -> Iterator["Fresh"]:
         """A new empty directory, which is removed again unless it is published within the block."""
-        self.directories.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.directories.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask: the first of a cell looks in here with ids that own nothing.
+        self.directories.chmod(0o755)
         fresh = Fresh(self.directories)
         try:
             yield fresh

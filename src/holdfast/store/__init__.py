@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import structlog
 
-from holdfast.errors import HoldfastError, NotFoundError, full_disk_is_ours
+from holdfast.errors import NotFoundError, StoreUnavailableError, full_disk_is_ours
 from holdfast.store import capsules
 from holdfast.types import Caller, Capsule, RunKind, RunRecord, RunRecords
 
@@ -148,13 +148,17 @@ class Store:
 
     async def end(self, capsule: Capsule) -> None:
         """Keep what a data run came to. Raises StoreUnavailableError, and then it is written when that is possible."""
-        self._ended[capsule.run_id] = capsule
-        await self._write_end(capsule)
+        try:
+            await self._write_end(capsule)
+        except StoreUnavailableError:
+            self._ended[capsule.run_id] = capsule
+            raise
 
     async def capsule(self, run_id: str, caller: Caller) -> Capsule | None:
         """One data run; `None` when it is none, or not the caller's. Raises StoreUnavailableError."""
+        waiting = self._ended.get(run_id)
         row = await self._opened.capsule(run_id, caller.only)
-        return None if row is None else self._ended.get(run_id) or capsules.read_capsule(row)
+        return None if row is None else waiting or capsules.read_capsule(row)
 
     async def prune(self) -> int:
         """Remove what is older, or more, than is to be kept; how many rows that were."""
@@ -205,7 +209,7 @@ class Store:
         for capsule in tuple(self._ended.values()):
             try:
                 await self._write_end(capsule)
-            except HoldfastError as error:
+            except StoreUnavailableError as error:
                 structlog.get_logger().error("a capsule waits to be written", run=capsule.run_id, reason=error.code)
                 return
 

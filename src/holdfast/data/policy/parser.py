@@ -94,29 +94,39 @@ class Parser:
 
     async def _work(self, asked: MemoryObjectReceiveStream[_Question]) -> None:
         """One cell after the other, until nobody can ask any more."""
+        again: _Question | None = None
         async with asked:
             with suppress(anyio.EndOfStream):
                 while True:
                     try:
-                        await self._one_life(asked)
+                        again = await self._one_life(asked, again)
                     except TimeoutError:
-                        await self._refuse(asked, EngineError("The parser of SQL did not start in time; try again."))
+                        slow = EngineError("The parser of SQL did not start in time; try again.")
+                        await self._refuse(asked, again, slow)
+                        again = None
                     except HoldfastError as error:
-                        await self._refuse(asked, error)
+                        await self._refuse(asked, again, error)
+                        again = None
 
-    async def _one_life(self, asked: MemoryObjectReceiveStream[_Question]) -> None:
-        """Answer with one cell until it is worn or gone."""
+    async def _one_life(self, asked: MemoryObjectReceiveStream[_Question], again: _Question | None) -> _Question | None:
+        """Answer with one cell until it is worn or gone; what it was found dead at is to be asked again."""
         async with AsyncExitStack() as stack:
             with anyio.fail_after(START_SECONDS):
                 conversation = await self._start(stack)
             for number in range(1, MAX_USES):
-                question = await asked.receive()
+                question, again = again or await asked.receive(), None
                 try:
                     question.answer = await conversation.ask(number, question.command)
-                finally:
+                except anyio.get_cancelled_exc_class():
+                    question.error = ShuttingDownError("The server is shutting down; try again later.")
                     question.answered.set()
+                    raise
+                if question.answer is None and conversation.over and number > 1:
+                    return question  # Perhaps it had ended before, for a reason of its own.
+                question.answered.set()
                 if question.answer is None:
-                    return
+                    return None
+        return None
 
     async def _start(self, stack: AsyncExitStack) -> "_Conversation":
         language = find_language(DEFAULT_LANGUAGE)
@@ -135,29 +145,35 @@ class Parser:
             raise EngineError("The parser of SQL did not start; run: holdfast setup")
         return conversation
 
-    async def _refuse(self, asked: MemoryObjectReceiveStream[_Question], error: HoldfastError) -> None:
-        """For a moment, tell whoever asks that it cannot be done; then try again."""
+    async def _refuse(
+        self, asked: MemoryObjectReceiveStream[_Question], again: _Question | None, error: HoldfastError
+    ) -> None:
+        """For a moment, tell whoever asks that it cannot be done; then try anew."""
         _log.warning("parser_failed", reason=error.detail)
         with anyio.move_on_after(PAUSE_SECONDS):
             while True:
-                question = await asked.receive()
+                question, again = again or await asked.receive(), None
                 question.error = error
                 question.answered.set()
 
 
 class _Conversation:
-    """With one process, whose every word is untrusted."""
+    """With one process, whose every word is untrusted. `over` says that it has ended."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._events = aiter(process)
+        self.over = False
 
     async def ask(self, number: int, command: Mapping[str, Any]) -> bytes | None:
         """The line it answers; None when it has ended, does not answer, or answers something else."""
         line = json.dumps({**command, "id": number}).encode() + b"\n"
         with anyio.move_on_after(PATIENCE_SECONDS):
-            await self._process.send(line)
-            answer = await self.hear()
+            try:
+                await self._process.send(line)
+                answer = await self.hear()
+            except EngineError:
+                self.over, answer = True, None
             return answer if answer is not None and answer.startswith(b'{"id": %d,' % number) else None
         return None
 
@@ -166,7 +182,7 @@ class _Conversation:
         heard = bytearray()
         async for event in self._events:
             if isinstance(event, Exited):
-                return None
+                break
             if event.stream != "frames":
                 continue
             heard += event.data
@@ -174,4 +190,5 @@ class _Conversation:
                 return bytes(heard)
             if len(heard) > MAX_ANSWER:
                 return None
+        self.over = True
         return None

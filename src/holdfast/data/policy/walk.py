@@ -21,6 +21,7 @@ _COLLATION = re.compile(r"[A-Za-z_]{1,30}(\.[A-Za-z_]{1,30}){0,3}")
 _FILE = re.compile(r"[./\\:*]")
 _MOST_NAMES = 12
 _ALIKE = 0.75
+_MOST_CTES = 500
 
 
 class Refused(Exception):
@@ -46,6 +47,7 @@ class Walk:
         self._stack: list[tuple[Any, str, Scope, int | None]] = []
         self._aliases: set[str] = set()
         self._with_dataset: list[list[str]] = []
+        self._ctes_seen = 0
         self.read: set[str] = set()
         self.varies = False
         self.rewritten = False
@@ -76,7 +78,7 @@ class Walk:
         except Refused as refused:
             refused.offset = offset if refused.offset is None else refused.offset
             raise
-        inner = scope | self._ctes(node, scope, offset) if "cte_map" in node else scope
+        inner = self._ctes(node, scope, offset) if node.get("cte_map") else scope
         # From last to first, because a stack gives back what came last: what stands first in the text is told first.
         for key, value in reversed(list(rest)):
             if key != "cte_map" and isinstance(value, list | dict):
@@ -100,6 +102,9 @@ class Walk:
         for entry in node["cte_map"].get("map", ()):
             self._known(entry, "map")
             name, body = entry["key"], entry["value"]
+            self._ctes_seen += 1
+            if self._ctes_seen > _MOST_CTES:
+                raise Refused(DenialCode.TOO_COMPLEX, f"There are more than {_MOST_CTES} CTEs.", name, "Use fewer.")
             if not _CTE_NAME.fullmatch(name):
                 message = f"A CTE cannot be called '{_shown(name)}': it could be taken for a file or a system table."
                 raise Refused(DenialCode.CTE_NAME, message, name, "Give it a plain name.")

@@ -42,6 +42,7 @@ def _layer_binds(config: LocalConfig, layer: str) -> list[tuple[str, str]]:
     if layer == NEW_LAYER:
         return tree.installer_binds()
     if layer == DATASETS:
-        config.datasets.mkdir(mode=0o755, parents=True, exist_ok=True)
+        config.datasets.mkdir(parents=True, exist_ok=True)
+        config.datasets.chmod(0o755)
         return [(str(config.datasets), DATA_AT)]
     return [(str(config.layers / layer), LAYER_AT)] if layer else []

@@ -4,11 +4,9 @@ Later sources win: defaults, `holdfast.toml`, `.env` files, the environment, the
 """
 
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,49 +26,18 @@ from pydantic.config import JsonDict
 
 from holdfast.errors import ConfigurationError
 from holdfast.languages import DATA_MODULES
-from holdfast.types import Destination, parse_destination, parse_name_server, parse_size
+from holdfast.settings.kinds import OFF as OFF
+from holdfast.settings.kinds import RATE as RATE
+from holdfast.settings.kinds import Allowed, Folder, Listed, Lowered, NameServer, Positive, Size, rate, store_place
+from holdfast.settings.names import SEED_NAMES as SEED_NAMES
+from holdfast.settings.names import WITHOUT_EFFECT as WITHOUT_EFFECT
 
 PREFIX = "HOLDFAST_"
 CONFIG_FILE = "holdfast.toml"
 CONFIG_VARIABLE = "HOLDFAST_CONFIG"
 
-OFF = "off"
-RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour)")
-
 Layer = Literal["namespaces", "seccomp", "cgroup", "landlock", "separate_users"]
 DEFAULT_FLOOR: frozenset[Layer] = frozenset({"namespaces", "seccomp", "cgroup"})
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _bytes(value: Any) -> Any:
-    return parse_size(value) if isinstance(value, str) else value
-
-
-def _rate(value: str) -> str:
-    if value != OFF and RATE.fullmatch(value) is None:
-        raise ValueError(f"write a number per second, minute or hour, such as 600/minute, or {OFF}")
-    return value
-
-
-def _store(value: Any) -> Any:
-    if not isinstance(value, str) or value == "sqlite":
-        return None if value == "sqlite" else value
-    scheme, colon, _ = value.partition("://")
-    if colon and scheme not in ("postgresql", "postgres"):
-        raise ValueError("write sqlite, the path of a file, or postgresql://user:password@host/database")
-    return value
-
-
-Listed = BeforeValidator(_split)
-Lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
-Allowed = Annotated[Destination, BeforeValidator(lambda value: parse_destination(str(value)))]
-NameServer = Annotated[IPv4Address, BeforeValidator(lambda value: parse_name_server(str(value)))]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
 def _default_state_dir() -> Path:
@@ -166,11 +133,11 @@ class Settings(BaseModel):
     key_concurrency: Annotated[int, Field(ge=0)] = _described(
         32, "Requests one key may have in progress; admin keys have no such limit; 0 is no limit."
     )
-    key_rate: Annotated[str, AfterValidator(_rate)] = _described(
+    key_rate: Annotated[str, AfterValidator(rate)] = _described(
         "600/minute",
         "Requests one key may make per second, minute or hour; admin keys may make any; `off` is no limit.",
     )
-    store: Annotated[SecretStr | None, BeforeValidator(_store)] = _described(
+    store: Annotated[SecretStr | None, BeforeValidator(store_place)] = _described(
         None,
         "Where runs are remembered: `sqlite`, the path of an SQLite file, or `postgresql://user:password@host/database`.",
         "a file in the state directory",
@@ -268,38 +235,6 @@ class Settings(BaseModel):
             raise ValueError("; ".join(faults))
         return self
 
-
-SEED_NAMES: Mapping[str, str] = {
-    "HOST": "host",
-    "PORT": "port",
-    "LOG_LEVEL": "log_level",
-    "AUTH_TOKEN": "auth_token",
-    "CODE_RUNNER_API_KEYS": "api_keys",
-    "DEFAULT_TIMEOUT": "default_timeout",
-    "MAX_TIMEOUT": "max_timeout",
-    "DEFAULT_MEMORY": "default_memory",
-    "MAX_MEMORY_MB": "max_memory_mb",
-    "DEFAULT_CPU_SHARES": "default_cpu_shares",
-    "MAX_CPU_CORES": "max_cpu_cores",
-    "DEFAULT_DISK": "default_disk",
-    "MAX_DISK_MB": "max_disk_mb",
-    "DOCKER_SOCKET": "docker_socket",
-    "CLEANUP_INTERVAL_HOURS": "cleanup_interval_hours",
-    "CLEANUP_MAX_AGE_DAYS": "cleanup_max_age_days",
-    "RUN_TIMEOUT_SECONDS": "data_timeout",
-    "MAX_ROWS": "data_rows",
-    "MAX_OUTPUT_BYTES": "data_output",
-    "ENABLE_PYTHON_EXECUTION": "enable_python_execution",
-    "STORAGE_PROVIDER": "store",
-    "CAPSULE_DB_PATH": "store",
-    "DATASETS_DIR": "datasets_dir",
-}
-"""Names that operators of the earlier systems already have in their environments, and the setting each means."""
-
-WITHOUT_EFFECT: Mapping[str, str] = {
-    "RUNTIME_DIR": "languages run from this host's own toolchains, there are no image folders to read",
-}
-"""Names of the earlier systems that cannot act here: a server that ignored them would surprise."""
 
 INTERNAL = frozenset({CONFIG_VARIABLE, "HOLDFAST_EXPECT"})
 """Names with our prefix that are no settings: where the file is, and what the tests of this host must find."""
