@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-sys.path[:1] = [str(Path(__file__).resolve().parent / "lib")]
+# Beside the program, or where the images of languages have it.
+sys.path[:1] = [str(Path(__file__).resolve().parent / "lib"), "/opt/holdfast/lib"]
 
 from holdfast.guest.data import container  # noqa: E402
 

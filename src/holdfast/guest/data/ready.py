@@ -20,6 +20,12 @@ CONFIG = {
 REHEARSAL = f"""
 import duckdb
 ready = duckdb.connect({NAME!r}, config={CONFIG!r})
-ready.sql("SELECT count(*) FROM (VALUES (1, 'a')) AS t (number, word)").limit(2).fetchall()
+home = ready.sql("SELECT current_catalog()").fetchall()[0][0]
+ready.execute("ATTACH ':memory:' AS rehearsal; USE rehearsal")
+ready.execute("SET memory_limit = '1GiB'; SET threads = 1; SET TimeZone = 'UTC'")
+ready.execute("CREATE TABLE words AS SELECT range AS number, 'a' AS letter FROM range(10)")
+ready.sql("SELECT count(*) FROM words").limit(2).fetchall()
+ready.sql("SELECT letter, count(*), sum(number) FROM words GROUP BY letter ORDER BY 2").limit(2).fetchall()
+ready.execute(f"USE {{home}}; DETACH rehearsal")
 """  # noqa: S608  # nothing here comes from outside
-"""What a launcher does, and every cell once more while nobody waits."""
+"""What a launcher does, and every cell once more while nobody waits: what a query will write to is then its own."""
