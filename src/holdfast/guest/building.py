@@ -29,17 +29,17 @@ def build(config: dict[str, Any]) -> None:
     _mount_scratch(config)
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
     if config["data"]:
-        _show_data(config["data"])
+        syscalls.mount(data_source(config["data"]), DATA_AT, None, syscalls.MS_BIND)
     syscalls.mount("/dev/null", LOCKS, None, syscalls.MS_BIND)
     if config["network"]:
         syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
 
 
-def _show_data(name: str) -> None:
-    """One dataset in front of the directory of all, which nothing can reach again. Raises OSError."""
+def data_source(name: str) -> str:
+    """The one dataset a cell shows. Raises OSError."""
     if not (name.isascii() and name.isalnum()):
         raise OSError(22, "no name of a dataset", name)
-    syscalls.mount(f"{DATA_AT}/{name}", DATA_AT, None, syscalls.MS_BIND)
+    return f"{DATA_AT}/{name}"
 
 
 def _mount_scratch(config: dict[str, Any]) -> None:

@@ -47,6 +47,7 @@ enum { STREAMS = 3, MOST_NAME_BYTES = 256 };
 enum { NAMESPACES = 7, GUEST_ID = 1000, TEXT_BYTES = 4096, CHECK_CPU_MILLISECONDS = 50 };
 
 #define WORKSPACE "/workspace"
+#define DATA "/data"
 #define EXECUTE_NOW 'X'
 #define MOST_FRAME_BYTES (80u << 20)
 
@@ -82,7 +83,7 @@ struct house {
 /* One cell. `streams` are those of a program that is started in advance, or -1. From `guest` on it is what Python needs
  * to go on. */
 struct cell {
-    const char *name, *scratch;
+    const char *name, *scratch, *data;
     int32_t go_read, go_write, control, birthplace;
     int32_t counters[COUNTERS], knobs_count;
     int32_t knobs[MOST_KNOBS], streams[STREAMS];
@@ -226,6 +227,8 @@ static int build(const struct house *house, const struct cell *cell) {
         return -1;
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=invisible"))
         return fails("mount proc on /proc");
+    if (cell->data && mount(cell->data, DATA, NULL, MS_BIND, NULL))
+        return fails("mount bind on " DATA);
     /* It lists the open file description locks of the whole host, whichever namespace asks. */
     return mount("/dev/null", "/proc/locks", NULL, MS_BIND, NULL) ? fails("mount bind on /proc/locks") : 0;
 }

@@ -50,7 +50,7 @@ class State(ctypes.Structure):
     """A cell: what it is made of, and from `guest` on how far cell.c has brought it."""
 
     _fields_ = (
-        *[(name, _TEXT) for name in ("name", "scratch")],
+        *[(name, _TEXT) for name in ("name", "scratch", "data")],
         *[(name, _INT) for name in ("go_read", "go_write", "control", "birthplace")],
         ("counters", _INT * len(COUNTERS)),
         ("knobs_count", _INT),
@@ -93,6 +93,7 @@ class Native:
         state = State()
         state.name = name.encode()
         state.scratch = building.scratch_options(message["disk"], self._owner).encode()
+        state.data = building.data_source(message["data"]).encode() if message.get("data") else None
         state.go_read, state.go_write, state.control, state.birthplace = fds
         for at, key in enumerate(COUNTERS):
             state.counters[at] = files.usage.get(key, -1)
