@@ -1,7 +1,6 @@
 """Where the parts are put together. This is the only module that names concrete classes."""
 
 import fcntl
-import ipaddress
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ from holdfast.prebuilds import Allowance, Prebuilder, PrebuildStore
 from holdfast.prebuilds.recipe import index_environment
 from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
+from holdfast.settings.kinds import is_loopback as is_loopback
 from holdfast.store import Retention, Store
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits, Network
@@ -324,16 +324,6 @@ def bounds(settings: Settings) -> Bounds:
         compiling=compiling,
         network=settings.allow_network,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or host name can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def refuse_an_open_door(settings: Settings, keys: KeyStore) -> None:

@@ -1,5 +1,6 @@
 """The kinds of values that settings have."""
 
+import ipaddress
 import re
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -45,3 +46,13 @@ Allowed = Annotated[Destination, BeforeValidator(lambda value: parse_destination
 NameServer = Annotated[IPv4Address, BeforeValidator(lambda value: parse_name_server(str(value)))]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
