@@ -30,6 +30,7 @@ needed = $(strip \
 useful = $(strip \
 	$(call lacks,command -v git,git) \
 	$(call lacks,command -v curl,curl) \
+	$(call lacks,command -v cc,gcc libc6-dev) \
 	$(if $(filter 0,$(shell id -u)),,$(call lacks,command -v newuidmap,uidmap)))
 
 old_python = $(call lacks,! command -v $(PYTHON) || $(PYTHON) -c 'import sys; assert sys.version_info[1] >= 11',yes)

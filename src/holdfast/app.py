@@ -115,7 +115,8 @@ async def pooled(
         yield engine
         return
     limits = bounds(settings).defaults
-    kinds = [("python", "", 2), ("python", DATA_PROFILE, 4), ("node", "node", 8)]
+    # The rest of the room is for what is asked for most at the time.
+    kinds = [("python", "", 3), ("python", DATA_PROFILE, 6), ("node", "node", 12)]
     stocking = Stocking(
         standing={
             SandboxSpec(language, limits, profile=profile): max(1, settings.pool_size // part)
@@ -356,11 +357,13 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         guest_env=settings.guest_environment,
         floor=frozenset(settings.isolation_floor),
         accept_rlimits=settings.accept_rlimits,
+        compiled=settings.compiled_cells,
         allow_network=settings.allow_network or builds_have_network(settings),
         network_allow=settings.network_allow,
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles=_profiles(settings),
+        on_demand=frozenset({SESSION_PROFILE}),
         toolchains=settings.toolchains,
         layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
+from holdfast import cell_library
 from holdfast.errors import HoldfastError, RuntimeNotAvailableError, StorageFullError
 from holdfast.languages import SDK_AT
 
@@ -71,6 +72,7 @@ def install(path: Path, progress: Progress) -> None:
                 if not is_ready(path):
                     _build(path, progress)
         _place_sdk(path)
+        cell_library.install(path, progress)
 
 
 def _build(path: Path, progress: Progress) -> None:

@@ -112,6 +112,7 @@ class Settings(BaseModel):
         DEFAULT_FLOOR, "Layers without which the server refuses to start."
     )
     accept_rlimits: bool = _described(False, "Accept a host without cgroups; results say so, and limits are weaker.")
+    compiled_cells: bool = _described(True, "Make sandboxes by compiled code, if `holdfast setup` found a C compiler.")
     allow_network: bool = _described(
         False, "Let requests ask for outbound network: public addresses only. Needs slirp4netns and nftables."
     )
@@ -122,7 +123,7 @@ class Settings(BaseModel):
     network_resolvers: Annotated[tuple[NameServer, ...], Listed] = _described(
         (), "Name servers for programs with a network; opened to them on port 53.", "those of the host that are public"
     )
-    pool_size: Annotated[int, Field(ge=0)] = _described(16, "Sandboxes kept ready at most; 0 makes each on demand.")
+    pool_size: Annotated[int, Field(ge=0)] = _described(24, "Sandboxes kept ready at most; 0 makes each on demand.")
     pool_memory: Size = _described("512m", "Memory that ready sandboxes may be charged for together.")
     warm_modules: Annotated[tuple[str, ...], Listed] = _described(
         DATA_MODULES, "Python modules loaded in advance for programs that import one of them."

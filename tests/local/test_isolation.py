@@ -1,7 +1,10 @@
 """What a result says about isolation is what the kernel says, and the operator's floor is kept."""
 
+import fcntl
 import signal
+import struct
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -130,6 +133,20 @@ async def test_a_program_gets_no_signals_that_the_one_who_started_the_server_ign
     _, blocked_inside, _, ignored_inside = said.split()
     assert int(blocked_inside, 16) == 0
     assert int(ignored_inside, 16) & ~SIGNALS_OF_THE_C_LIBRARY == 0
+
+
+async def test_the_file_locks_of_the_host_are_not_listed(config: LocalConfig, tmp_path: Path) -> None:
+    code = b"print(repr(open('/proc/locks').read()))"
+    with (tmp_path / "locked").open("w") as file:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+        assert "OFDLCK" in locks_of_this_host()
+        for compiled in (True, False):
+            async with LocalEngine.open(replace(config, compiled=compiled)) as engine:
+                assert await said_by(engine, Command(("python", "main.py"), files={"main.py": code})) == b"''\n"
+
+
+def locks_of_this_host() -> str:
+    return Path("/proc/locks").read_text()
 
 
 async def said_by(engine: LocalEngine, command: Command) -> bytes:

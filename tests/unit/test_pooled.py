@@ -7,7 +7,16 @@ import anyio
 import pytest
 
 from holdfast.engines import SandboxSpec
-from holdfast.engines.pooled import CALM_SECONDS, IDLE_SECONDS, PooledEngine, Shelf, Stocking
+from holdfast.engines.pooled import (
+    BURST_MEMORY_SECONDS,
+    BURST_MOST,
+    BURST_PAUSE_SECONDS,
+    CALM_SECONDS,
+    IDLE_SECONDS,
+    PooledEngine,
+    Shelf,
+    Stocking,
+)
 from holdfast.testing.unisolated import NO_LIMITS, UnisolatedEngine
 
 SPEC = SandboxSpec("python", NO_LIMITS)
@@ -84,3 +93,26 @@ def test_more_is_wanted_of_what_is_asked_for_often_and_only_the_standing_stock_l
         shelf.arrival(NOW)
     assert shelf.wanted(NOW, most=16) == 16
     assert shelf.wanted(NOW + IDLE_SECONDS + 1, most=16) == 1
+
+
+def test_a_shelf_keeps_enough_for_its_longest_burst_lately() -> None:
+    shelf = a_shelf(stock=2, standing=2, last_arrival=NOW)
+    for beat in range(8):
+        shelf.arrival(NOW + 10 + beat * BURST_PAUSE_SECONDS / 2)
+    last = shelf.last_arrival
+    assert shelf.wanted(last + BURST_MEMORY_SECONDS / 2, most=24) == 8
+    assert shelf.wanted(last + BURST_MEMORY_SECONDS + 1, most=24) == 2
+
+
+def test_no_burst_asks_for_more_than_is_sensible() -> None:
+    shelf = a_shelf(stock=2, standing=2, last_arrival=NOW)
+    for beat in range(100):
+        shelf.arrival(NOW + beat * BURST_PAUSE_SECONDS / 2)
+    assert shelf.wanted(shelf.last_arrival + BURST_MEMORY_SECONDS - 1, most=24) == BURST_MOST
+
+
+def test_requests_that_come_one_by_one_are_no_burst() -> None:
+    shelf = a_shelf(stock=1, standing=1, last_arrival=NOW)
+    for beat in range(1, 9):
+        shelf.arrival(NOW + beat * 2 * BURST_PAUSE_SECONDS)
+    assert shelf.wanted(shelf.last_arrival, most=24) == 1

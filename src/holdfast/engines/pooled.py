@@ -26,6 +26,12 @@ RATE_MEMORY_SECONDS = 2.0
 CALM_SECONDS = 0.01
 """A shelf that is at least half full is refilled when nobody has asked for so long: making cells slows runs down."""
 
+BURST_PAUSE_SECONDS, BURST_MOST = 0.25, 10
+"""Requests closer together than this are one burst; a shelf keeps enough for its longest one lately, up to so many."""
+
+BURST_MEMORY_SECONDS = 5.0
+"""After so long without a request a burst is forgotten."""
+
 COVER_SECONDS = 0.1
 """How long a shelf should last at the current rate without being refilled."""
 
@@ -39,9 +45,13 @@ class Shelf:
     stock: deque[Sandbox] = field(default_factory=deque)
     rate: float = 0.0
     last_arrival: float = 0.0
+    burst: int = 0
+    longest_burst: int = 0
 
     def arrival(self, now: float) -> None:
-        """Take note of a request: an exponentially fading rate per second."""
+        """Take note of a request: an exponentially fading rate per second, and how many came in a row."""
+        self.burst = self.burst + 1 if now - self.last_arrival < BURST_PAUSE_SECONDS else 1
+        self.longest_burst = min(BURST_MOST, max(self.burst, self.longest_burst))
         self.rate = self.rate_at(now) + 1 / RATE_MEMORY_SECONDS
         self.last_arrival = now
 
@@ -58,7 +68,9 @@ class Shelf:
         """How many should be in stock."""
         if now - self.last_arrival > IDLE_SECONDS:
             return self.standing
-        return min(most, max(self.standing, 1, math.ceil(self.rate_at(now) * COVER_SECONDS)))
+        if now - self.last_arrival > BURST_MEMORY_SECONDS:
+            self.longest_burst = 0
+        return min(most, max(self.standing, self.longest_burst, 1, math.ceil(self.rate_at(now) * COVER_SECONDS)))
 
 
 def _ignore(found: bool) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 GUEST_UID = 1000
 WORKSPACE = "/workspace"
 DATA_AT = "/data"
+LOCKS = "/proc/locks"
+"""Lists the open file description locks of the whole host, whichever namespace asks; so it is covered."""
+
 _PLACES = (("tmp", 0o1777, "/tmp"), ("shm", 0o1777, "/dev/shm"), ("work", 0o755, WORKSPACE))
 _PROC_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
@@ -27,6 +30,7 @@ def build(config: dict[str, Any]) -> None:
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
     if config["data"]:
         _show_data(config["data"])
+    syscalls.mount("/dev/null", LOCKS, None, syscalls.MS_BIND)
     if config["network"]:
         syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)
 
@@ -44,12 +48,24 @@ def _mount_scratch(config: dict[str, Any]) -> None:
     It is mounted where its own part for the workspace then covers it: to unmount it would make every processor wait.
     """
     owner = 0 if config["uid_base"] is not None else GUEST_UID
-    options = f"{config['disk']},mode=755,uid={owner},gid={owner}"
+    options = scratch_options(config["disk"], owner)
     syscalls.mount("scratch", WORKSPACE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
-    for name, mode, target in (*config["places"], *_PLACES):
-        source = f"{WORKSPACE}/{name}"
+    for source, mode, target, _ in places(config):
         os.mkdir(source)
         os.chmod(source, mode)
         syscalls.mount(source, target, None, syscalls.MS_BIND)
-    for target in (WORKSPACE, *[place[2] for place in config["places"]]):
-        os.chown(target, GUEST_UID, GUEST_UID)
+    for _, _, target, owned in places(config):
+        if owned:
+            os.chown(target, GUEST_UID, GUEST_UID)
+
+
+def scratch_options(disk: str, owner: int) -> str:
+    """How the one tmpfs of a cell is mounted."""
+    return f"{disk},mode=755,uid={owner},gid={owner}"
+
+
+def places(config: dict[str, Any]) -> list[tuple[str, int, str, bool]]:
+    """Every writable place: the part of the scratch mount, its mode, where it shows, and whether the guest owns it."""
+    found = [(name, mode, target, True) for name, mode, target in config["places"]]
+    found += [(name, mode, target, target == WORKSPACE) for name, mode, target in _PLACES]
+    return [(f"{WORKSPACE}/{name}", mode, target, owned) for name, mode, target, owned in found]

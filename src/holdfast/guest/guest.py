@@ -13,6 +13,7 @@ from holdfast.guest.frames import Channel, Frame, split_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NoReturn
 
 PYTHON = "python"
@@ -20,7 +21,9 @@ MAIN_FILE = "main.py"
 _MAIN_PATH = f"{building.WORKSPACE}/{MAIN_FILE}"
 _ARCHIVE_MARK = b"PK\5\6"
 JOB_DESCRIPTOR = 3
-"""Where a program that was started in advance finds its job."""
+"""Where a program that was started in advance finds its job, and above it the two ends of a pipe to rehearse with."""
+LIBRARY_VARIABLE = "HOLDFAST_CELL_LIBRARY"
+"""Where such a program finds what was compiled for it; it is told its real environment with its job."""
 BLOCKED_BY_OURS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2)
 """Signals the launcher and pid 1 do not want to hear of; a guest gets them back."""
 READ_FILE, READ_DIR, EXECUTE, WRITE_FILE = 1 << 2, 1 << 3, 1 << 0, 1 << 1
@@ -47,16 +50,19 @@ def look_fresh(stash: preload.Stash, started_with: set[str]) -> None:
 
 def landlock_ruleset(config: dict[str, Any]) -> int | None:
     """The files a guest may touch, as Landlock sees them; None where the kernel has no Landlock."""
+    return syscalls.landlock_ruleset(*landlock_rules(config)) if config["landlock"] else None
+
+
+def landlock_rules(config: dict[str, Any]) -> tuple[int, int, list[tuple[str, int]]]:
+    """The rights on files that are denied, the scopes, and the rights that are allowed beneath paths."""
     abi = config["landlock"]
-    if abi == 0:
-        return None
     rights = (1 << _RIGHTS_BY_ABI.get(abi, 16)) - 1
     scratch = rights & ~IOCTL_DEVICE
     devices = (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEVICE) & rights
     rules = [("/", READ_FILE | READ_DIR | EXECUTE), ("/dev", devices)]
     places = [target for _, _, target in config["places"]]
     rules += [(path, scratch) for path in ("/workspace", "/tmp", "/dev/shm", *places)]
-    return syscalls.landlock_ruleset(rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules)
+    return rights, SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0, rules
 
 
 def enter(
@@ -75,16 +81,36 @@ def enter(
         channel.send({"landlock": _landlock_holds()})
         if streams:
             _wait_as_program(config, channel, streams)
-        if config["warm_up"] and stash.modules:
-            preload.warm_up(stash)
-        job = channel.receive()
-        if job is None:
-            os._exit(0)
-        # Its number may become one of the program's own.
-        channel.close()
-        _start(job, stash)
+        _wait_for_job(config, channel, stash)
     except BaseException as error:
         _give_up(channel, error)
+
+
+def go_on(config: dict[str, Any], channel: Channel, stash: preload.Stash, streams: tuple[int, ...]) -> None:
+    """The rest of `enter` in a process that cell.c has locked in, all but what only the interpreter knows."""
+    try:
+        _forget_our_signals()
+        if streams:
+            _wait_as_program(config, channel, streams)
+        _wait_for_job(config, channel, stash)
+    except BaseException as error:
+        _give_up(channel, error)
+
+
+def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash) -> None:
+    if config["warm_up"] and stash.modules:
+        preload.warm_up(stash)
+    job = channel.receive()
+    if job is None:
+        os._exit(0)
+    # Its number may become one of the program's own.
+    channel.close()
+    _start(job, stash)
+
+
+def _forget_our_signals() -> None:
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
 
 
 def _give_up(channel: Channel, error: BaseException) -> NoReturn:
@@ -95,19 +121,19 @@ def _give_up(channel: Channel, error: BaseException) -> NoReturn:
 
 
 def _wait_as_program(config: dict[str, Any], channel: Channel, streams: tuple[int, ...]) -> NoReturn:
-    job = fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, 16)
-    for target, fd in enumerate(streams):
+    out_of_the_way = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 32) for fd in (*streams, channel.fileno(), *os.pipe())]
+    for target, fd in enumerate(out_of_the_way):
         os.dup2(fd, target)
-    os.dup2(job, JOB_DESCRIPTOR)
-    syscalls.close_fds_from(JOB_DESCRIPTOR + 1)
+    syscalls.close_fds_from(JOB_DESCRIPTOR + 3)
+    if config["native"] is not None:
+        os.environ[LIBRARY_VARIABLE] = config["native"]
     _exec(config["warm"])
 
 
 def _lock_in(config: dict[str, Any], keep: tuple[int, ...]) -> None:
     """The order matters: rights are needed to give up rights, and the filter forbids the rest."""
     syscalls.set_process_name(PYTHON)
-    _signal.set_wakeup_fd(-1)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _forget_our_signals()
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, BLOCKED_BY_OURS)
     os.setsid()
     os.chdir(building.WORKSPACE)
@@ -176,6 +202,11 @@ def _start(job: Frame, stash: preload.Stash) -> None:
         _become_main(argv, stash, may_be_archive=_ARCHIVE_MARK in payload)
         return
     _exec(argv)
+
+
+def job_of_started(job: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a program that runs already has to be told; it was started with two words of its command."""
+    return {"argv": job["argv"][2:], "environment": {**environment, **job["environment"]}}
 
 
 def large_payload(fds: list[int]) -> bytes:

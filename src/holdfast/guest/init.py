@@ -14,7 +14,7 @@ import resource
 import select
 import time
 
-from holdfast.guest import building, collect, filing, groups, guest, preload, syscalls
+from holdfast.guest import building, collect, filing, groups, guest, native, preload, processes, syscalls
 from holdfast.guest.frames import Channel, Frame, json_text, marshalled, split_files
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KILL_POLL_SECONDS = 0.05
 _NO_CAPABILITIES = b"".join(b"Cap%s:\t%016x\n" % (name, 0) for name in (b"Inh", b"Prm", b"Eff", b"Bnd", b"Amb"))
-NAMESPACE_NAMES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
+NAMESPACE_NAMES = native.NAMESPACE_NAMES
 
 
 def enter_cell(
@@ -40,6 +40,18 @@ def enter_cell(
         _take_charge(config)
         cell = Init(config, channel, files, stash)
         cell.serve(tuple(streams))
+    except BaseException as error:
+        _report_and_exit(channel, error)
+
+
+def go_on(
+    config: dict[str, Any], files: groups.GroupFiles, stash: preload.Stash, code: int, state: native.State
+) -> None:
+    """Be pid 1 from where cell.c left off. Returns only in a guest that is to run main.py."""
+    channel = Channel(_socket.socket(fileno=state.control), json_text)
+    try:
+        cell = Init(config, channel, files, stash)
+        cell.go_on(code, state)
     except BaseException as error:
         _report_and_exit(channel, error)
 
@@ -67,25 +79,6 @@ def _stay_out_of_reach() -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
 
 
-def drain(fd: int) -> None:
-    """Empty a non-blocking pipe."""
-    try:
-        while os.read(fd, 4096):
-            pass
-    except BlockingIOError:
-        pass
-
-
-class Guest:
-    """A child that is locked in and waits for its job; `started` if it is the program of a profile already."""
-
-    def __init__(self, pid: int, channel: Channel, *, landlock: bool, started: bool) -> None:
-        self.pid = pid
-        self.channel = channel
-        self.landlock = landlock
-        self.started = started
-
-
 class Init:
     """The life of pid 1 after the cell is built."""
 
@@ -100,7 +93,7 @@ class Init:
         self._stash = stash
         self._workspace = -1
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._guest: Guest | None = None
+        self._guest: processes.Guest | None = None
         _signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def close(self) -> None:
@@ -120,6 +113,31 @@ class Init:
         _stay_out_of_reach()
         self._workspace = os.open(building.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._send_ready(first)
+        self._serve()
+
+    def go_on(self, code: int, state: native.State) -> None:
+        """Finish what cell.c has begun, then serve. Returns only in a guest."""
+        self._workspace = state.workspace
+        self._limits |= state.limits_turned(self._knobs)
+        if code == native.SERVE and state.channel >= 0:
+            started = state.streams[0] >= 0
+            channel = Channel(_socket.socket(fileno=state.channel), json_text if started else marshalled)
+            self._guest = processes.Guest(state.guest, channel, landlock=bool(state.landlock), started=started)
+        if code in (native.SUPERVISE, native.CONCLUDE):
+            run = processes.Run(state.guest, state.rest_of_order(), state.received)
+            run.started, run.cpu_before, run.kills_before = (
+                state.started,
+                (state.cpu_user, state.cpu_system),
+                state.oom_kills,
+            )
+            if code == native.SUPERVISE:
+                self._see_through(run)
+            else:
+                self._conclude(run, state.status, native.REASONS[state.reason], state.ended)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Do what the server asks. Returns only in a guest."""
         while True:
             frame = self._channel.receive()
             if frame is None:
@@ -130,14 +148,14 @@ class Init:
             elif frame.header["op"] not in ("kill", "interrupt"):
                 self._answer(frame)
 
-    def _send_ready(self, first: Guest) -> None:
+    def _send_ready(self, first: processes.Guest) -> None:
         """Say what holds the guest; for a network, hand over the namespace that is to be joined to it."""
         namespaces = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)] if self._config["network"] else []
         self._channel.send({"op": "ready", "isolation": self.isolation(first)}, fds=namespaces)
         for fd in namespaces:
             os.close(fd)
 
-    def _make_guest(self, streams: tuple[int, ...] = ()) -> Guest | None:
+    def _make_guest(self, streams: tuple[int, ...] = ()) -> processes.Guest | None:
         """Fork the next guest and wait until it is locked in; None in the guest itself. The first builds the cell."""
         ours, theirs = _socket.socketpair()
         built = self._workspace >= 0
@@ -155,10 +173,10 @@ class Init:
         locked = channel.receive()
         if locked is None or "error" in locked.header:
             raise RuntimeError(f"the guest could not be locked in: {locked and locked.header['error']}")
-        self._guest = Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
+        self._guest = processes.Guest(pid, channel, landlock=bool(locked.header["landlock"]), started=bool(streams))
         return self._guest
 
-    def isolation(self, waiting: Guest) -> dict[str, Any]:
+    def isolation(self, waiting: processes.Guest) -> dict[str, Any]:
         """What the kernel says of the guest."""
         status = _read(f"/proc/{waiting.pid}/status")
         outside: dict[str, str] = self._config["namespaces_outside"]
@@ -182,22 +200,35 @@ class Init:
         if chosen is None:
             return None
         self._adjust(header["writes"], header["disk"])
-        cpu_before, kills_before = self._cpu_seconds(), self._counter("oom_kills") or 0
-        started = time.monotonic()
+        run = processes.Run(chosen.pid, header, received)
+        run.cpu_before, run.kills_before = self._cpu_seconds(), self._counter("oom_kills") or 0
+        run.started = time.monotonic()
         try:
             self._hand_over(chosen, frame)
         finally:
             for fd in frame.fds:
                 os.close(fd)
             chosen.channel.close()
-        cpu_limit: float | None = header["cpu_seconds"]
+        self._see_through(run)
+        return True
+
+    def _see_through(self, run: processes.Run) -> None:
+        """Wait for the end of a program, end what it left, and send the verdict."""
+        cpu_limit: float | None = run.header["cpu_seconds"]
         status, reason = self.supervise(
-            chosen.pid, started + header["wall_seconds"], None if cpu_limit is None else sum(cpu_before) + cpu_limit
+            run.pid,
+            run.started + run.header["wall_seconds"],
+            None if cpu_limit is None else sum(run.cpu_before) + cpu_limit,
         )
         ended = time.monotonic()
         self._end_everything()
+        self._conclude(run, status, reason, ended)
+
+    def _conclude(self, run: processes.Run, status: int, reason: str | None, ended: float) -> None:
+        """Send the verdict on a program of which nothing is left."""
+        header = run.header
         disk = os.fstatvfs(self._workspace)
-        usage = self.usage_since(cpu_before, kills_before, ended - started)
+        usage = self.usage_since(run.cpu_before, run.kills_before, ended - run.started)
         with groups.MoreMemory(self._knobs, self._limits, usage["memory_peak"]):
             files, notes = collect.artifacts(self._workspace, header["artifacts"], header["artifact_bytes"])
             returned = collect.named(self._workspace, header["returns"], notes)
@@ -212,14 +243,13 @@ class Init:
                 "artifacts": list(files.items()),
                 "returned": list(returned),
                 "notes": notes,
-                "start_ms": (started - received) * 1000,
-                "run_ms": (ended - started) * 1000,
+                "start_ms": (run.started - run.received) * 1000,
+                "run_ms": (ended - run.started) * 1000,
                 "collect_ms": (time.monotonic() - ended) * 1000,
             }
             self._channel.send_pieces(verdict, sum(files.values()), collect.pieces(self._workspace, files))
-        return True
 
-    def _choose_guest(self, *, started: bool) -> Guest | None:
+    def _choose_guest(self, *, started: bool) -> processes.Guest | None:
         """The waiting guest if it is of the right kind, else a new one; None in that new one."""
         waiting, self._guest = self._guest, None
         if waiting is not None and waiting.started == started:
@@ -231,7 +261,7 @@ class Init:
         self._guest = None
         return made
 
-    def _hand_over(self, chosen: Guest, frame: Frame) -> None:
+    def _hand_over(self, chosen: processes.Guest, frame: Frame) -> None:
         """Give a guest its job. For a program that runs already, do what it would have done before its start."""
         job = frame.header["job"]
         if not chosen.started:
@@ -241,8 +271,7 @@ class Init:
             resource.prlimit(chosen.pid, getattr(resource, name), (value, value))
         for name, data in split_files(job["files"], frame.payload or guest.large_payload(frame.fds)).items():
             collect.write_file(self._workspace, name, data, collect.mode_of(name, job["executables"]))
-        environment = self._config["environment"] | job["environment"]
-        chosen.channel.send({"argv": job["argv"][2:], "environment": environment})
+        chosen.channel.send(guest.job_of_started(job, self._config["environment"]))
 
     def _adjust(self, writes: dict[str, str], disk: str | None) -> None:
         """Apply what this job's limits have different from those the cell was made with."""
@@ -267,15 +296,15 @@ class Init:
         poll.register(self._wake, select.POLLIN)
         reason = None
         while True:
-            drain(self._wake)
-            status = _reap_until(pid)
+            processes.drain(self._wake)
+            status = processes.reap_until(pid)
             if status is not None:
                 return status, reason
             reason = reason or self._overdue(deadline, cpu_limit)
             if reason is None and self._asked_to_kill(pid, poll, deadline, polling=cpu_limit is not None):
                 reason = "killed"
             if reason is not None:
-                _kill_everything()
+                processes.kill_everything()
                 _, status = os.waitpid(pid, 0)
                 return status, reason
 
@@ -306,7 +335,7 @@ class Init:
     def _end_everything(self) -> None:
         """Kill and reap until this process is alone in its namespace."""
         while True:
-            _kill_everything()
+            processes.kill_everything()
             try:
                 os.waitpid(-1, 0)
             except ChildProcessError:
@@ -352,25 +381,3 @@ def _read(path: str) -> bytes:
         return os.read(fd, 1 << 14)
     finally:
         os.close(fd)
-
-
-def _reap_until(pid: int) -> int | None:
-    """Reap every zombie; the wait status of `pid` once it is among them."""
-    while True:
-        try:
-            reaped, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return None
-        if reaped == pid:
-            return status
-        if reaped == 0:
-            return None
-
-
-def _kill_everything() -> None:
-    if os.getpid() != 1:
-        raise RuntimeError("only pid 1 of a cell may end everything it can see")
-    try:
-        os.kill(-1, _signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -16,11 +16,12 @@ import marshal
 import os
 import select
 
-from holdfast.guest import building, groups, guest, init, preload, rehearsal, syscalls
-from holdfast.guest.frames import json_text, receive_with_fds
+from holdfast.guest import building, groups, guest, init, native, preload, processes, rehearsal, syscalls
+from holdfast.guest.frames import Channel, json_text, receive_with_fds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 CONFIG_VARIABLE = "HOLDFAST_LAUNCHER_CONFIG_FD"
@@ -83,6 +84,9 @@ class Launcher:
         self._server.setblocking(True)
         self._hierarchies = [os.dup(fd) for fd in config["cgroup"]["hierarchies"]]
         self._wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._native = None
+        if config["native"] is not None:
+            self._native = native.Native(config["native"], config, self._server.fileno(), self._hierarchies)
         self._first_of_cell = wake_write + 1
         syscalls.close_fds_from(self._first_of_cell)
         self._cells: dict[int, Cell] = {}
@@ -103,7 +107,7 @@ class Launcher:
                     if self._handle_message():
                         return
                 else:
-                    init.drain(self._wake)
+                    processes.drain(self._wake)
             self._bury_the_dead()
 
     def _handle_message(self) -> bool:
@@ -118,27 +122,57 @@ class Launcher:
         return self._create(message, fds)
 
     def _create(self, message: dict[str, Any], ends: list[int]) -> bool:
+        """Make a cell; True in a guest."""
         cell = Cell(message["id"])
         files = groups.GroupFiles()
-        go_read, go_write = os.pipe2(os.O_CLOEXEC)
+        go = os.pipe2(os.O_CLOEXEC)
+        live = None
         try:
             self._make_cgroups(cell, message["cgroup"], files)
-            cell.pid = syscalls.clone(self._config["clone_flags"], self._birthplace(cell))
-            if cell.pid:
+            live = self._clone(cell, message, ends, go, files)
+            if live is None and cell.pid:
                 self._cells[cell.pid] = cell
                 self._write_id_maps(cell.pid, message["slot"])
-                os.write(go_write, b"g")
+                os.write(go[1], b"g")
         except (OSError, ValueError) as error:
             self._fail(cell, error)
-        if cell.pid == 0:
-            os.close(go_write)
-            # Here and now, not when the object goes: the number may be one of the program's own by then.
-            self._server.close()
-            self._join(cell)
-            init.enter_cell(self._config | message, ends, go_read, files, self._stash)
+        if live is not None:
+            live()
             return True
         syscalls.close_fds_from(self._first_of_cell)
         return False
+
+    def _clone(
+        self, cell: Cell, message: dict[str, Any], ends: list[int], go: tuple[int, int], files: groups.GroupFiles
+    ) -> Callable[[], None] | None:
+        """Start the first process of a cell: None here, and in the new process what it is to do. Raises OSError."""
+        birthplace = self._birthplace(cell)
+        if self._native is None or not native.suits(message):
+            cell.pid = syscalls.clone(self._config["clone_flags"], birthplace)
+            return None if cell.pid else lambda: self._be_init(cell, message, ends, go, files)
+        fds = (*go, ends[0], -1 if birthplace is None else birthplace)
+        state = self._native.state(message, cell.name, files, fds, ends[1:])
+        made = self._native.clone(state)
+        cell.pid = max(0, made)
+        return None if made > 0 else lambda: self._go_on(made, message, files, state)
+
+    def _be_init(
+        self, cell: Cell, message: dict[str, Any], ends: list[int], go: tuple[int, int], files: groups.GroupFiles
+    ) -> None:
+        os.close(go[1])
+        # Here and now, not when the object goes: the number may be one of the program's own by then.
+        self._server.close()
+        self._join(cell)
+        init.enter_cell(self._config | message, ends, go[0], files, self._stash)
+
+    def _go_on(self, code: int, message: dict[str, Any], files: groups.GroupFiles, state: native.State) -> None:
+        """Be what cell.c has made of this process."""
+        self._server.detach()
+        if code == native.GUEST:
+            channel = Channel(_socket.socket(fileno=state.channel))
+            guest.go_on(self._config | message, channel, self._stash, tuple(state.streams) if message["warm"] else ())
+        else:
+            init.go_on(self._config | message, files, self._stash, code, state)
 
     def _fail(self, cell: Cell, error: Exception) -> None:
         self._send({"op": "failed", "id": cell.id, "error": str(error)})

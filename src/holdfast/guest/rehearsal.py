@@ -11,7 +11,7 @@ import _socket
 import os
 import time
 
-from holdfast.guest import collect, frames, groups, guest, init, syscalls
+from holdfast.guest import collect, frames, groups, guest, init, processes, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _act_as_pid_1(played: init.Init) -> None:
     played.supervise(pid, time.monotonic() + _FAR, None)
     usage = played.usage_since((0.0, 0.0), 0, 1.0)
     ends = _socket.socketpair()
-    myself = init.Guest(os.getpid(), frames.Channel(ends[0], frames.json_text), landlock=True, started=False)
+    myself = processes.Guest(os.getpid(), frames.Channel(ends[0], frames.json_text), landlock=True, started=False)
     myself.channel.send({"op": "exited", "usage": usage, "isolation": played.isolation(myself)}, b"")
     collect.artifacts(-1, [], 0)
     ends[1].close()

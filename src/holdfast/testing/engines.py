@@ -18,13 +18,13 @@ async def _unisolated() -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def _local() -> AsyncIterator[Engine]:
-    """Every sandbox made on demand."""
+    """Every sandbox made on demand, and by the interpreter alone."""
     # Only `app` assembles the product; it is imported here so that the rest of `testing` does without it.
     from holdfast.app import open_engine
     from holdfast.settings import load_settings
     from holdfast.telemetry import Metrics
 
-    async with open_engine(load_settings({"pool_size": 0}), Metrics()) as engine:
+    async with open_engine(load_settings({"pool_size": 0, "compiled_cells": False}), Metrics()) as engine:
         yield engine
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from holdfast.engines import FRAMES_VARIABLE, Command, Exited, Listing, SandboxSpec
 from holdfast.engines.local.connection import Connection, ConnectionLost, Message
+from holdfast.engines.local.orders import can_lay_out, laid_out
 from holdfast.engines.local.process import LocalProcess, Pipes
 from holdfast.errors import (
     EngineError,
@@ -19,7 +20,7 @@ from holdfast.errors import (
     StorageFullError,
     TooLargeError,
 )
-from holdfast.guest.frames import join_files, split_files
+from holdfast.guest.frames import join_files, marshalled, split_files
 from holdfast.types import Isolation, Limits, Usage
 
 VERDICT_GRACE_SECONDS = 10.0
@@ -52,10 +53,12 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A program that runs already and waits: which commands it can serve, and its streams."""
+    """A program that runs already and waits: which commands it can serve, its streams, and what every program finds in
+    its environment."""
 
     serves: tuple[str, ...]
     pipes: Pipes
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class LocalSandbox:
         self.id = cell_id
         self.isolation: Isolation
         self._charged_bytes = 0
+        self._takes_orders = False
         self.gone = lines.gone
         self._hold = hold
         self._made_with = self._held_to = hold(limits)
@@ -123,6 +127,7 @@ class LocalSandbox:
             raise EngineError(f"A sandbox could not be made: {header['error']}.")
         isolation: dict[str, Any] = header["isolation"]
         self._charged_bytes = isolation["memory_bytes"] or 0
+        self._takes_orders = header.get("native", False)
         return isolation
 
     @asynccontextmanager
@@ -131,11 +136,14 @@ class LocalSandbox:
         for name in command.files:
             _check_path(name)
         async with self._busy:
+            was_started = self._started is not None
             early = self._take_started(command)
-            process = LocalProcess(early or Pipes(interactive=command.interactive), self)
+            # Only for the first command, and not for another than what was started.
+            self._takes_orders = self._takes_orders and not command.interactive and was_started == (early is not None)
+            process = LocalProcess(early.pipes if early else Pipes(interactive=command.interactive), self)
             supervisor: asyncio.Task[None] | None = None
             try:
-                await self._start(command, process.pipes, given_away=early is not None)
+                await self._start(command, process.pipes, early)
                 supervisor = asyncio.create_task(self._supervise(command, process))
                 yield process
             finally:
@@ -145,26 +153,26 @@ class LocalSandbox:
                     supervisor.cancel()
                 process.pipes.close()
 
-    def _take_started(self, command: Command) -> Pipes | None:
-        """The streams of the program that was started in advance, if this command is for it."""
+    def _take_started(self, command: Command) -> Started | None:
+        """The program that was started in advance, if this command is for it."""
         started, self._started = self._started, None
         if started is None:
             return None
         serves = command.argv[: len(started.serves)] == started.serves and not command.interactive
         if serves and not _needs_cold_start(command):
-            return started.pipes
+            return started
         started.pipes.close()
         return None
 
-    async def _start(self, command: Command, pipes: Pipes, *, given_away: bool) -> None:
+    async def _start(self, command: Command, pipes: Pipes, early: Started | None) -> None:
         index, payload = join_files(dict(command.files))
         environment = dict(command.environment)
         if command.interactive:
             environment[FRAMES_VARIABLE] = str(FRAMES_DESCRIPTOR)
-        streams = () if given_away else pipes.program_ends()
+        streams = () if early else pipes.program_ends()
         header = {
             "op": "exec",
-            "started": given_away,
+            "started": early is not None,
             "job": {
                 "argv": command.argv,
                 "environment": environment,
@@ -183,7 +191,9 @@ class LocalSandbox:
         }
         large = _in_memory(payload) if len(payload) > INLINE_BYTES else None
         try:
-            await self._connection.send(header, *((payload, streams) if large is None else (b"", (*streams, large))))
+            encoded = self._encode(header, early, is_large=large is not None)
+            rest = (payload, streams) if large is None else (b"", (*streams, large))
+            await self._connection.send_encoded(encoded, *rest)
         except ConnectionLost:
             raise EngineError("The sandbox was lost before the program started; try again.") from None
         finally:
@@ -192,6 +202,14 @@ class LocalSandbox:
         self._made_with = self._held_to
         pipes.given_away()
         pipes.stdin.feed(command.stdin, last=not command.interactive)
+
+    def _encode(self, header: dict[str, Any], early: Started | None, *, is_large: bool) -> bytes:
+        """What runs first in a cell and asks nothing of us meanwhile needs no interpreter to oversee it."""
+        direct, self._takes_orders = self._takes_orders, False
+        if not direct or not can_lay_out(header) or (early and is_large):
+            return marshalled(header)
+        knobs = {name: at for at, name in enumerate(self._made_with.writes)}
+        return laid_out(header, knobs, early.environment if early else {})
 
     def _changes(self) -> dict[str, Any]:
         """What pid 1 has to turn, because it is not as the cell was made."""
@@ -268,6 +286,7 @@ class LocalSandbox:
 
     async def _ask(self, header: dict[str, Any], payload: bytes = b"") -> Message:
         """The answer to a question. Who stops waiting for one ends the cell: the next would get it."""
+        self._takes_orders = False
         async with self._asking:
             answered = False
             try:

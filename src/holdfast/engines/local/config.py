@@ -20,9 +20,10 @@ class LocalConfig:
 
     `accept_rlimits` lets it start without control groups; every result then says so. `on_event` hears of
     `launcher_restart`. `profiles` are launchers with modules loaded in advance, by name; the empty name is the plain
-    interpreter, which always exists. `network_allow` and `network_resolvers` say what programs with a network may reach
-    besides public addresses (see `network`). `toolchains` is where Holdfast installed languages, `layers` where
-    finished layers are, each a directory of its name.
+    interpreter, which always exists, and those `on_demand` start when they are first asked for. `network_allow` and
+    `network_resolvers` say what programs with a network may reach besides public addresses (see `network`).
+    `toolchains` is where Holdfast installed languages, `layers` where finished layers are, each a directory of its
+    name. `compiled` cells are made by cell.c where it could be compiled.
     """
 
     state_dir: Path
@@ -31,11 +32,13 @@ class LocalConfig:
     layers: Path
     floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
     accept_rlimits: bool = False
+    compiled: bool = True
     allow_network: bool = False
     network_allow: tuple[Destination, ...] = ()
     network_resolvers: tuple[IPv4Address, ...] = ()
     cgroup_parent: str | None = None
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    on_demand: frozenset[str] = frozenset()
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)
 
     @property

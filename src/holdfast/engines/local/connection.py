@@ -43,7 +43,11 @@ class Connection:
 
     async def send(self, header: Mapping[str, Any], payload: bytes = b"", fds: Sequence[int] = ()) -> None:
         """Send one frame. Raises ConnectionLost."""
-        data = pack(marshalled(dict(header)), payload)
+        await self.send_encoded(marshalled(dict(header)), payload, fds)
+
+    async def send_encoded(self, header: bytes, payload: bytes = b"", fds: Sequence[int] = ()) -> None:
+        """Send one frame whose header is encoded already. Raises ConnectionLost."""
+        data = pack(header, payload)
         try:
             async with self._sending:
                 sent = self._send_now(data, fds)

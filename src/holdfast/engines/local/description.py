@@ -32,10 +32,15 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
         "config_variable": CONFIG_VARIABLE,
         "launcher": {
             **launcher,
-            "environment": tree.BASE_ENVIRONMENT | (tree.LAYER_ENVIRONMENT if layered and not building else {}),
+            "environment": environment(layer),
             "places": [("layer", 0o755, LAYER_AT)] if building else [],
         },
     }
+
+
+def environment(layer: str) -> dict[str, str]:
+    """What programs find in theirs besides what a request adds."""
+    return tree.BASE_ENVIRONMENT | (tree.LAYER_ENVIRONMENT if layer not in ("", NEW_LAYER, DATASETS) else {})
 
 
 def _layer_binds(config: LocalConfig, layer: str) -> list[tuple[str, str]]:

@@ -13,12 +13,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from holdfast import cell_library
 from holdfast.engines import SandboxSpec
 from holdfast.engines.local import cgroup, probe, tree
 from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
-from holdfast.engines.local.description import describe
+from holdfast.engines.local.description import describe, environment
 from holdfast.engines.local.gateway import Gateways
 from holdfast.engines.local.launcher import Launcher, LauncherFailed
 from holdfast.engines.local.launchers import DATASETS, PLAIN, Launchers
@@ -76,9 +77,12 @@ class LocalEngine:
         self._ids = itertools.count(1)
         self._free_slots = list(range(MAX_CELLS - 1, -1, -1))
         self._landlock = syscalls.landlock_abi()
+        self._native = cell_library.in_tree(config.guest_env) if config.compiled else None
         self._uid_range = None if os.geteuid() == 0 else _own_ranges()
         self._uid_base = self._first_uid()
-        self._launchers = Launchers(self._launcher_description, config.profiles, config.layers, self._restarted)
+        self._launchers = Launchers(
+            self._launcher_description, config.profiles, config.layers, self._restarted, config.on_demand
+        )
         self._gateways = Gateways(config, _FIRST_UID_AS_ROOT + _UID_BLOCKS * MAX_CELLS * 2 + self._block())
         self._cells: set[LocalSandbox] = set()
         self._with_data: dict[LocalSandbox, str] = {}
@@ -136,6 +140,7 @@ class LocalEngine:
             "clone_flags": CLONE_FLAGS,
             "landlock": self._landlock,
             "seccomp": compile_filter(shared_user=self._uid_base is None).hex(),
+            "native": self._native,
             "namespaces_outside": {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES},
         }
         files = {"files": self._gateways.files(), "uid_range": self._uid_range}
@@ -233,7 +238,7 @@ class LocalEngine:
         slot, cell_id = self._free_slots.pop(), next(self._ids)
         ours, theirs = socket.socketpair()
         program = tree.STARTED_PROGRAMS.get(spec.profile)
-        started = Started(program.serves, Pipes()) if program else None
+        started = Started(program.serves, Pipes(), environment(spec.layer)) if program else None
         message = {
             "slot": slot,
             "cgroup": self._groups.cell(spec.limits),

@@ -7,7 +7,7 @@ its prebuilt environment and to nobody else.
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,10 @@ class Layered:
 
 
 class Launchers:
-    """All launchers of an engine. `profiles` are the modules loaded in advance, by name."""
+    """All launchers of an engine. `profiles` are the modules loaded in advance, by name.
+
+    Those `on_demand` are started when they are first asked for, and until then the plain one does.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Launchers:
         profiles: Mapping[str, tuple[str, ...]],
         layers: Path,
         on_restart: Callable[[], None],
+        on_demand: Collection[str] = (),
     ) -> None:
         self._describe = describe
         self._profiles = {PLAIN: (), **profiles}
@@ -80,6 +84,7 @@ class Launchers:
         self._layered: dict[str, Layered] = {}
         self._leaving: list[Layered] = []
         self._gone: set[str] = set()
+        self._asleep = self.keepers.keys() & set(on_demand)
         self._tasks: list[asyncio.Task[None]] = []
 
     def _keeper(self, profile: str, layer: str) -> LauncherKeeper:
@@ -92,7 +97,9 @@ class Launchers:
 
     def keep(self) -> None:
         """From here on replace launchers that die, and end those with a layer that nobody uses."""
-        self._tasks += [asyncio.create_task(keeper.keep()) for keeper in self.keepers.values()]
+        self._tasks += [
+            asyncio.create_task(keeper.keep()) for name, keeper in self.keepers.items() if name not in self._asleep
+        ]
         self._tasks.append(asyncio.create_task(self._tend()))
 
     def is_up(self, profile: str, layer: str = "") -> bool:
@@ -106,6 +113,9 @@ class Launchers:
 
     async def of(self, profile: str, layer: str) -> Launcher:
         """A launcher for a cell. Raises NotFoundError for a layer that is gone, EngineError."""
+        if profile in self._asleep:
+            self._asleep.discard(profile)
+            self._tasks.append(asyncio.create_task(self.keepers[profile].keep()))
         keepers = self.keepers if not layer else await self._of_layer(profile, layer)
         try:
             known = profile in keepers and keepers[profile].current is not None

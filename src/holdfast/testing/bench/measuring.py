@@ -2,12 +2,14 @@
 
 import os
 import platform
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from holdfast import __version__
+from holdfast.engines.pooled import BURST_MEMORY_SECONDS, LOOK_SECONDS
 from holdfast.settings import Settings
 from holdfast.testing.bench import load
 from holdfast.testing.bench.bars import DEFAULT_CAP, LARGEST_CAP
@@ -33,6 +35,7 @@ class Pace:
     slices: Mapping[int, int] = field(default_factory=lambda: {1: 3, 4: 2, 8: 5, 32: 2})
     slice_seconds: float = 1.0
     settle_seconds: float = 2.0
+    forget_seconds: float = BURST_MEMORY_SECONDS + 2 * LOOK_SECONDS
 
 
 QUICK = Pace(print_rounds=40, pandas_rounds=5, node_rounds=10, slices={1: 1, 4: 1, 8: 1, 32: 1}, slice_seconds=0.5)
@@ -57,6 +60,7 @@ def measure(settings: Settings, jobs: Jobs, pace: Pace, say: Say) -> Findings:
     with started(settings, queue=BURST_QUEUE) as fresh:
         idle = fresh.weight()
         numpy_burst = load.numpy_at_once(fresh, pace.settle_seconds)
+        time.sleep(pace.forget_seconds)
         idle_after_burst = fresh.weight()
     return Findings(
         start_milliseconds=warm.start_milliseconds,
