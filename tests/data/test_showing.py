@@ -36,15 +36,6 @@ async def test_a_program_sees_its_dataset_and_no_other(shelf: Shelf) -> None:
     assert code != 0
 
 
-async def test_whatever_the_umask_of_the_server_programs_can_read_their_dataset(shelf_with: Callable[..., Any]) -> None:
-    before = os.umask(0o077)
-    try:
-        shelf: Shelf = await shelf_with()
-        assert await shelf.ask(await digest_of(shelf, ONE), "FROM one") == [["ONE"]]
-    finally:
-        os.umask(before)
-
-
 async def test_a_program_without_a_dataset_sees_none(shelf: Shelf) -> None:
     await digest_of(shelf, ONE)
     async with shelf.app.executor.sandbox(replace(shelf.spec(""), data="")) as sandbox:
@@ -119,3 +110,12 @@ async def test_what_was_deleted_can_come_again(shelf_with: Callable[..., Any]) -
         assert shelf.directories == []
         with pytest.raises(HoldfastError):
             await shelf.ask(report.dataset.digest, "FROM one")
+
+
+async def test_whatever_the_umask_of_the_server_programs_can_read_their_dataset(shelf_with: Callable[..., Any]) -> None:
+    before = os.umask(0o077)
+    try:
+        shelf: Shelf = await shelf_with()
+        assert await shelf.ask(await digest_of(shelf, ONE), "FROM one") == [["ONE"]]
+    finally:
+        os.umask(before)
