@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 RUNS ?= 1
 EXAMPLES ?= 5000
+ROWS ?= 10
 PREBUILD_NETWORK ?= auto
 TESTS_DOCKER_DIR ?= /var/tmp/holdfast-docker
 DOCKER_SOCKET ?= $(or $(HOLDFAST_DOCKER_SOCKET),$(TESTS_DOCKER_DIR)/docker.sock)
@@ -15,10 +16,10 @@ INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve dockerd dockerd-stop test check bench attack engines openapi fuzz lock clean
+.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -91,6 +92,9 @@ bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 
 engines: setup ## Try and measure every engine of this host, and write docs/guide/engines.md
 	@$(BIN)/python -m tests.bench.engines
+
+bench-data: setup ## Measure data runs on ROWS (10) million rows and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench.data $(ROWS)
 
 lock: ## Pin the newest versions of everything (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock

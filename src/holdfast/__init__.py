@@ -34,6 +34,7 @@ _HOMES = {
             "NotFoundError",
             "NotJsonError",
             "OutcomeError",
+            "IngestFailedError",
             "OverCeilingError",
             "QueueFullError",
             "QuotaError",

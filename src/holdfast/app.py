@@ -1,7 +1,6 @@
 """Where the parts are put together. This is the only module that names concrete classes."""
 
 import fcntl
-import ipaddress
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,13 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
+from holdfast.data.datasets import Allowance as DatasetAllowance
+from holdfast.data.datasets import DatasetLibrary
+from holdfast.data.policy import SqlPolicy
+from holdfast.data.registry import DemoCatalogue, FolderCatalogue
+from holdfast.data.runs import DataRuns
+from holdfast.data.store import DatasetStore
+from holdfast.data.understanding import DataBounds, Understanding
 from holdfast.engines import Engine, SandboxSpec
 from holdfast.engines.docker import DockerConfig, DockerEngine
 from holdfast.engines.gvisor import GvisorConfig, GvisorEngine
@@ -28,6 +34,7 @@ from holdfast.prebuilds import Allowance, Prebuilder, PrebuildStore
 from holdfast.prebuilds.recipe import index_environment
 from holdfast.sessions import Ceilings, SessionManager, SessionStore
 from holdfast.settings import DEFAULT_FLOOR, Settings
+from holdfast.settings.kinds import is_loopback as is_loopback
 from holdfast.store import Retention, Store
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Limits, Network
@@ -47,6 +54,8 @@ class App:
     store: Store
     prebuilds: Prebuilder
     sessions: SessionManager
+    datasets: DatasetLibrary
+    data: DataRuns
 
     @property
     def degraded(self) -> bool:
@@ -63,6 +72,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     executor = Executor(engine, bounds(settings), admission, metrics, runtimes, open_programs(settings))
     executor.on_end = store.keep
     prebuilds = Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack)
+    datasets = open_datasets(settings, executor)
     return App(
         settings=settings,
         executor=executor,
@@ -72,6 +82,8 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         store=store,
         prebuilds=prebuilds,
         sessions=SessionManager(executor, prebuilds, session_store(settings), session_ceilings(settings)),
+        datasets=datasets,
+        data=DataRuns(executor, store, datasets, Understanding(executor, SqlPolicy(engine), data_bounds(settings))),
     )
 
 
@@ -156,14 +168,23 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
         beside.submit(import_module, "holdfast.store.database")
         open_programs(settings).clear_unfinished()
-        async with open_app(settings) as app, app.store.open(), app.prebuilds.open(), app.sessions.open():
+        async with (
+            open_app(settings) as app,
+            app.store.open(),
+            app.prebuilds.open(),
+            app.sessions.open(),
+            app.datasets.open(),
+            app.data.open(),
+        ):
             yield app
 
 
 def store_of(settings: Settings, metrics: Metrics) -> Store:
     """The rows of the state directory, not opened yet."""
-    retention = Retention(settings.retention_days, settings.retention_runs, settings.cleanup_interval_hours)
-    return Store(settings.state_dir / "holdfast.db", retention, metrics.rows_dropped.inc)
+    retention = Retention(
+        settings.retention_days, settings.retention_runs, settings.cleanup_interval_hours, settings.capsule_store
+    )
+    return Store(settings.store_place, retention, metrics.rows_dropped.inc)
 
 
 def open_programs(settings: Settings) -> ProgramStore:
@@ -208,6 +229,46 @@ def allowance(settings: Settings, capabilities: Capabilities) -> Allowance:
         networked=index if builds_have_network(settings) and Network.FULL in capabilities.networks else None,
         certificates=certificates,
     )
+
+
+def data_bounds(settings: Settings) -> DataBounds:
+    """The defaults and ceilings of data runs."""
+    return DataBounds(
+        seconds=settings.data_timeout,
+        max_seconds=settings.max_data_timeout,
+        memory_bytes=settings.data_memory,
+        cpus=settings.data_cpus,
+        rows=settings.data_rows,
+        max_rows=settings.max_data_rows,
+        output_bytes=settings.data_output,
+        max_output_bytes=settings.max_data_output,
+        python=settings.enable_python_execution,
+    )
+
+
+def open_datasets(settings: Settings, executor: Executor) -> DatasetLibrary:
+    """The datasets of the state directory."""
+    folder = settings.datasets_dir
+    limits = bounds(settings).compiling.model_copy(
+        update={
+            "wall_seconds": settings.dataset_timeout,
+            "memory_bytes": settings.dataset_memory,
+            "disk_bytes": settings.dataset_memory // 2,
+        }
+    )
+    allowance = DatasetAllowance(
+        limits=limits,
+        upload_bytes=settings.dataset_upload,
+        total_bytes=settings.dataset_total,
+        most=settings.dataset_count,
+    )
+    catalogue = FolderCatalogue(folder) if folder else DemoCatalogue()
+    return DatasetLibrary(executor, dataset_store(settings), allowance, catalogue)
+
+
+def dataset_store(settings: Settings) -> DatasetStore:
+    """Where datasets are kept."""
+    return DatasetStore(settings.state_dir)
 
 
 def session_store(settings: Settings) -> SessionStore:
@@ -299,16 +360,6 @@ def bounds(settings: Settings) -> Bounds:
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address or host name can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def refuse_an_open_door(settings: Settings, keys: KeyStore) -> None:
     """Raises ConfigurationError when anybody on the network could run programs without a key."""
     if is_loopback(settings.host) or keys.all():
@@ -316,6 +367,15 @@ def refuse_an_open_door(settings: Settings, keys: KeyStore) -> None:
     raise ConfigurationError(
         f"Refusing to listen on {settings.host} without an API key; make one with: holdfast keys add NAME"
     )
+
+
+def no_server(settings: Settings) -> bool:
+    """Whether no server uses the state directory."""
+    try:
+        with _only_server(settings.state_dir):
+            return True
+    except ConfigurationError:
+        return False
 
 
 @contextmanager

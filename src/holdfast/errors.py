@@ -17,6 +17,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no
     │   └── InvalidFieldError          invalid_field          422   no
+    │       ├── IngestFailedError      ingest_failed          422   no
     │       ├── OverCeilingError       over_ceiling           422   no
     │       └── UnsupportedError       unsupported            422   no
     ├── QueueFullError                 queue_full             429   yes
@@ -25,6 +26,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     ├── EngineError                    engine_error           503   yes
     │   └── RuntimeNotAvailableError   runtime_not_available  503   no
     ├── ShuttingDownError              shutting_down          503   yes
+    ├── StoreUnavailableError          store_unavailable      503   yes
     ├── StorageFullError               storage_full           507   yes
     ├── InternalError                  internal               500   no
     ├── UnreachableError               unreachable            503   yes
@@ -43,7 +45,7 @@ import builtins
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class HoldfastError(Exception):
@@ -157,6 +159,17 @@ class InvalidFieldError(RequestError):
     http_status = 422
 
 
+class IngestFailedError(InvalidFieldError):
+    """The files of a dataset are not tables; `report` (an IngestReport) says of each how it was read."""
+
+    code = "ingest_failed"
+    http_status = 422
+
+    def __init__(self, detail: str, *, report: dict[str, Any] | None = None) -> None:
+        super().__init__(detail, field="files")
+        self.report = report
+
+
 class OverCeilingError(InvalidFieldError):
     """A limit is above the operator's ceiling. Limits are refused, never clipped."""
 
@@ -223,6 +236,14 @@ class ShuttingDownError(HoldfastError):
     """The server is draining and takes no new work."""
 
     code = "shutting_down"
+    http_status = 503
+    retryable = True
+
+
+class StoreUnavailableError(HoldfastError):
+    """The database is locked, full or gone; what it holds is as it was, and nothing was run that it does not know."""
+
+    code = "store_unavailable"
     http_status = 503
     retryable = True
 

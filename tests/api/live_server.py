@@ -17,7 +17,7 @@ async def main(state_dir: Path, overrides: dict[str, str]) -> None:
     configure_logging("error", "json")
     async with aclosing(UnisolatedEngine()) as engine:
         app = assemble(settings, engine, {"python": "3", "bash": "5"}, Metrics())
-        async with app.store.open(), app.sessions.open():
+        async with app.store.open(), app.sessions.open(), app.datasets.open(), app.data.open():
             await answer(app, bound(settings.host, settings.port))
 
 

@@ -127,11 +127,11 @@ async def test_the_servers_own_page_may_call_it(client: httpx.AsyncClient) -> No
     assert (await client.post("/run", json={"code": "pass"}, headers=headers)).status_code == 200
 
 
-async def test_no_origin_is_let_in_by_default_and_a_configured_one_is(serving: Any) -> None:
+async def test_no_origin_is_let_in_by_default_and_a_configured_one_is(serving: Any, tmp_path: Path) -> None:
     preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     client, _ = await serving()
     assert "access-control-allow-origin" not in (await client.options("/run", headers=preflight)).headers
-    client, _ = await serving(cors_origins="https://app.example", auth_token="k")
+    client, _ = await serving(cors_origins="https://app.example", auth_token="k", state_dir=tmp_path / "other")
     allowed = await client.options("/run", headers=preflight)
     assert allowed.headers["access-control-allow-origin"] == "https://app.example"
     headers = {"Origin": "https://app.example", "X-API-Key": "k"}

@@ -76,6 +76,13 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 
 ABOUT = {
+    "guest/data/frames.py": {"numpy", "pandas"},
+    "guest/data/python.py": {"numpy", "pandas"},
+    "guest/data/results.py": {"numpy", "pandas"},
+    "guest/data/sql.py": {"duckdb"},
+    "guest/ingest.py": {"duckdb", "openpyxl", "pandas"},
+    "guest/parquet.py": {"duckdb", "pyarrow"},
+    "guest/parse_sql.py": {"duckdb"},
     "guest/sql.py": {"duckdb"},
     "guest/session.py": {
         "IPython.core.displayhook",

@@ -23,6 +23,7 @@ IMPORTED_AS = {
     "yaml": "pyyaml",
     "httpx_sse": "httpx-sse",
     "dotenv": "python-dotenv",
+    "python_multipart": "python-multipart",
     "prometheus_client": "prometheus-client",
 }
 CHOSEN_BY_NAME = {"httptools", "aiosqlite"}

@@ -7,7 +7,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from holdfast.api import documentation, info, prebuilds, pyquest, records, runs, session_routes
+from holdfast.api import (
+    data_runs,
+    datasets,
+    documentation,
+    info,
+    prebuilds,
+    pyquest,
+    records,
+    runs,
+    session_routes,
+)
 from holdfast.api.documentation import ANY_CALLER, EVENTS, HTML, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.middleware import Guard, RequestLog
 from holdfast.api.problems import from_routing
@@ -43,7 +53,6 @@ _PROGRAM = {"code": "print(6 * 7)", "image": "python", "timeout": 1}
 _SUBMISSION = {"code": "x = 6 * 7", "tests": [{"type": "variable_value", "variable": "x", "expected": 42}]}
 _FINDING = (*WITH_KEY, 404, 422)
 _CHANGING = (*WITH_KEY, 400, 413, 415, 422)
-_ONE_RUN = "/runs/{run_id}"
 _ONE_PREBUILD = "/prebuilds/{tag}"
 _ENVIRONMENT = {"tag": "greeting", "base_image": "python", "setup_script": "echo hello > greeting.txt"}
 _ROWS: tuple[session_routes.Row, ...] = (
@@ -60,9 +69,9 @@ _ROWS: tuple[session_routes.Row, ...] = (
         documented(*_EVENTS, *_VERDICTS, media_type=EVENTS, refusals=RUNNING, body="GradeRequest", example=_PROGRAM),
     ),
     *session_routes.ROUTES,
+    *datasets.ROUTES,
     ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
-    (_ONE_RUN, records.run, "GET", documented("RunRecord", refusals=_FINDING, parameters=[in_path("run_id")])),
-    (_ONE_RUN, records.forget, "DELETE", documented(status=204, refusals=_FINDING, parameters=[in_path("run_id")])),
+    *data_runs.ROUTES,
     ("/runtimes", info.runtimes, "GET", documented("Runtimes")),
     ("/images", info.runtimes, "GET", documented("Runtimes")),
     ("/health", info.health, "GET", documented("Health", refusals=ANY_CALLER)),
@@ -111,13 +120,18 @@ _ROWS: tuple[session_routes.Row, ...] = (
     ),
     ("/pyquest/health", pyquest.health, "GET", documented("PyQuestHealth", refusals=ANY_CALLER)),
 )
-_ASKED = (RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest, *session_routes.ASKED)
+_ASKED = (
+    *(RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest),
+    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED),
+)
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
     *(VerdictEvent, GradedEvent),
     *(Health, info.Alive, Runtimes, documentation.Document, pyquest.PyQuestHealth),
     *(Prebuild, Prebuilds, PrebuildDeleted, PrebuildsRemoved, BuiltEvent),
     *session_routes.ANSWERED,
+    *datasets.ANSWERED,
+    *data_runs.ANSWERED,
 )
 
 

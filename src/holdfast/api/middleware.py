@@ -32,6 +32,8 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BEARER = b"bearer "
+_FORM_BYTES = 4 << 20
+"""What a form may have beyond its files."""
 
 
 class RequestLog:
@@ -118,10 +120,9 @@ class Guard:
         key = self._key(scope)
         if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
-        if scope["method"] in _WITH_BODY:
-            self._check_body(scope["method"], headers)
+        limit = self._body_limit(scope, headers) if scope["method"] in _WITH_BODY else self.settings.max_body_bytes
         with self.quotas.request(key), self.bodies.of(key) as take:
-            receive = _limited(receive, self.settings.max_body_bytes, take)
+            receive = _limited(receive, limit, _keep_nothing if _is_form(scope, headers) else take)
             if key is None:
                 await self.app(scope, receive, send)
                 return
@@ -159,13 +160,29 @@ class Guard:
         scope["state"]["key"] = found[0]
         return found[0]
 
-    def _check_body(self, method: str, headers: Headers) -> None:
-        if not _may_be_anything(method, headers) and _JSON.fullmatch(headers.get("content-type", "")) is None:
+    def _body_limit(self, scope: Scope, headers: Headers) -> int:
+        """How large the body may be. Raises NotJsonError, TooLargeError for what is announced."""
+        # A page elsewhere can send a form, but not without its Origin.
+        form = _is_form(scope, headers)
+        known = form or _may_be_anything(scope["method"], headers)
+        if not known and _JSON.fullmatch(headers.get("content-type", "")) is None:
             raise NotJsonError("The content type must be application/json.")
-        limit = self.settings.max_body_bytes
+        limit = self.settings.dataset_upload + _FORM_BYTES if form else self.settings.max_body_bytes
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large(limit)
+        return limit
+
+
+def _keep_nothing(count: int) -> None:
+    """What goes to the disk as it comes is in nobody's memory."""
+    del count
+
+
+def _is_form(scope: Scope, headers: Headers) -> bool:
+    """Whether these are the files of a dataset, which go to the disk as they come."""
+    is_post = (scope["method"], scope["path"]) == ("POST", "/datasets")
+    return is_post and headers.get("content-type", "").startswith("multipart/form-data;")
 
 
 def _may_be_anything(method: str, headers: Headers) -> bool:

@@ -13,12 +13,14 @@ from starlette.types import Scope
 from holdfast.errors import (
     BuildFailedError,
     HoldfastError,
+    IngestFailedError,
     InternalError,
     QueueFullError,
     RateLimitedError,
     UnauthenticatedError,
 )
 from holdfast.telemetry import Metrics
+from holdfast.types import IngestReport
 from holdfast.types.invalid import from_validation as from_validation
 
 MEDIA_TYPE = "application/problem+json"
@@ -37,6 +39,7 @@ class Problem(BaseModel):
     field: str | None = Field(default=None, description="The field of the request that is at fault.")
     request_id: str
     log: str | None = Field(default=None, description="The end of what a failed build wrote.")
+    report: IngestReport | None = Field(default=None, description="How the files of a dataset were read.")
     success: Literal[False] | None = Field(default=None, description="Only below `/pyquest`.")
     error: str | None = Field(default=None, description="Only below `/pyquest`: the same as `detail`.")
 
@@ -51,7 +54,13 @@ def of(error: HoldfastError, request_id: str) -> Problem:
         field=error.field,
         request_id=request_id,
         log=error.log if isinstance(error, BuildFailedError) else None,
+        report=_report_of(error),
     )
+
+
+def _report_of(error: HoldfastError) -> IngestReport | None:
+    known = error.report if isinstance(error, IngestFailedError) else None
+    return None if known is None else IngestReport.model_validate(known)
 
 
 def response(error: HoldfastError, scope: Scope, metrics: Metrics) -> Response:

@@ -31,19 +31,6 @@ async def runs(request: Request) -> Response:
     return json_of(await app.store.runs(caller_of(request), page.kind, page.limit, page.before))
 
 
-async def run(request: Request) -> Response:
-    """One run of the caller."""
-    app = app_of(request)
-    return json_of(await app.store.run(request.path_params["run_id"], caller_of(request)))
-
-
-async def forget(request: Request) -> Response:
-    """Forget one run of the caller."""
-    app = app_of(request)
-    await app.store.forget_run(request.path_params["run_id"], caller_of(request))
-    return Response(status_code=204)
-
-
 def _page(request: Request) -> Page:
     """Raises InvalidFieldError."""
     try:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from holdfast import __version__
-from holdfast.cli import session
+from holdfast.cli import data, datasets, plans, runner, session
 from holdfast.errors import HoldfastError, RequestError
 
 T = TypeVar("T")
@@ -37,6 +37,10 @@ app.add_typer(prebuild, name="prebuild")
 images = typer.Typer(help="Images that programs run in with the engine 'docker'.", no_args_is_help=True)
 app.add_typer(images, name="images")
 app.add_typer(session.commands, name="session")
+app.add_typer(runner.commands, name="runner")
+app.add_typer(data.commands, name="data")
+app.add_typer(datasets.commands, name="datasets")
+app.add_typer(plans.commands, name="plan")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -219,6 +223,22 @@ def bench(
     from holdfast.settings import load_settings
 
     benching.bench(load_settings(config=config), quick=quick, passes=runs, as_json=as_json)
+
+
+@app.command()
+def replay(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="What 'data run' printed.")],
+    as_json: Json = False,
+    server: Server = None,
+    api_key: Key = None,
+) -> None:
+    """Run a data run again, on a server, and say what is different; the exit code is 0 when nothing is."""
+    from holdfast.cli import asking
+    from holdfast.cli.calling import client_of, where
+    from holdfast.client import Client
+
+    with client_of(where(server, api_key), Client) as client:
+        raise typer.Exit(asking.tell_replay(client.replay(run), as_json=as_json))
 
 
 @app.command()

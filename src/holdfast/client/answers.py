@@ -28,7 +28,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 _OUTCOMES = {"exited": "result", "graded": "result", "built": "prebuild"}
 """The last events, and where they have what it all came to."""
 
-_TOLD = ("field", "request_id", "log")
+_TOLD = ("field", "request_id", "log", "report")
 _KINDS_WITHOUT_CODE: Mapping[int, type[HoldfastError]] = {404: NotFoundError, 429: QueueFullError}
 
 

@@ -9,7 +9,7 @@ import anyio
 import httpx
 from httpx_sse import EventSource
 
-from holdfast.client import calls, prebuild_calls, session_calls
+from holdfast.client import calls, data_calls, prebuild_calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
@@ -67,6 +67,15 @@ class AsyncClient:
     def stream(self, program: Program = None, /, **fields: Any) -> "AsyncEventStream[Event | GradeEvent, RunResult]":
         """Run a program and see what it does as it does it: `async with client.stream(code) as events: …`."""
         return AsyncEventStream(self, calls.stream(program, **fields))
+
+    ask = _awaited(data_calls.ask)
+    capsule = _awaited(data_calls.capsule)
+    run_status = _awaited(data_calls.run_status)
+    runs = _awaited(data_calls.runs)
+    cancel = _awaited(data_calls.cancel)
+    replay = _awaited(data_calls.replay)
+    export = _awaited(data_calls.export)
+    forget_run = _awaited(data_calls.forget_run)
 
     prebuild = _awaited(prebuild_calls.build)
     prebuilds = _awaited(prebuild_calls.prebuilds)

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
-from holdfast.client import calls, prebuild_calls, session_calls
+from holdfast.client import calls, data_calls, prebuild_calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
@@ -62,6 +62,15 @@ class Client:
     def stream(self, program: Program = None, /, **fields: Any) -> "EventStream[Event | GradeEvent, RunResult]":
         """Run a program and see what it does as it does it: `with client.stream(code) as events: for event in …`."""
         return EventStream(self, calls.stream(program, **fields))
+
+    ask = _blocking(data_calls.ask)
+    capsule = _blocking(data_calls.capsule)
+    run_status = _blocking(data_calls.run_status)
+    runs = _blocking(data_calls.runs)
+    cancel = _blocking(data_calls.cancel)
+    replay = _blocking(data_calls.replay)
+    export = _blocking(data_calls.export)
+    forget_run = _blocking(data_calls.forget_run)
 
     prebuild = _blocking(prebuild_calls.build)
     prebuilds = _blocking(prebuild_calls.prebuilds)

@@ -20,6 +20,9 @@ RESERVED = ".holdfast"
 NEW_LAYER = "+"
 """The layer of a sandbox that builds one: an empty directory it can write."""
 
+DATA_AT = "/data"
+"""Where a program finds the files of the dataset it was given, read-only."""
+
 FRAMES_VARIABLE = "HOLDFAST_FRAMES"
 """The environment variable that tells an interactive program the number of the descriptor for its frames."""
 
@@ -31,7 +34,8 @@ class SandboxSpec:
     `profile` names what may be started or loaded in advance. It is a hint: an engine may ignore it, and it never
     changes what the program sees.
 
-    `layer` names a finished layer of files that the program sees, read-only, at `LAYER_AT`.
+    `layer` names a finished layer of files that the program sees, read-only, at `LAYER_AT`; `data` a dataset, by its
+    digest, whose files it sees, read-only, at `DATA_AT`. It sees no other dataset. Nothing can have both.
     """
 
     language: str
@@ -39,6 +43,7 @@ class SandboxSpec:
     network: Network = Network.NONE
     profile: str = ""
     layer: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +195,8 @@ class Engine(Protocol):
         """A fresh sandbox. Raises UnsupportedError for what it cannot enforce, EngineError when it fails."""
         ...
 
-    async def forget(self, layer: str) -> None:
-        """Make no more sandboxes with this layer, and return when the last one is gone."""
+    async def forget(self, name: str) -> None:
+        """Make no more sandboxes with this layer or dataset, and return when the last one is gone."""
         ...
 
     async def aclose(self) -> None:

@@ -141,10 +141,10 @@ class PooledEngine:
         self._stocking.on_request(False)
         return await self._engine.create(spec)
 
-    async def forget(self, layer: str) -> None:
-        for spec in [spec for spec in self._shelves if spec.layer == layer]:
+    async def forget(self, name: str) -> None:
+        for spec in [spec for spec in self._shelves if name in (spec.layer, spec.data)]:
             await self._clear(self._shelves.pop(spec))
-        await self._engine.forget(layer)
+        await self._engine.forget(name)
 
     async def aclose(self) -> None:
         await self._empty()

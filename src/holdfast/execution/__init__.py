@@ -9,7 +9,7 @@ from holdfast.engines import Command, Engine, Process, ProcessEvent, Sandbox, Sa
 from holdfast.errors import EngineError, RuntimeNotAvailableError, full_disk_is_ours
 from holdfast.execution.admission import Admission
 from holdfast.execution.building import Builder, Built, with_program
-from holdfast.execution.origins import OnEnd, on_behalf_of, recorded, runs_of
+from holdfast.execution.origins import OnEnd, on_behalf_of, origin, recorded, recorded_elsewhere, runs_of
 from holdfast.execution.programs import ProgramStore
 from holdfast.execution.record import Run
 from holdfast.execution.requests import Bounds, must_compile, plan
@@ -17,7 +17,17 @@ from holdfast.languages import LANGUAGES
 from holdfast.telemetry import Metrics
 from holdfast.types import Event, ExitedEvent, RunRequest, RunResult
 
-__all__ = ["Admission", "Bounds", "Executor", "ProgramStore", "on_behalf_of", "recorded", "runs_of"]
+__all__ = [
+    "Admission",
+    "Bounds",
+    "Executor",
+    "ProgramStore",
+    "on_behalf_of",
+    "origin",
+    "recorded",
+    "recorded_elsewhere",
+    "runs_of",
+]
 
 ENGINE_GRACE_SECONDS = 15.0
 """How long beyond the time limit an engine may stay silent before we call the sandbox lost."""
@@ -96,6 +106,23 @@ class Executor:
             last = run.finished() if failure is None else run.never_ran(failure)
         self.count(spec.language, last.result)
         yield last
+
+    async def perform(self, spec: SandboxSpec, command: Command) -> Run:
+        """Run a command of our own to its end, with a place and a record as any run; `Run.result` is set.
+
+        Raises QueueFullError, EngineError, ShuttingDownError, StorageFullError, NotFoundError.
+        """
+        run = Run(spec)
+        with recorded(run, self.on_end):
+            with full_disk_is_ours():
+                async with self.admission.place():
+                    run.mark()
+                    async with aclosing(self._execute(run, command)) as events:
+                        async for _ in events:
+                            continue
+            last = run.finished()
+        self.count(spec.language, last.result)
+        return run
 
     async def build(self, name: str, files: Mapping[str, bytes], layer: str = "") -> Built:
         """The program these files mean in a compiled language. Raises EngineError, NotFoundError, StorageFullError."""

@@ -75,6 +75,12 @@ class Admission:
             finally:
                 _HELD.reset(token)
 
+    def check(self) -> None:
+        """For who has something to do before a place is needed. Raises QueueFullError, ShuttingDownError."""
+        self._refuse_when_draining()
+        if not self._free and self.waiting >= self.queue:
+            raise self._full()
+
     def drain(self) -> None:
         """Take nobody new and send the queue away; those who run keep their places."""
         self.draining = True
@@ -93,10 +99,7 @@ class Admission:
                 self._idle = anyio.Event()
             return
         if self.waiting >= self.queue:
-            raise QueueFullError(
-                f"All {self.places} places and all {self.queue} waiting places are taken.",
-                retry_after_seconds=self._advice(),
-            )
+            raise self._full()
         await self._wait_in_line()
 
     async def _wait_in_line(self) -> None:
@@ -127,6 +130,12 @@ class Admission:
     def _refuse_when_draining(self) -> None:
         if self.draining:
             raise ShuttingDownError("The server is shutting down and takes no new runs.")
+
+    def _full(self) -> QueueFullError:
+        return QueueFullError(
+            f"All {self.places} places and all {self.queue} waiting places are taken.",
+            retry_after_seconds=self._advice(),
+        )
 
     def _advice(self) -> int:
         estimate = self._typical_seconds * (self.waiting + 1) / self.places

@@ -13,11 +13,15 @@ from holdfast.types import RunKind, RunRecord, Status
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What runs are for, the name of the key that asked for them, and the digest of that key."""
+    """What runs are for, the name of the key that asked for them, and the digest of that key.
+
+    Runs that are not `recorded` have a record of another kind, which whoever began them keeps.
+    """
 
     kind: RunKind = RunKind.RUN
     key: str | None = None
     owner: str | None = None
+    recorded: bool = True
 
 
 _NOBODY = Origin()
@@ -54,27 +58,42 @@ def runs_of(kind: RunKind) -> Iterator[None]:
 
 
 @contextmanager
+def recorded_elsewhere() -> Iterator[None]:
+    """Whoever runs something in the block keeps its record."""
+    token = _ORIGIN.set(replace(_ORIGIN.get(), recorded=False))
+    try:
+        yield
+    finally:
+        _ORIGIN.reset(token)
+
+
+def origin() -> Origin:
+    """On whose behalf we are."""
+    return _ORIGIN.get()
+
+
+@contextmanager
 def recorded(run: Run, on_end: OnEnd, kind: RunKind | None = None) -> Iterator[None]:
     """Leave a record of a run that had a place, however the block ends."""
-    origin, code = _ORIGIN.get(), None
-    origin = origin if kind is None else replace(origin, kind=kind)
+    whose, code = _ORIGIN.get(), None
+    whose = whose if kind is None else replace(whose, kind=kind)
     try:
         yield
     except HoldfastError as error:
         code = error.code
         raise
     finally:
-        if run.admitted:
-            on_end(_record(run, origin, code), origin.owner)
+        if run.admitted and whose.recorded:
+            on_end(_record(run, whose, code), whose.owner)
 
 
-def _record(run: Run, origin: Origin, code: str | None) -> RunRecord:
+def _record(run: Run, whose: Origin, code: str | None) -> RunRecord:
     result = run.result
     without = Status.CANCELLED if code is None else Status.FAILED
     return RunRecord(
         run_id=run.id,
-        kind=origin.kind,
-        key=origin.key,
+        kind=whose.kind,
+        key=whose.key,
         image=run.spec.language,
         status=without if result is None else result.status,
         code=code,

@@ -28,6 +28,8 @@ def build(config: dict[str, Any]) -> None:
     syscalls.loopback_up()
     mount_scratch(config)
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS, "hidepid=invisible")
+    if config["data"]:
+        syscalls.mount(data_source(config["data"]), DATA_AT, None, syscalls.MS_BIND)
     syscalls.mount("/dev/null", LOCKS, None, syscalls.MS_BIND)
     if config["network"]:
         syscalls.mount("/opt/holdfast/resolv.conf", "/etc/resolv.conf", None, syscalls.MS_BIND)

@@ -17,6 +17,7 @@ from _contextvars import copy_context
 from gc import freeze
 
 from holdfast.guest import ending
+from holdfast.guest.data import ready
 from holdfast.guest.footprint import Footprints
 
 TYPE_CHECKING = False
@@ -33,6 +34,7 @@ import io, pandas
 frame = pandas.read_csv(io.StringIO("a,b\\n1,x\\n2,y\\n3,x\\n"))
 str(frame.groupby("b").a.sum()), frame.describe().to_string(), frame.to_csv(index=False)
 """,
+    "duckdb": ready.REHEARSAL,
 }
 """Small first uses, so that what a library sets up on its first call is set up once."""
 
@@ -59,7 +61,7 @@ class Stash:
     """The modules an interpreter `started` with, those `loaded` since, and of these the ones nobody has asked for yet.
 
     For each, the names its loading asked for, in order, and its footprint. `plans` hold until the first has been asked
-    for; `before` is None until then.
+    for; `before` is None until then. `rehearsed` is what the rehearsals made, and what must not be closed.
     """
 
     def __init__(self) -> None:
@@ -76,6 +78,7 @@ class Stash:
         self.plans: dict[str, Plan] = {}
         self.known: dict[str, ModuleType] = {}
         self.before: dict[str, ModuleType] | None = None
+        self.rehearsed: list[dict[str, Any]] = []
 
     def prepare(self, names: Sequence[str]) -> None:
         """Work out what depends on everything: in a guest it would cost copies of memory."""
@@ -140,7 +143,8 @@ def _load(names: Sequence[str], stash: Stash) -> None:
         for name in names:
             __import__(name)
     for name in names:
-        exec(REHEARSALS.get(name, ""), {})  # noqa: S102  # our own text, above
+        stash.rehearsed.append({})
+        exec(REHEARSALS.get(name, ""), stash.rehearsed[-1])  # noqa: S102  # our own text, above
 
 
 def _detach(name: str, stash: Stash) -> None:

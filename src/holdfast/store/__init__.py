@@ -1,7 +1,8 @@
-"""What outlives a request: rows in one database, written beside the work and never in its way.
+"""What outlives a request: rows in one database, of SQLite or of PostgreSQL.
 
-`Store` takes what is to be kept from whoever made it, without waiting, and writes it soon after. SQL is in `database`,
-which is loaded when a store is opened.
+`Store` takes rows of runs from whoever made them, without waiting, and writes them soon after: they are never in the
+way. A capsule is written before its run begins, and again when it ends. SQL is in `database`, which is loaded when a
+store is opened.
 """
 
 import math
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import structlog
 
-from holdfast.errors import NotFoundError, full_disk_is_ours
-from holdfast.types import Caller, RunKind, RunRecord, RunRecords
+from holdfast.errors import NotFoundError, StoreUnavailableError, full_disk_is_ours
+from holdfast.store import capsules
+from holdfast.types import Caller, Capsule, RunKind, RunRecord, RunRecords
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
@@ -34,48 +36,58 @@ LINGER_SECONDS = 0.2
 """How long the writer collects before it writes: under load many rows cost one transaction."""
 
 CLOSING_SECONDS = 3.0
+AGAIN_SECONDS = 1.0
+"""How long until what the database refused is tried again."""
+
 _COLUMNS_OF_OURS = frozenset({"seq", "owner"})
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much is kept: for how many days, how many runs, and how often that is looked at."""
+    """How much is kept: for how many days, how many runs, how much of capsules; and how often that is looked at."""
 
     days: float
     runs: int
     every_hours: float
+    capsule_bytes: int = 1 << 30
 
 
 class Store:
-    """The rows of one state directory. Between `open` and its end it keeps them; before and after it keeps nothing."""
+    """The rows of one file or database. Between `open` and its end it keeps them; before and after it keeps nothing."""
 
     def __init__(
-        self, path: Path, retention: Retention, on_dropped: Callable[[int], None] = lambda count: None
+        self, place: Path | str, retention: Retention, on_dropped: Callable[[int], None] = lambda count: None
     ) -> None:
-        self._path = path
+        self._place = place
         self._retention = retention
         self._on_dropped = on_dropped
         self._database: Database | None = None
         self._waiting: deque[tuple[RunRecord, str | None]] = deque()
         self._writing = anyio.Lock()
         self._arrived = anyio.Event()
+        self._ended: dict[str, Capsule] = {}
 
     @asynccontextmanager
     async def open(self, *, tidy: bool = True) -> AsyncIterator["Store"]:
         """Open the database and write to it until the end of the block. Raises ConfigurationError, StorageFullError.
 
-        While it is open, and `tidy`, what is kept long enough is removed.
+        With `tidy` it is the store of the one server: data runs that another has left without an end are given one,
+        and while it is open, what is kept long enough is removed.
         """
         from holdfast.store.database import Database
 
-        with full_disk_is_ours():
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
-        async with Database.open(self._path) as self._database:
+        if isinstance(self._place, Path):
+            with full_disk_is_ours():
+                self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._place.touch(mode=0o600)
+        async with Database.open(self._place, alone=tidy) as self._database:
             failure: Exception | None = None
             try:
+                if tidy:
+                    await self._end_unfinished()
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._write_what_arrives)
+                    group.start_soon(self._write_what_was_refused)
                     if tidy:
                         group.start_soon(self._prune_now_and_then)
                     try:
@@ -87,6 +99,7 @@ class Store:
             finally:
                 with anyio.move_on_after(CLOSING_SECONDS, shield=True):
                     await self.flush()
+                    await self._write_ended()
                 self._database = None
             if failure is not None:
                 raise failure
@@ -123,13 +136,37 @@ class Store:
     async def forget_run(self, run_id: str, caller: Caller) -> None:
         """Remove one run. Raises NotFoundError."""
         await self.flush()
-        await self._opened.forget_run((await self._seen(run_id, caller))["seq"])
+        await self._seen(run_id, caller)
+        await self._opened.forget_run(run_id)
+        self._ended.pop(run_id, None)
+
+    async def begin(self, capsule: Capsule, owner: str | None) -> None:
+        """Keep a data run that is about to begin. Raises StoreUnavailableError, and then it must not."""
+        await self._opened.begin_capsule(
+            capsules.run_row(capsule, owner), {"run_id": capsule.run_id, **capsules.capsule_row(capsule)}
+        )
+
+    async def end(self, capsule: Capsule) -> None:
+        """Keep what a data run came to. Raises StoreUnavailableError, and then it is written when that is possible."""
+        try:
+            await self._write_end(capsule)
+        except StoreUnavailableError:
+            self._ended[capsule.run_id] = capsule
+            raise
+
+    async def capsule(self, run_id: str, caller: Caller) -> Capsule | None:
+        """One data run; `None` when it is none, or not the caller's. Raises StoreUnavailableError."""
+        waiting = self._ended.get(run_id)
+        row = await self._opened.capsule(run_id, caller.only)
+        return None if row is None else waiting or capsules.read_capsule(row)
 
     async def prune(self) -> int:
         """Remove what is older, or more, than is to be kept; how many rows that were."""
         await self.flush()
         oldest = datetime.now(UTC) - timedelta(days=self._retention.days)
-        return await self._opened.prune_runs(_instant(oldest), self._retention.runs)
+        return await self._opened.prune_runs(
+            capsules.instant(oldest), self._retention.runs, self._retention.capsule_bytes
+        )
 
     async def count(self) -> int:
         """How many runs are kept."""
@@ -162,6 +199,30 @@ class Store:
             structlog.get_logger().error("rows of runs were lost", rows=len(batch), reason=type(error).__name__)
             self._on_dropped(len(batch))
 
+    async def _write_what_was_refused(self) -> None:
+        while True:
+            await anyio.sleep(AGAIN_SECONDS)
+            await self._write_ended()
+
+    async def _write_ended(self) -> None:
+        """Write what data runs came to that the database has refused so far."""
+        for capsule in tuple(self._ended.values()):
+            try:
+                await self._write_end(capsule)
+            except StoreUnavailableError as error:
+                structlog.get_logger().error("a capsule waits to be written", run=capsule.run_id, reason=error.code)
+                return
+
+    async def _write_end(self, capsule: Capsule) -> None:
+        await self._opened.end_capsule(capsule.run_id, capsules.run_changes(capsule), capsules.capsule_row(capsule))
+        self._ended.pop(capsule.run_id, None)
+
+    async def _end_unfinished(self) -> None:
+        error = capsules.STOPPED.model_dump(mode="json")
+        count = await self._opened.end_unfinished(capsules.unfinished_changes(), error)
+        if count:
+            structlog.get_logger().warning("data runs had no end, for the server was stopped", runs=count)
+
     async def _prune_now_and_then(self) -> None:
         while True:
             try:
@@ -172,13 +233,10 @@ class Store:
 
 
 def _row(record: RunRecord, owner: str | None) -> dict[str, Any]:
-    times = {"created_at": _instant(record.created_at), "ended_at": _instant(record.ended_at)}
+    ended = None if record.ended_at is None else capsules.instant(record.ended_at)
+    times = {"created_at": capsules.instant(record.created_at), "ended_at": ended}
     return {**record.model_dump(mode="json"), **times, "owner": owner}
 
 
 def _record(row: "RowMapping") -> RunRecord:
     return RunRecord.model_validate({name: value for name, value in row.items() if name not in _COLUMNS_OF_OURS})
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

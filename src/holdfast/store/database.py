@@ -1,23 +1,23 @@
-"""The SQL: one class around one database. SQLite today; nothing here but `_prepare` knows that."""
+"""The SQL of runs: one class around one database. Which kind that is, `connecting` alone knows."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import anyio
-from sqlalchemy import URL, Connection, RowMapping, delete, event, func, insert, inspect, select, text
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from holdfast.errors import ConfigurationError
+from holdfast.errors import StoreUnavailableError
+from holdfast.store import capsule_rows
+from holdfast.store.connecting import claimed, connect
 from holdfast.store.tables import runs
 
-HEAD = "0001"
-"""The migration this version needs; a test compares it with the newest. A database that is there needs no alembic."""
-
-_MIGRATIONS = Path(__file__).parent / "migrations"
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000")
+_OUR_MISTAKES = (DataError, IntegrityError, ProgrammingError)
+_UNAVAILABLE = "The database of the server is locked, full or gone; try again, and if that does not help, look there."
 
 
 class Database:
@@ -25,30 +25,43 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # SQLite has one writer at a time; that the others wait here and not in it keeps them in order.
+        self._writing = anyio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator["Database"]:
-        """The database of a file, made or brought up to date. Raises ConfigurationError when that cannot be done."""
-        engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)), pool_size=2)
-        event.listen(engine.sync_engine, "connect", _prepare)
-        try:
-            await _up_to_date(engine, path)
+    async def open(cls, place: Path | str, *, alone: bool = False) -> AsyncIterator["Database"]:
+        """The database of a file or URL, made or brought up to date. `alone`: no other server may use it meanwhile.
+
+        Raises ConfigurationError.
+        """
+        async with connect(place) as engine, claimed(engine, place) if alone else nullcontext():
             yield cls(engine)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await engine.dispose()
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction. Whoever is cancelled in it still waits for it: a driver left in the middle hangs."""
+        """One transaction. Whoever is cancelled in it still waits for it: a driver left in the middle hangs.
+
+        Raises StoreUnavailableError, and then nothing of the transaction was kept.
+        """
         with anyio.CancelScope(shield=True):
-            async with self._engine.begin() as connection:
-                yield connection
+            try:
+                async with self._engine.begin() as connection:
+                    yield connection
+            except (DBAPIError, PoolTimeoutError, OSError) as error:
+                if isinstance(error, _OUR_MISTAKES):
+                    raise
+                raise StoreUnavailableError(_UNAVAILABLE) from error
+
+    @asynccontextmanager
+    async def _writes(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that writes."""
+        async with self._writing, self._connected() as connection:
+            yield connection
 
     async def add_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep these runs."""
-        async with self._connected() as connection:
+        async with self._writes() as connection:
             await connection.execute(insert(runs), rows)
 
     async def runs(self, owner: str | None, kind: str | None, before: int | None, limit: int) -> list[RowMapping]:
@@ -72,66 +85,43 @@ class Database:
             row = (await connection.execute(query)).first()
         return None if row is None else row._mapping
 
-    async def forget_run(self, seq: int) -> None:
-        """Remove one run."""
-        async with self._connected() as connection:
-            await connection.execute(delete(runs).where(runs.c.seq == seq))
+    async def forget_run(self, run_id: str) -> None:
+        """Remove one run, and its capsule if it has one."""
+        async with self._writes() as connection:
+            await connection.execute(delete(runs).where(runs.c.run_id == run_id))
+            await capsule_rows.forget(connection, run_id)
 
-    async def prune_runs(self, ended_before: str, keep: int) -> int:
-        """Remove runs that ended too long ago, and the oldest beyond `keep`; how many that were."""
+    async def prune_runs(self, ended_before: str, keep: int, capsule_bytes: int) -> int:
+        """Remove runs that ended too long ago, the oldest beyond `keep` and those of too many capsules; how many."""
         beyond = select(runs.c.seq).order_by(runs.c.seq.desc()).offset(keep).limit(1)
-        async with self._connected() as connection:
-            old = await connection.execute(delete(runs).where(runs.c.ended_at < ended_before))
+        async with self._writes() as connection:
+            removed = (await connection.execute(delete(runs).where(runs.c.ended_at < ended_before))).rowcount
             last = (await connection.execute(beyond)).scalar()
-            if last is None:
-                return int(old.rowcount)
-            more = await connection.execute(delete(runs).where(runs.c.seq <= last))
-            return int(old.rowcount + more.rowcount)
+            if last is not None:
+                removed += (await connection.execute(delete(runs).where(runs.c.seq <= last))).rowcount
+            return int(removed) + await capsule_rows.prune(connection, capsule_bytes)
 
     async def count_runs(self) -> int:
         """How many runs are kept."""
         async with self._connected() as connection:
             return int((await connection.execute(select(func.count()).select_from(runs))).scalar_one())
 
+    async def begin_capsule(self, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
+        """Keep a data run that has not ended. Raises StoreUnavailableError."""
+        async with self._writes() as connection:
+            await capsule_rows.begin(connection, run, capsule)
 
-def _prepare(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    async def end_capsule(self, run_id: str, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
+        """Keep what it came to. Raises StoreUnavailableError."""
+        async with self._writes() as connection:
+            await capsule_rows.end(connection, run_id, run, capsule)
 
+    async def capsule(self, run_id: str, owner: str | None) -> RowMapping | None:
+        """One data run, if there is one and it is the owner's. Raises StoreUnavailableError."""
+        async with self._connected() as connection:
+            return await capsule_rows.find(connection, run_id, owner)
 
-async def _up_to_date(engine: AsyncEngine, path: Path) -> None:
-    try:
-        async with engine.begin() as connection:
-            if await connection.run_sync(_version) != HEAD:
-                await connection.run_sync(_migrate, path)
-    except DatabaseError as error:
-        raise ConfigurationError(
-            f"The store {path} cannot be used ({error.orig}); restore it, or move it away to begin a new one."
-        ) from None
-
-
-def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if version is None else str(version)
-
-
-def _migrate(connection: Connection, path: Path) -> None:
-    # Loaded here, because a server that finds its database as it must be never needs it.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError:
-        raise ConfigurationError(
-            f"The store {path} was written by a newer Holdfast; upgrade this one, or move the file away."
-        ) from None
+    async def end_unfinished(self, run: Mapping[str, Any], error: Mapping[str, Any]) -> int:
+        """Give an end to data runs that have none; how many that were."""
+        async with self._writes() as connection:
+            return await capsule_rows.end_unfinished(connection, run, error)

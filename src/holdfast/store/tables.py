@@ -1,6 +1,6 @@
 """The tables, as SQLAlchemy knows them; `migrations` is how a database gets there. Plain types, so that any one can."""
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -19,8 +19,36 @@ runs = Table(
     Column("usage", JSON(none_as_null=True)),
     Column("isolation", JSON(none_as_null=True)),
     Column("created_at", String(32), nullable=False),
-    Column("ended_at", String(32), nullable=False),
+    Column("ended_at", String(32)),
     Index("runs_of_owner", "owner", "seq"),
     Index("runs_by_end", "ended_at"),
 )
 """`owner` is the digest of the key, for names are given again; times are ISO 8601 in UTC, which sort as text."""
+
+capsules = Table(
+    "capsules",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("dataset_id", Text, nullable=False),
+    Column("dataset_version_hash", String(128), nullable=False),
+    Column("question", Text),
+    Column("query_mode", String(16), nullable=False),
+    Column("plan_json", JSON(none_as_null=True)),
+    Column("compiled_sql", Text),
+    Column("python_code", Text),
+    Column("result_json", JSON(none_as_null=True)),
+    Column("error_json", JSON(none_as_null=True)),
+    Column("exec_time_ms", Float),
+    Column("stdout", JSON, nullable=False),
+    Column("stderr", JSON, nullable=False),
+    Column("notes", JSON, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("engine", String(32)),
+    Column("limits", JSON(none_as_null=True)),
+    Column("libraries", JSON, nullable=False),
+    Column("result_hash", String(80)),
+    Column("replay_of", String(64)),
+    Column("size_bytes", BigInteger, nullable=False),
+    Index("capsules_of_dataset", "dataset_id"),
+)
+"""What a row of `runs` lacks of a data run. Text that a program wrote is JSON, for it may hold what no text may."""

@@ -44,8 +44,8 @@ class SessionedEngine:
         """A sandbox for one session. Raises UnsupportedError, EngineError."""
         return SessionedSandbox(await self._engine.create(replace(spec, profile=SESSION_PROFILE)))
 
-    async def forget(self, layer: str) -> None:
-        await self._engine.forget(layer)
+    async def forget(self, name: str) -> None:
+        await self._engine.forget(name)
 
     async def aclose(self) -> None:
         await self._engine.aclose()

@@ -77,15 +77,15 @@ class UnisolatedEngine:
 
     async def create(self, spec: SandboxSpec) -> "UnisolatedSandbox":
         """A fresh directory; the limits and the network of `spec` are not enforced."""
-        if spec.layer:
-            raise UnsupportedError("The engine 'unisolated' has no prebuilt environments.", field="image")
+        if spec.layer or spec.data:
+            raise UnsupportedError("The engine 'unisolated' has no prebuilt environments and no datasets.")
         number = str(next(self._numbers))
         workspace = self._root / number
         workspace.mkdir()
         return UnisolatedSandbox(number, workspace, {"HOME": str(self.home), "PATH": self._path}, self._foreign)
 
-    async def forget(self, layer: str) -> None:
-        """There are no layers here."""
+    async def forget(self, name: str) -> None:
+        """There are no layers and no datasets here."""
 
     async def aclose(self) -> None:
         """Remove every workspace. `rm` copes with trees deeper than Python's recursion limit."""

@@ -5,8 +5,14 @@ Units are in the names; sizes are bytes, times are seconds unless a name says `_
 
 from holdfast.types.about import *  # noqa: F403 - every public name of each
 from holdfast.types.caller import *  # noqa: F403
+from holdfast.types.capsule import *  # noqa: F403
+from holdfast.types.dataset import *  # noqa: F403
 from holdfast.types.grading import *  # noqa: F403
+from holdfast.types.plan import *  # noqa: F403
+from holdfast.types.policy import *  # noqa: F403
 from holdfast.types.prebuild import *  # noqa: F403
 from holdfast.types.records import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403
 from holdfast.types.session import *  # noqa: F403
+from holdfast.types.states import *  # noqa: F403
+from holdfast.types.table import *  # noqa: F403

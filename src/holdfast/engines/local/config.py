@@ -40,3 +40,8 @@ class LocalConfig:
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_demand: frozenset[str] = frozenset()
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)
+
+    @property
+    def datasets(self) -> Path:
+        """Where datasets are, each a directory of its digest."""
+        return self.state_dir / "datasets"

@@ -3,9 +3,10 @@
 import os
 from typing import Any
 
-from holdfast.engines import NEW_LAYER
+from holdfast.engines import DATA_AT, NEW_LAYER
 from holdfast.engines.host import tree
 from holdfast.engines.local.config import LocalConfig
+from holdfast.engines.local.launchers import DATASETS
 from holdfast.errors import HostError
 from holdfast.guest.launcher import CONFIG_VARIABLE
 from holdfast.languages import ENVIRONMENT_AT, LAYER_AT
@@ -17,13 +18,13 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
         raise HostError("The environment of the programs is not set up yet; run: holdfast setup")
     root = config.state_dir / "tree"
     root.mkdir(parents=True, exist_ok=True)
-    building = layer == NEW_LAYER
+    building, layered = layer == NEW_LAYER, layer not in ("", DATASETS)
     return {
         "root": str(root),
         "rootless": os.geteuid() != 0,
-        "binds": [*tree.binds(config.guest_env, config.toolchains), *tree.layer_binds(config.layers, layer)],
+        "binds": [*tree.binds(config.guest_env, config.toolchains), *_layer_binds(config, layer)],
         "copies": tree.copies(),
-        "links": tree.links(config.toolchains) | (tree.LAYER_LINKS if layer else {}),
+        "links": tree.links(config.toolchains) | (tree.LAYER_LINKS if layered else {}),
         "interpreter": f"{ENVIRONMENT_AT}/bin/python",
         "argv": ["python", "main.py"],
         # Never with a layer: a launcher must not find anything that a build has made.
@@ -39,4 +40,12 @@ def describe(config: LocalConfig, layer: str, launcher: dict[str, Any]) -> dict[
 
 def environment(layer: str) -> dict[str, str]:
     """What programs find in theirs besides what a request adds."""
-    return tree.BASE_ENVIRONMENT | (tree.LAYER_ENVIRONMENT if layer and layer != NEW_LAYER else {})
+    return tree.BASE_ENVIRONMENT | (tree.LAYER_ENVIRONMENT if layer not in ("", NEW_LAYER, DATASETS) else {})
+
+
+def _layer_binds(config: LocalConfig, layer: str) -> list[tuple[str, str]]:
+    if layer != DATASETS:
+        return tree.layer_binds(config.layers, layer)
+    config.datasets.mkdir(parents=True, exist_ok=True)
+    config.datasets.chmod(0o755)
+    return [(str(config.datasets), DATA_AT)]

@@ -25,9 +25,9 @@ from holdfast.engines.local.connection import Connection
 from holdfast.engines.local.description import describe, environment
 from holdfast.engines.local.gateway import Gateways
 from holdfast.engines.local.launcher import Launcher, LauncherFailed
-from holdfast.engines.local.launchers import PLAIN, Launchers
+from holdfast.engines.local.launchers import DATASETS, PLAIN, Launchers
 from holdfast.engines.local.process import Pipes
-from holdfast.errors import EngineError, HostError, UnsupportedError
+from holdfast.errors import EngineError, HostError, NotFoundError, UnsupportedError
 from holdfast.guest import syscalls
 from holdfast.guest.init import NAMESPACE_NAMES
 from holdfast.guest.tree import own_id_range
@@ -86,6 +86,8 @@ class LocalEngine:
         )
         self._gateways = Gateways(config, _FIRST_UID_AS_ROOT + _UID_BLOCKS * MAX_CELLS * 2 + self._block())
         self._cells: set[LocalSandbox] = set()
+        self._with_data: dict[LocalSandbox, str] = {}
+        self._gone: set[str] = set()
         self._holdings: dict[tuple[Limits, int], Holding] = {}
         self._closing = False
         self.capabilities = Capabilities(
@@ -190,7 +192,9 @@ class LocalEngine:
 
     def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
         """All limits can still be set on an unused cell; network, layer and profile cannot."""
-        known = spec.profile in tree.STARTED_PROGRAMS or self._launchers.is_up(spec.profile, spec.layer)
+        known = spec.profile in tree.STARTED_PROGRAMS or self._launchers.is_up(
+            spec.profile, DATASETS if spec.data else spec.layer
+        )
         layer = spec.layer if self._launchers.knows(spec.layer) else ""
         return replace(spec, language="", limits=STOCK_LIMITS, profile=spec.profile if known else PLAIN, layer=layer)
 
@@ -203,7 +207,7 @@ class LocalEngine:
     async def _make(self, spec: SandboxSpec) -> LocalSandbox:
         if self._closing:
             raise EngineError("The engine is closed.")
-        launcher = await self._launchers.of(spec.profile, spec.layer)
+        launcher = await self._launchers.of(spec.profile, self._layer_of(spec))
         if not self._free_slots:
             raise EngineError(f"All {MAX_CELLS} sandboxes are in use; try again.")
         sandbox = self._ask(launcher, spec)
@@ -221,6 +225,16 @@ class LocalEngine:
         sandbox.isolation = self._isolation(reading)
         return sandbox
 
+    def _layer_of(self, spec: SandboxSpec) -> str:
+        """Raises UnsupportedError, NotFoundError for a dataset that is gone."""
+        if not spec.data:
+            return spec.layer
+        if spec.layer:
+            raise UnsupportedError("A prebuilt environment cannot be used with a dataset.", field="image")
+        if spec.data in self._gone or not _is_digest(spec.data) or not (self._config.datasets / spec.data).is_dir():
+            raise NotFoundError("That dataset is gone.", field="dataset_id")
+        return DATASETS
+
     def _ask(self, launcher: Launcher, spec: SandboxSpec) -> LocalSandbox:
         slot, cell_id = self._free_slots.pop(), next(self._ids)
         ours, theirs = socket.socketpair()
@@ -234,6 +248,7 @@ class LocalEngine:
             # A cell for the stock has the time, and the memory.
             "warm_up": spec.limits == STOCK_LIMITS,
             "network": spec.network is Network.FULL,
+            "data": spec.data,
         }
         streams = started.pipes.program_ends() if started else ()
         try:
@@ -253,11 +268,14 @@ class LocalEngine:
         hold = partial(self._hold, loaded_bytes=loaded_bytes)
         sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, hold, lines, started)
         self._cells.add(sandbox)
+        if spec.data:
+            self._with_data[sandbox] = spec.data
         handle.gone.add_done_callback(lambda _: self._release(sandbox, slot))
         return sandbox
 
     def _release(self, sandbox: LocalSandbox, slot: int) -> None:
         self._cells.discard(sandbox)
+        self._with_data.pop(sandbox, None)
         self._free_slots.append(slot)
 
     def _hold(self, limits: Limits, loaded_bytes: int) -> Holding:
@@ -317,9 +335,16 @@ class LocalEngine:
         """Language -> version, None for one whose program is not on this host. Asked inside a cell."""
         return await versions(self, names)
 
-    async def forget(self, layer: str) -> None:
-        """Make no more cells with this layer, and return when the last one is gone."""
-        await self._launchers.forget(layer)
+    async def forget(self, name: str) -> None:
+        """Make no more cells with this layer or dataset, and return when the last one is gone."""
+        self._gone.add(name)
+        while name in self._with_data.values():  # noqa: ASYNC110  # cells announce it to others
+            await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
+        await self._launchers.forget(name)
+        if (self._config.datasets / name).is_dir():
+            # The same data may come again.
+            self._launchers.renew()
+        self._gone.discard(name)
 
     async def aclose(self) -> None:
         """End every cell and the launchers, and remove our control groups."""
@@ -336,6 +361,10 @@ class LocalEngine:
             if self._groups.remove():
                 break
             await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
+
+
+def _is_digest(name: str) -> bool:
+    return name.isascii() and name.isalnum()
 
 
 def _disk_options(limits: Limits) -> str:

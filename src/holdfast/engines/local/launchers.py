@@ -19,6 +19,9 @@ from holdfast.errors import EngineError, HostError, NotFoundError
 PLAIN = ""
 """The profile of the launcher that has loaded nothing, which every engine has."""
 
+DATASETS = "="
+"""The layer of launchers whose cells each show one dataset."""
+
 IDLE_SECONDS = 300.0
 """How long a launcher with a layer is kept after its last cell."""
 
@@ -79,6 +82,7 @@ class Launchers:
         self._on_restart = on_restart
         self.keepers = {name: self._keeper(name, "") for name in self._profiles}
         self._layered: dict[str, Layered] = {}
+        self._leaving: list[Layered] = []
         self._gone: set[str] = set()
         self._asleep = self.keepers.keys() & set(on_demand)
         self._tasks: list[asyncio.Task[None]] = []
@@ -157,7 +161,7 @@ class Launchers:
             raise EngineError("The launcher of a prebuilt environment has ended; try again.")
 
     def _hold(self, layer: str) -> int | None:
-        if layer == NEW_LAYER:
+        if layer in (NEW_LAYER, DATASETS):
             return None
         try:
             fd = os.open(self._layers / layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -181,9 +185,17 @@ class Launchers:
         # It is never made again, and without a record nobody asks for it.
         self._gone.discard(layer)
 
+    def renew(self) -> None:
+        """Let the next cell with a dataset come from a launcher that has never looked at those there were."""
+        if DATASETS in self._layered:
+            self._leaving.append(self._layered.pop(DATASETS))
+
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(TEND_SECONDS)
+            for leaving in [leaving for leaving in self._leaving if not leaving.in_use]:
+                self._leaving.remove(leaving)
+                await leaving.aclose()
             for layer, layered in list(self._layered.items()):
                 if layered.in_use:
                     layered.last_used = _now()
@@ -200,7 +212,7 @@ class Launchers:
     async def aclose(self) -> None:
         """End them all, and with them all cells."""
         await self.stop_keeping()
-        for layered in list(self._layered.values()):
+        for layered in [*self._layered.values(), *self._leaving]:
             await layered.aclose()
         self._layered.clear()
         for keeper in self.keepers.values():

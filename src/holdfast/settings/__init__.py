@@ -4,11 +4,9 @@ Later sources win: defaults, `holdfast.toml`, `.env` files, the environment, the
 """
 
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,40 +26,18 @@ from pydantic.config import JsonDict
 
 from holdfast.errors import ConfigurationError
 from holdfast.languages import DATA_MODULES
-from holdfast.types import Destination, parse_destination, parse_name_server, parse_size
+from holdfast.settings.kinds import OFF as OFF
+from holdfast.settings.kinds import RATE as RATE
+from holdfast.settings.kinds import Allowed, Folder, Listed, Lowered, NameServer, Positive, Size, rate, store_place
+from holdfast.settings.names import SEED_NAMES as SEED_NAMES
+from holdfast.settings.names import WITHOUT_EFFECT as WITHOUT_EFFECT
 
 PREFIX = "HOLDFAST_"
 CONFIG_FILE = "holdfast.toml"
 CONFIG_VARIABLE = "HOLDFAST_CONFIG"
 
-OFF = "off"
-RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour)")
-
 Layer = Literal["namespaces", "seccomp", "cgroup", "landlock", "separate_users"]
 DEFAULT_FLOOR: frozenset[Layer] = frozenset({"namespaces", "seccomp", "cgroup"})
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _bytes(value: Any) -> Any:
-    return parse_size(value) if isinstance(value, str) else value
-
-
-def _rate(value: str) -> str:
-    if value != OFF and RATE.fullmatch(value) is None:
-        raise ValueError(f"write a number per second, minute or hour, such as 600/minute, or {OFF}")
-    return value
-
-
-Listed = BeforeValidator(_split)
-Lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
-Allowed = Annotated[Destination, BeforeValidator(lambda value: parse_destination(str(value)))]
-NameServer = Annotated[IPv4Address, BeforeValidator(lambda value: parse_name_server(str(value)))]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
 def _default_state_dir() -> Path:
@@ -171,10 +147,16 @@ class Settings(BaseModel):
     key_concurrency: Annotated[int, Field(ge=0)] = _described(
         32, "Requests one key may have in progress; admin keys have no such limit; 0 is no limit."
     )
-    key_rate: Annotated[str, AfterValidator(_rate)] = _described(
+    key_rate: Annotated[str, AfterValidator(rate)] = _described(
         "600/minute",
         "Requests one key may make per second, minute or hour; admin keys may make any; `off` is no limit.",
     )
+    store: Annotated[SecretStr | None, BeforeValidator(store_place)] = _described(
+        None,
+        "Where runs are remembered: `sqlite`, the path of an SQLite file, or `postgresql://user:password@host/database`.",
+        "a file in the state directory",
+    )
+    capsule_store: Size = _described("1g", "What is kept of data runs and their results; the oldest go first.")
     compile_cache: Size = _described("1g", "Compiled programs kept on disk; the least recently used go first.")
 
     prebuild_network: Annotated[Literal["off", "auto", "on"], Lowered] = _described(
@@ -202,6 +184,30 @@ class Settings(BaseModel):
     session_files: Size = _described("64m", "What is kept of the files of one session, for when it is lost.")
     session_store: Size = _described("1g", "What is kept of the files of all sessions together.")
 
+    datasets_dir: Folder | None = _described(
+        None, "A folder with a `registry.json` and the files of its datasets, instead of the demo datasets."
+    )
+    dataset_upload: Size = _described("2g", "Largest upload of a dataset.")
+    dataset_total: Size = _described("20g", "All datasets together, as they are kept.")
+    dataset_count: PositiveInt = _described(500, "Uploaded datasets that are kept at most.")
+    dataset_timeout: Positive = _described(900.0, "Seconds that reading the files of a dataset may take.")
+    dataset_memory: Size = _described(
+        "3g", "Memory of reading them; the tables they become count in it, and have half of it."
+    )
+
+    data_timeout: Positive = _described(10.0, "Seconds a data run gets when it does not say.")
+    max_data_timeout: Positive = _described(60.0, "Most seconds a data run may ask for.")
+    data_memory: Size = _described("512m", "Memory of a data run; never above what a run may ask for.")
+    data_cpus: Positive = _described(0.5, "Processors of a data run; never above what a run may use.")
+    data_rows: PositiveInt = _described(200, "Rows a data run returns when it does not say.")
+    max_data_rows: PositiveInt = _described(1000, "Most rows a data run may ask for.")
+    data_output: Annotated[Size, Field(ge=1024)] = _described(
+        65_536, "Bytes of JSON that a data run returns at most when it does not say."
+    )
+    max_data_output: Size = _described(1_000_000, "Most bytes of JSON that a data run may ask for.")
+
+    enable_python_execution: bool = _described(True, "Let data runs be of Python; SQL and plans always may.")
+
     server: str | None = _described(
         None, "The server that `holdfast run`, `grade`, `prebuild` and `session` call, instead of this machine."
     )
@@ -211,6 +217,12 @@ class Settings(BaseModel):
     def guest_environment(self) -> Path:
         """Where the packages of programs live."""
         return self.guest_env or self.state_dir / "guest"
+
+    @property
+    def store_place(self) -> Path | str:
+        """Where the rows are: the file of an SQLite database, or the URL of one of PostgreSQL."""
+        place = self.store.get_secret_value() if self.store else str(self.state_dir / "holdfast.db")
+        return place if "://" in place else Path(place).expanduser().absolute()
 
     @property
     def toolchains(self) -> Path:
@@ -228,6 +240,9 @@ class Settings(BaseModel):
             ("default_processes", self.default_processes, "max_processes", self.max_processes),
             ("default_open_files", self.default_open_files, "max_open_files", self.max_open_files),
             ("output_bytes", self.output_bytes, "max_output_bytes", self.max_output_bytes),
+            ("data_timeout", self.data_timeout, "max_data_timeout", self.max_data_timeout),
+            ("data_rows", self.data_rows, "max_data_rows", self.max_data_rows),
+            ("data_output", self.data_output, "max_data_output", self.max_data_output),
             ("session_idle", self.session_idle, "max_session_idle", self.max_session_idle),
             ("session_lifetime", self.session_lifetime, "max_session_lifetime", self.max_session_lifetime),
         )
@@ -236,31 +251,6 @@ class Settings(BaseModel):
             raise ValueError("; ".join(faults))
         return self
 
-
-SEED_NAMES: Mapping[str, str] = {
-    "HOST": "host",
-    "PORT": "port",
-    "LOG_LEVEL": "log_level",
-    "AUTH_TOKEN": "auth_token",
-    "CODE_RUNNER_API_KEYS": "api_keys",
-    "DEFAULT_TIMEOUT": "default_timeout",
-    "MAX_TIMEOUT": "max_timeout",
-    "DEFAULT_MEMORY": "default_memory",
-    "MAX_MEMORY_MB": "max_memory_mb",
-    "DEFAULT_CPU_SHARES": "default_cpu_shares",
-    "MAX_CPU_CORES": "max_cpu_cores",
-    "DEFAULT_DISK": "default_disk",
-    "MAX_DISK_MB": "max_disk_mb",
-    "DOCKER_SOCKET": "docker_socket",
-    "CLEANUP_INTERVAL_HOURS": "cleanup_interval_hours",
-    "CLEANUP_MAX_AGE_DAYS": "cleanup_max_age_days",
-}
-"""Names that operators of the earlier systems already have in their environments, and the setting each means."""
-
-WITHOUT_EFFECT: Mapping[str, str] = {
-    "RUNTIME_DIR": "languages run from this host's own toolchains, there are no image folders to read",
-}
-"""Names of the earlier systems that cannot act here: a server that ignored them would surprise."""
 
 INTERNAL = frozenset({CONFIG_VARIABLE, "HOLDFAST_EXPECT"})
 """Names with our prefix that are no settings: where the file is, and what the tests of this host must find."""
@@ -362,9 +352,8 @@ def _default_text(name: str) -> str:
 
 def markdown() -> str:
     """The page `docs/guide/settings.md`."""
-    aliases = {setting: name for name, setting in SEED_NAMES.items()}
     rows = [
-        f"| `{name}` | `{variable(name)}` | {_code(aliases.get(name))} | {_shown(name) or _code(_default_text(name))} "
+        f"| `{name}` | `{variable(name)}` | {_aliases(name)} | {_shown(name) or _code(_default_text(name))} "
         f"| {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
@@ -379,6 +368,10 @@ def env_example() -> str:
         shown, value = _shown(name), _default_text(name)
         lines += [f"# {field.description}" + (f" Default: {shown}." if shown else ""), f"#{variable(name)}={value}", ""]
     return "\n".join(lines)
+
+
+def _aliases(setting: str) -> str:
+    return ", ".join(_code(name) for name, means in SEED_NAMES.items() if means == setting)
 
 
 def _code(text: str | None) -> str:

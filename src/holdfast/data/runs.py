@@ -1,0 +1,127 @@
+"""Data runs: a plan, SQL or Python, asked of a dataset in a fresh cell. Each leaves a capsule, and can be replayed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.to_thread import run_sync
+
+from holdfast.data import capsules, replay
+from holdfast.data.datasets import DatasetLibrary
+from holdfast.data.query import DataQuery, execute
+from holdfast.data.understanding import Understanding
+from holdfast.errors import NotFoundError
+from holdfast.execution import Executor, origin, recorded_elsewhere
+from holdfast.store import Store
+from holdfast.types import Caller, Capsule, CapsuleStatus, DataRunRequest, Denial, Replay
+
+_UNKNOWN = "There is no such data run; GET /runs?kind=data lists those there are."
+
+
+@dataclass
+class _Live:
+    """A run of this very process."""
+
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    over: anyio.Event = field(default_factory=anyio.Event)
+    status: CapsuleStatus = CapsuleStatus.QUEUED
+
+
+class DataRuns:
+    """Runs over data, and what stays of them."""
+
+    def __init__(
+        self, executor: Executor, store: Store, datasets: DatasetLibrary, understanding: Understanding
+    ) -> None:
+        self._executor = executor
+        self._store = store
+        self._datasets = datasets
+        self._understanding = understanding
+        self._live: dict[str, _Live] = {}
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """For the length of the block, questions are understood."""
+        async with self._understanding.open():
+            yield
+
+    async def run(self, request: DataRunRequest, caller: Caller, replay_of: str | None = None) -> Capsule:
+        """Run to the end; whatever the query does is said by the capsule. Whoever is cancelled ends it.
+
+        Raises NotFoundError, InvalidFieldError, QueueFullError, EngineError, StoreUnavailableError, ShuttingDownError.
+        """
+        dataset = await self._datasets.get(request.dataset_id, caller)
+        self._executor.admission.check()
+        capsule = capsules.begun(request, dataset, origin().key, replay_of)
+        understood = await self._understanding.of(request, dataset)
+        if isinstance(understood, Denial):
+            capsule = capsules.rejected(capsule, understood)
+            await self._store.begin(capsule, caller.owner)
+            return capsule
+        capsule = capsules.understood(capsule, understood.query, understood.readable, understood.notes)
+        await self._store.begin(capsule, caller.owner)
+        return await self._perform(capsule, understood.query)
+
+    async def find(self, run_id: str, caller: Caller) -> Capsule | None:
+        """What is known of a run by now; `None` when it is no data run, or not the caller's."""
+        # Looked at before: a run that is not here any more has its end in the store.
+        live = self._live.get(run_id)
+        capsule = await self._store.capsule(run_id, caller)
+        if capsule is None or live is None or capsule.ended_at is not None:
+            return capsule
+        return capsule.model_copy(update={"status": live.status})
+
+    async def get(self, run_id: str, caller: Caller) -> Capsule:
+        """Raises NotFoundError."""
+        capsule = await self.find(run_id, caller)
+        if capsule is None:
+            raise NotFoundError(_UNKNOWN)
+        return capsule
+
+    async def cancel(self, run_id: str, caller: Caller) -> Capsule:
+        """End a run, if it has not ended yet; the capsule says which it was. Raises NotFoundError."""
+        capsule = await self.get(run_id, caller)
+        live = self._live.get(run_id)
+        if live is None:
+            return capsule
+        live.scope.cancel()
+        await live.over.wait()
+        return await self.get(run_id, caller)
+
+    async def forget(self, run_id: str, caller: Caller) -> None:
+        """Forget a run of any kind; a data run that goes on is ended first. Raises NotFoundError."""
+        if run_id in self._live:
+            await self.cancel(run_id, caller)
+        await self._store.forget_run(run_id, caller)
+
+    async def replay(self, run_id: str, caller: Caller) -> Replay:
+        """Run it again and compare. Raises NotFoundError, also when the dataset is gone, and what `run` raises."""
+        before = await self.get(run_id, caller)
+        after = await self.run(capsules.asked_again(before), caller, replay_of=run_id)
+        return await run_sync(replay.compare, before, after)
+
+    async def _perform(self, capsule: Capsule, query: DataQuery) -> Capsule:
+        live = self._live[capsule.run_id] = _Live()
+        ended = None
+        try:
+            with live.scope:
+                ended = await self._answered(live, capsule, query)
+        except Exception as failure:
+            ended = capsules.broken(capsule, failure)
+            raise
+        finally:
+            ended = ended or capsules.cancelled(capsule)
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._store.end(ended)
+                finally:
+                    del self._live[capsule.run_id]
+                    live.over.set()
+        return ended
+
+    async def _answered(self, live: _Live, capsule: Capsule, query: DataQuery) -> Capsule:
+        with recorded_elsewhere():
+            async with self._executor.admission.place_for_all():
+                live.status = CapsuleStatus.RUNNING
+                return capsules.answered(capsule, await execute(self._executor, query))
