@@ -26,7 +26,7 @@ IMPORTED_AS = {
     "python_multipart": "python-multipart",
     "prometheus_client": "prometheus-client",
 }
-CHOSEN_BY_NAME = {"httptools", "aiosqlite"}
+CHOSEN_BY_NAME = {"psycopg", "httptools", "aiosqlite"}
 """Dependencies that are not imported but named to uvicorn or SQLAlchemy."""
 
 ENTRY = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.-]*)==", re.M)
