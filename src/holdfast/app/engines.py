@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import TypeAlias
 
 from holdfast.app.limits import bounds
 from holdfast.app.places import builds_have_network, open_prebuilds
-from holdfast.engines import Engine, SandboxSpec
-from holdfast.engines.docker import DockerConfig, DockerEngine
+from holdfast.engines import Engine, SandboxSpec, docker
+from holdfast.engines.docker.config import DockerConfig
 from holdfast.engines.gvisor import GvisorConfig, GvisorEngine
 from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.pooled import PooledEngine, Stocking
@@ -19,7 +20,7 @@ from holdfast.settings.kinds import is_loopback as is_loopback
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities
 
-OpenEngine = LocalEngine | DockerEngine | GvisorEngine
+OpenEngine: TypeAlias = "LocalEngine | docker.DockerEngine | GvisorEngine"
 """An engine that can also be asked for its languages."""
 
 
@@ -28,7 +29,7 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Ope
     """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
     openers: dict[str, Callable[[], AbstractAsyncContextManager[OpenEngine]]] = {
         "local": lambda: _open_local(settings, metrics),
-        "docker": lambda: DockerEngine.open(docker_config(settings)),
+        "docker": lambda: docker.DockerEngine.open(docker_config(settings)),
         "gvisor": lambda: GvisorEngine.open(gvisor_config(settings, metrics)),
     }
     async with openers[settings.engine]() as engine:
@@ -90,7 +91,7 @@ async def probe_engines(settings: Settings) -> Mapping[str, Capabilities]:
 def _probes(settings: Settings) -> dict[str, Callable[[], Awaitable[Capabilities]]]:
     return {
         "local": lambda: LocalEngine.probe(local_config(settings, Metrics())),
-        "docker": lambda: DockerEngine.probe(docker_config(settings)),
+        "docker": lambda: docker.DockerEngine.probe(docker_config(settings)),
         "gvisor": lambda: GvisorEngine.probe(gvisor_config(settings, Metrics())),
     }
 

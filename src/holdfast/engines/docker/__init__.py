@@ -20,7 +20,20 @@ user. The guest adds our own system call filter to Docker's, has no capability, 
 whoever died, pid 1 finds its stdin at the end and exits. What a killed server has left is removed by the next one.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from holdfast.engines.docker.config import DockerConfig
-from holdfast.engines.docker.engine import DockerEngine
+
+if TYPE_CHECKING:
+    from holdfast.engines.docker.engine import DockerEngine as DockerEngine
 
 __all__ = ["DockerConfig", "DockerEngine"]
+
+
+def __getattr__(name: str) -> Any:
+    """The engine, loaded when somebody asks for it: its client takes 10 MB, which a server without Docker can save."""
+    if name != "DockerEngine":
+        raise AttributeError(name)
+    from holdfast.engines.docker.engine import DockerEngine
+
+    return DockerEngine
