@@ -1,6 +1,7 @@
 """Engines for the suites that run over all of them, and the promise that nothing of it all remains."""
 
 import os
+import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ KIND = {
 """What `HOLDFAST_EXPECT` calls each engine: the local one comes with and without stock, Docker with two runtimes."""
 
 LAST = "test_nothing_is_left_behind"
+SLOW_ENGINES = frozenset({"docker", "docker+runsc", "gvisor"})
+ATTACK_SAMPLE = int(os.environ.get("HOLDFAST_ATTACK_SAMPLE", "1"))
 
 
 def needs_language(runtimes: Mapping[str, str | None], name: str) -> None:
@@ -101,6 +104,16 @@ def remains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remains]:
     yield Remains.now(Path(tmp_path_factory.getbasetemp()))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The look around comes when everything else is over and every engine is closed."""
-    items.sort(key=lambda item: item.name == LAST)
+    left_out = [item for item in items if _is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = sorted([item for item in items if item not in left_out], key=lambda item: item.name == LAST)
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    """On engines that take a second for each attack, `HOLDFAST_ATTACK_SAMPLE=4` leaves every fourth."""
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if "attack" not in given or given.get("engine") not in SLOW_ENGINES:
+        return False
+    return zlib.crc32(given["attack"].name.encode()) % ATTACK_SAMPLE != 0

@@ -22,7 +22,7 @@ from tests.product import product
 
 PASTED = Path(__file__).with_name("seed_readmes.md").read_text()
 PROMISES = re.findall(r"```bash\n(.*?)```\s+```json\n(.*?)```", PASTED, re.DOTALL)
-MEASURED = {"execution_time", "executionTimeMs"}
+MEASURED = {"docker_connected", "execution_time", "executionTimeMs"}
 
 CLIENT = """
 from quartermaster_code_runner import CodeExecutionRequest
