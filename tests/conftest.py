@@ -17,6 +17,7 @@ from holdfast.errors import StartupError
 from holdfast.languages import LANGUAGES
 from holdfast.settings import load_settings
 from holdfast.telemetry import Metrics
+from holdfast.testing.attacks.model import Attack
 from holdfast.testing.engines import open_engine
 from tests.remains import Remains
 
@@ -114,6 +115,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_left_out(item: pytest.Item) -> bool:
     """On engines that take a second for each attack, `HOLDFAST_ATTACK_SAMPLE=4` leaves every fourth."""
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    if "attack" not in given or given.get("engine") not in SLOW_ENGINES:
+    attack = given.get("attack")
+    if not isinstance(attack, Attack) or given.get("engine") not in SLOW_ENGINES:
         return False
-    return zlib.crc32(given["attack"].name.encode()) % ATTACK_SAMPLE != 0
+    return zlib.crc32(attack.name.encode()) % ATTACK_SAMPLE != 0
