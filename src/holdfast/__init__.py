@@ -50,6 +50,7 @@ _HOMES = {
             "StartupError",
         ),
         *("StorageFullError", "TimeoutError", "TooLargeError", "UnauthenticatedError", "UnknownLanguageError"),
+            "StoreUnavailableError",
         *("UnreachableError", "UnsupportedError"),
     ),
 }

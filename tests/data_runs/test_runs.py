@@ -15,7 +15,7 @@ from tests.data_runs.conftest import Desk
 
 pytestmark = pytest.mark.anyio
 
-FOREVER = "SELECT sum(a.range) FROM range(100000000) a, range(100000000) b"
+FOREVER = "SELECT sum(a.range) FROM range(1000000) a, range(1000000) b"
 PLAN: dict[str, Any] = {
     "table": "sales",
     "select": [{"column": "city"}, {"func": "sum", "column": "amount", "alias": "total"}],

@@ -22,7 +22,7 @@ from tests.conftest import lacks
 from tests.postgres import cluster
 
 SALES = "id,city\n1,Oslo\n2,Bergen\n"
-FOREVER = "SELECT sum(a.range) FROM range(100000000) a, range(100000000) b"
+FOREVER = "SELECT sum(a.range) FROM range(1000000) a, range(1000000) b"
 PATIENCE_SECONDS = 30.0
 
 

@@ -46,6 +46,9 @@ async def spawn(
             start_new_session=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         )
+    except BaseException:
+        ours.close()
+        raise
     finally:
         os.close(description)
         theirs.close()
