@@ -98,6 +98,8 @@ class Parser:
         async with asked:
             with suppress(anyio.EndOfStream):
                 while True:
+                    # Without a question there is no cell: it takes as much memory as the rest of a small server.
+                    again = again or await asked.receive()
                     try:
                         again = await self._one_life(asked, again)
                     except TimeoutError:
