@@ -165,7 +165,8 @@ async def killing_a_program_that_has_ended_changes_nothing(engine: Engine) -> No
 
 
 async def processor_time_is_counted(engine: Engine) -> None:
-    code = "import time\nwhile time.process_time() < 0.5: sum(range(1000))"
+    # A kernel in user space lets its own clock of processor time run ahead of what the host counts, by up to a half.
+    code = "import time\nwhile time.process_time() < 0.8: sum(range(1000))"
     usage = (await run(engine, command(code))).exited.usage
     counted = usage.cpu_user_seconds + usage.cpu_system_seconds
     require(counted >= 0.4, usage)
