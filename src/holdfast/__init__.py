@@ -50,7 +50,7 @@ _HOMES = {
             "StartupError",
         ),
         *("StorageFullError", "TimeoutError", "TooLargeError", "UnauthenticatedError", "UnknownLanguageError"),
-            "StoreUnavailableError",
+        "StoreUnavailableError",
         *("UnreachableError", "UnsupportedError"),
     ),
 }
