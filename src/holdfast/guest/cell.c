@@ -112,6 +112,8 @@ struct order {
 } __attribute__((packed));
 
 static struct text failure;
+/* What pid 1 tells, one after the other: its pages are there before a program can fill the cell to the brim. */
+static struct text told;
 
 /* --- small things ------------------------------------------------------------------------------------------------ */
 
@@ -339,12 +341,12 @@ static void send_text(const struct cell *cell, const struct text *text) {
 }
 
 static void give_up(const struct cell *cell) {
-    static struct text message;
+    told.length = 0;
     for (size_t i = 0; i < failure.length; i++)
         if (failure.bytes[i] < ' ' || strchr("\"\\\x7f", failure.bytes[i]))
             failure.bytes[i] = '?';
-    add(&message, "{\"op\":\"failed\",\"error\":\"%.*s\"}", 1000, failure.bytes);
-    send_text(cell, &message);
+    add(&told, "{\"op\":\"failed\",\"error\":\"%.*s\"}", 1000, failure.bytes);
+    send_text(cell, &told);
     _exit(1);
 }
 
@@ -462,26 +464,26 @@ static const char *has_no_capability(const char *status) {
 
 /* What the kernel says of the guest. */
 static void send_ready(const struct house *house, const struct cell *cell) {
-    static struct text text;
     char path[64], status[1 << 14], uid[32];
+    told.length = 0;
     snprintf(path, sizeof path, "/proc/%d/status", cell->guest);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t count = fd < 0 ? -1 : read(fd, status, sizeof status - 1);
     close(fd);
     status[count < 0 ? 0 : count] = 0;
     snprintf(uid, sizeof uid, "\nUid:\t%d\t", (int)getuid());
-    add(&text, "{\"op\":\"ready\",\"native\":true,\"isolation\":{\"namespaces\":[");
-    add_namespaces(&text, house, cell);
-    add(&text, "],\"seccomp\":%s", is_there(status, "\nSeccomp:\t2\n"));
-    add(&text, ",\"no_new_privileges\":%s", is_there(status, "\nNoNewPrivs:\t1\n"));
-    add(&text, ",\"capabilities_dropped\":%s", has_no_capability(status));
-    add(&text, ",\"separate_users\":%s", count > 0 && strstr(status, uid) == NULL ? "true" : "false");
-    add(&text, ",\"landlock\":%s,\"cgroup\":[", cell->landlock_holds ? "true" : "false");
-    add_counted(&text, cell);
-    add(&text, "]");
-    add_counter(&text, "memory_bytes", counter(house, cell, MEMORY_PEAK));
-    add(&text, "}}");
-    send_text(cell, &text);
+    add(&told, "{\"op\":\"ready\",\"native\":true,\"isolation\":{\"namespaces\":[");
+    add_namespaces(&told, house, cell);
+    add(&told, "],\"seccomp\":%s", is_there(status, "\nSeccomp:\t2\n"));
+    add(&told, ",\"no_new_privileges\":%s", is_there(status, "\nNoNewPrivs:\t1\n"));
+    add(&told, ",\"capabilities_dropped\":%s", has_no_capability(status));
+    add(&told, ",\"separate_users\":%s", count > 0 && strstr(status, uid) == NULL ? "true" : "false");
+    add(&told, ",\"landlock\":%s,\"cgroup\":[", cell->landlock_holds ? "true" : "false");
+    add_counted(&told, cell);
+    add(&told, "]");
+    add_counter(&told, "memory_bytes", counter(house, cell, MEMORY_PEAK));
+    add(&told, "}}");
+    send_text(cell, &told);
 }
 
 /* 0 in pid 1, with a locked in guest; IS_GUEST in that guest. */
@@ -819,26 +821,26 @@ static void add_ending(struct text *text, int status) {
 
 static void send_verdict(const struct house *house, const struct cell *cell) {
     static const char *const reasons[] = {"null", "\"wall\"", "\"cpu\""};
-    static struct text text;
     struct statvfs disk = {0};
+    told.length = 0;
     double user, system;
     fstatvfs(cell->workspace, &disk);
     read_cpu(house, cell, &user, &system);
     int64_t kills = counter(house, cell, OOM_KILLS);
-    add(&text, "{\"op\":\"exited\",");
-    add_ending(&text, cell->status);
-    add(&text, ",\"reason\":%s,\"usage\":{\"wall_seconds\":%.6f", reasons[cell->reason], cell->ended - cell->started);
-    add(&text, ",\"cpu_user_seconds\":%.9f", user - cell->cpu_user);
-    add(&text, ",\"cpu_system_seconds\":%.9f", system - cell->cpu_system);
-    add_counter(&text, "oom_kills", (kills < 0 ? 0 : kills) - cell->oom_kills);
-    add_counter(&text, "memory_peak", counter(house, cell, MEMORY_PEAK));
-    add_counter(&text, "processes_peak", counter(house, cell, PROCESSES_PEAK));
-    add(&text, "},\"disk_full\":%s", disk.f_bavail == 0 || disk.f_favail == 0 ? "true" : "false");
-    add(&text, ",\"artifacts\":[],\"returned\":[],\"notes\":[]");
-    add(&text, ",\"start_ms\":%.6f", (cell->started - cell->received) * 1e3);
-    add(&text, ",\"run_ms\":%.6f", (cell->ended - cell->started) * 1e3);
-    add(&text, ",\"collect_ms\":%.6f}", (now() - cell->ended) * 1e3);
-    send_text(cell, &text);
+    add(&told, "{\"op\":\"exited\",");
+    add_ending(&told, cell->status);
+    add(&told, ",\"reason\":%s,\"usage\":{\"wall_seconds\":%.6f", reasons[cell->reason], cell->ended - cell->started);
+    add(&told, ",\"cpu_user_seconds\":%.9f", user - cell->cpu_user);
+    add(&told, ",\"cpu_system_seconds\":%.9f", system - cell->cpu_system);
+    add_counter(&told, "oom_kills", (kills < 0 ? 0 : kills) - cell->oom_kills);
+    add_counter(&told, "memory_peak", counter(house, cell, MEMORY_PEAK));
+    add_counter(&told, "processes_peak", counter(house, cell, PROCESSES_PEAK));
+    add(&told, "},\"disk_full\":%s", disk.f_bavail == 0 || disk.f_favail == 0 ? "true" : "false");
+    add(&told, ",\"artifacts\":[],\"returned\":[],\"notes\":[]");
+    add(&told, ",\"start_ms\":%.6f", (cell->started - cell->received) * 1e3);
+    add(&told, ",\"run_ms\":%.6f", (cell->ended - cell->started) * 1e3);
+    add(&told, ",\"collect_ms\":%.6f}", (now() - cell->ended) * 1e3);
+    send_text(cell, &told);
 }
 
 static int execute(const struct house *house, struct cell *cell) {
