@@ -35,7 +35,7 @@ KIND = {
 
 LAST = "test_nothing_is_left_behind"
 SLOW_ENGINES = frozenset({"docker", "docker+runsc", "gvisor"})
-ATTACK_SAMPLE = int(os.environ.get("HOLDFAST_ATTACK_SAMPLE", "1"))
+ATTACK_SAMPLE = int(os.environ.get("TESTS_ATTACK_SAMPLE", "1"))
 
 
 def needs_language(runtimes: Mapping[str, str | None], name: str) -> None:
@@ -113,7 +113,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_left_out(item: pytest.Item) -> bool:
-    """On engines that take a second for each attack, `HOLDFAST_ATTACK_SAMPLE=4` leaves every fourth."""
+    """On engines that take a second for each attack, `TESTS_ATTACK_SAMPLE=4` leaves every fourth."""
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     attack = given.get("attack")
     if not isinstance(attack, Attack) or given.get("engine") not in SLOW_ENGINES:
