@@ -1,0 +1,339 @@
+"""The nouns of tasks: what is asked, where it is, and the events it leaves, in the order they happened."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    StrictInt,
+    Tag,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+
+from holdfast.types.run import File, Frozen
+from holdfast.types.states import TaskStatus
+
+TaskType = Literal["agent", "workflow"]
+TASK_TYPES: tuple[TaskType, ...] = ("agent", "workflow")
+AGENT_TOOLS = ("read_file", "write_file", "list_files", "grep", "shell", "run_code", "query_dataset")
+MAX_TASK_ATTEMPTS = 10
+_SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+class GitSource(BaseModel):
+    """A repository to clone, in a sandbox with a network; `ref` is a branch, a tag or a commit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    ref: str | None = None
+
+
+class Workspace(BaseModel):
+    """What is in `/workspace` when a task begins: files by name, a tar or zip, or a clone. Only one of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: dict[str, str | File] | None = None
+    archive: File | None = None
+    git: GitSource | None = None
+
+    @model_validator(mode="after")
+    def _only_one(self) -> "Workspace":
+        if sum(part is not None for part in (self.files, self.archive, self.git)) > 1:
+            raise ValueError("a workspace is one of files, archive and git")
+        return self
+
+
+class TaskOptions(BaseModel):
+    """What a task of any type takes. Secrets are kept in memory alone and never shown again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    callback_url: str | None = Field(default=None, description="Where its events are posted, in order.")
+    secrets: dict[str, SecretStr] = Field(default_factory=dict, description="Values for who names them; never shown.")
+    workspace: Workspace | None = None
+    network: bool = False
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Seconds the task may take once it runs."
+    )
+    max_attempts: Annotated[StrictInt, Field(ge=1, le=MAX_TASK_ATTEMPTS)] = Field(
+        default=1, description="How often it is begun in all when workers die under it; 1: then it has failed."
+    )
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+
+    @field_validator("secrets")
+    @classmethod
+    def _named(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name in value:
+            if _SECRET_NAME.fullmatch(name) is None:
+                raise ValueError("the names of secrets are letters, digits and underscores")
+        return value
+
+
+class AgentMessage(BaseModel):
+    """One message of the conversation an agent begins with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["user", "assistant"]
+    content: str | list[dict[str, Any]]
+
+
+class AgentTask(TaskOptions):
+    """A task for an agent: a model that uses tools. Without a `model` it is the operator's default."""
+
+    type: Literal["agent"] = "agent"
+    model: str | None = None
+    system_prompt: str | None = None
+    messages: list[AgentMessage] = Field(min_length=1)
+    tools: list[str] = Field(default_factory=list)
+    max_turns: Annotated[StrictInt, Field(ge=1, le=100)] = 20
+
+    @field_validator("tools")
+    @classmethod
+    def _allowed(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in AGENT_TOOLS:
+                raise ValueError(f"Disallowed tool: {name[:60]}; there are {', '.join(AGENT_TOOLS)}")
+        return value
+
+
+class WorkflowTask(TaskOptions):
+    """A scripted task: `steps`, or `jobs` of them. Every other field is of the workflow language, which checks it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["workflow"] = "workflow"
+    steps: list[Any] | None = None
+    jobs: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> "WorkflowTask":
+        if (self.steps is None) == (self.jobs is None):
+            raise ValueError("a workflow has either steps or jobs")
+        return self
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the workflow language is about: steps or jobs, and the fields that are not of every task."""
+        given = {"steps": self.steps, "jobs": self.jobs}
+        return {name: value for name, value in given.items() if value is not None} | (self.model_extra or {})
+
+
+def _type_of(body: Any) -> str:
+    """What an absent `type` means: a workflow if there are steps or jobs, else an agent."""
+    if not isinstance(body, dict):
+        return str(getattr(body, "type", ""))
+    return str(body.get("type", "workflow" if "steps" in body or "jobs" in body else "agent"))
+
+
+TaskRequest = Annotated[
+    Annotated[AgentTask, Tag("agent")] | Annotated[WorkflowTask, Tag("workflow")],
+    Discriminator(
+        _type_of,
+        custom_error_type="invalid_task_type",
+        custom_error_message="the type of a task is agent or workflow",
+    ),
+]
+"""The body of `POST /tasks`."""
+
+task_request: TypeAdapter[AgentTask | WorkflowTask] = TypeAdapter(TaskRequest)
+
+
+class TaskFailure(Frozen):
+    """Why a task has failed: a word for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+class TaskDelivery(Frozen):
+    """How far a task's events have come to its callback; a `dead` one waits to be delivered again by request."""
+
+    url: str
+    state: Literal["pending", "delivered", "dead"]
+    delivered_seq: int
+    dropped: int = 0
+    attempts: int = 0
+    error: str | None = None
+
+
+class Task(Frozen):
+    """A task: what was asked (without its secrets) and where it is. `events` is the number of its last event."""
+
+    id: str
+    type: TaskType
+    status: TaskStatus
+    key: str | None = None
+    request: dict[str, Any]
+    secret_names: tuple[str, ...] = ()
+    request_id: str | None = None
+    waiting_for: str | None = Field(default=None, description="What a task that does not run waits for.")
+    worker: str | None = None
+    attempts: int = 0
+    max_attempts: int = 1
+    error: TaskFailure | None = None
+    events: int
+    events_url: str
+    delivery: TaskDelivery | None = None
+    artifacts: tuple[str, ...] = ()
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class Tasks(Frozen):
+    """Tasks, the latest first. `next` is what to send as `before` for older ones; null when there are none."""
+
+    tasks: tuple[Task, ...]
+    next: str | None
+
+
+class TaskReceipt(Frozen):
+    """A task was taken. `callback_secret` is what its callbacks are signed with."""
+
+    id: str
+    status: TaskStatus
+    events_url: str
+    callback_secret: str | None = None
+
+
+class _Event(Frozen):
+    """Whoever keeps an event gives it the last three; whoever emits one leaves them out."""
+
+    task_id: str = ""
+    seq: int = 0
+    timestamp: datetime | None = None
+
+
+class TokenEvent(_Event):
+    """Text of a model, as it came; `token_index` counts from 0 in each message."""
+
+    type: Literal["token"] = "token"
+    message_id: str
+    text: str
+    token_index: int
+
+
+class ToolStartEvent(_Event):
+    """A tool is about to be used, with these arguments."""
+
+    type: Literal["tool_start"] = "tool_start"
+    message_id: str
+    tool_id: str
+    tool_name: str
+    args: dict[str, Any] | None = None
+
+
+class ToolEndEvent(_Event):
+    """A tool has answered, or has failed."""
+
+    type: Literal["tool_end"] = "tool_end"
+    tool_id: str
+    tool_state: Literal["success", "error"]
+    output: str | None = None
+
+
+class StepStartEvent(_Event):
+    """A step is about to run; `step_index` counts from 0 through the whole task, `job` is the one it is of."""
+
+    type: Literal["step_start"] = "step_start"
+    step_name: str
+    step_index: int
+    job: str | None = None
+
+
+class StepEndEvent(_Event):
+    """A step has ended; `error` is for what never ran."""
+
+    type: Literal["step_end"] = "step_end"
+    step_name: str
+    step_index: int
+    step_state: Literal["success", "failure", "error", "skipped", "cancelled"]
+    output: str | None = None
+    job: str | None = None
+
+
+class LogEvent(_Event):
+    """A line that a program wrote, or that is about the task."""
+
+    type: Literal["log"] = "log"
+    level: Literal["debug", "info", "warning", "error", "stdout", "stderr"]
+    message: str
+    step_index: int | None = None
+    job: str | None = None
+
+
+class ArtifactEvent(_Event):
+    """A file of the task was kept, to be had under this name."""
+
+    type: Literal["artifact"] = "artifact"
+    name: str
+    size_bytes: int
+
+
+class ApprovalEvent(_Event):
+    """A tool waits to be allowed with exactly these arguments, or that was decided."""
+
+    type: Literal["approval"] = "approval"
+    approval_id: str
+    state: Literal["asked", "approved", "denied"]
+    tool_name: str
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class StatusEvent(_Event):
+    """The task is somewhere else now."""
+
+    type: Literal["status"] = "status"
+    status: TaskStatus
+    reason: str | None = None
+
+
+class DoneEvent(_Event):
+    """The last event of a task that did what it should."""
+
+    type: Literal["done"] = "done"
+
+
+class ErrorEvent(_Event):
+    """The last event of any other task; its `code` is `cancelled` for one that was."""
+
+    type: Literal["error"] = "error"
+    message: str
+    code: str
+
+
+AnyTaskEvent = (
+    TokenEvent
+    | ToolStartEvent
+    | ToolEndEvent
+    | StepStartEvent
+    | StepEndEvent
+    | LogEvent
+    | ArtifactEvent
+    | ApprovalEvent
+    | StatusEvent
+    | DoneEvent
+    | ErrorEvent
+)
+TaskEvent = Annotated[AnyTaskEvent, Field(discriminator="type")]
+task_event: TypeAdapter[AnyTaskEvent] = TypeAdapter(TaskEvent)
+EmittedEvent = (
+    TokenEvent | ToolStartEvent | ToolEndEvent | StepStartEvent | StepEndEvent | LogEvent | ApprovalEvent | StatusEvent
+)
+"""What a handler emits: the ends are its outcome's, and artifacts come of `keep`."""
+
+FINAL_STATUSES = frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+"""A task that is there stays there."""
+
+CRITICAL_EVENTS = frozenset({"done", "error", "tool_end"})
+"""The types of events that a callback is tried longest for."""
