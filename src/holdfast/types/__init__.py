@@ -17,3 +17,4 @@ from holdfast.types.session import *  # noqa: F403
 from holdfast.types.states import *  # noqa: F403
 from holdfast.types.table import *  # noqa: F403
 from holdfast.types.task import *  # noqa: F403
+from holdfast.types.workflow import *  # noqa: F403
