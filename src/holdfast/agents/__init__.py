@@ -1,0 +1,1 @@
+"""What acts for a caller over many steps: agents, and scripted workflows."""

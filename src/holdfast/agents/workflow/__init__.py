@@ -1,0 +1,1 @@
+"""Workflows: scripted tasks, in a subset of GitHub Actions and as plain lists of steps."""
