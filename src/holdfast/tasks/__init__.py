@@ -5,6 +5,6 @@ appended in the transaction that changes what it reports. Delivery to callbacks 
 a notification only wakes them.
 """
 
-from holdfast.tasks.handling import TaskFailedError, TaskHandler, TaskRun
+from holdfast.tasks.handling import TaskFailedError, TaskHandler, TaskRun, TaskWaitsError
 
-__all__ = ["TaskFailedError", "TaskHandler", "TaskRun"]
+__all__ = ["TaskFailedError", "TaskHandler", "TaskRun", "TaskWaitsError"]

@@ -18,6 +18,10 @@ class TaskFailedError(Exception):
         self.message = message
 
 
+class TaskWaitsError(Exception):
+    """A handler raises this after it has emitted `waiting` with a state: it holds nothing, and begins again from there."""
+
+
 class TaskRun(Protocol):
     """One attempt at one task, as its handler sees it."""
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -78,6 +79,31 @@ class TaskOptions(BaseModel):
         return value
 
 
+class AgentStop(StrEnum):
+    """Why an agent was ended before it was done: the `code` of its error. There are no others of its own."""
+
+    MAX_TURNS = "max_turns"
+    TOKEN_BUDGET = "token_budget"
+    COST_BUDGET = "cost_budget"
+    TOOL_CALL_BUDGET = "tool_call_budget"
+    WORKING_TIME = "working_time"
+    STUCK = "stuck"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    PROVIDER_ERROR = "provider_error"
+
+
+class AgentBudget(BaseModel):
+    """What an agent may use up in all. Waiting for people does not count as work."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tokens: Annotated[StrictInt, Field(gt=0)] | None = Field(default=None, description="Read and written, together.")
+    cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    tool_calls: Annotated[StrictInt, Field(gt=0)] | None = None
+    working_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
 class AgentMessage(BaseModel):
     """One message of the conversation an agent begins with."""
 
@@ -96,6 +122,10 @@ class AgentTask(TaskOptions):
     messages: list[AgentMessage] = Field(min_length=1)
     tools: list[str] = Field(default_factory=list)
     max_turns: Annotated[StrictInt, Field(ge=1, le=100)] = 20
+    budget: AgentBudget = Field(default_factory=AgentBudget)
+    approvals: Literal["auto", "ask"] = Field(
+        default="auto", description="`ask`: each call that changes or runs something waits to be allowed."
+    )
 
     @field_validator("tools")
     @classmethod

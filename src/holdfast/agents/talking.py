@@ -1,0 +1,239 @@
+"""A conversation with a language model that may use tools: one turn at a time, told piece by piece.
+
+Beside `model`, which finds a model by its name, this is all that knows the library behind it.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import anyio
+import structlog
+from pydantic_ai import direct
+from pydantic_ai import messages as wire
+from pydantic_ai.exceptions import (
+    ContentFilterError,
+    ModelAPIError,
+    ModelConnectionError,
+    ModelNotFoundError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    ModelRequestRejectedError,
+    ModelRequestTimeout,
+    ModelServerError,
+    ModelUnavailableError,
+    UnexpectedModelBehavior,
+    UserError,
+)
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import ToolDefinition
+
+TRIES = 4
+"""How often one turn is asked for when the provider cannot answer just now."""
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+_PASSING = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError, ModelRequestTimeout)
+
+Finish = Literal["said", "calls", "length", "refused"]
+
+
+class ModelFailedError(Exception):
+    """The provider has refused, or could not be had. The message says what to do, without what was said to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """A tool as a model is told of it; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model asks for; `arguments` is `None` when they were not a JSON object."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a model is told that a call came to."""
+
+    call: ToolCall
+    text: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One answer of a model. `cost_usd` is `None` when its price is not known."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    finish: Finish
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+
+
+class Conversation:
+    """What was said so far. `dump` and `restore` carry it over a restart."""
+
+    def __init__(self, model: Model, said: list[wire.ModelMessage], instructions: str | None, max_tokens: int) -> None:
+        self._model = model
+        self._said = said
+        self._instructions = instructions
+        self._settings = ModelSettings(max_tokens=max_tokens)
+
+    @classmethod
+    def begin(
+        cls, model: Model, said: Sequence[tuple[str, str]], instructions: str | None, max_tokens: int
+    ) -> "Conversation":
+        """From what user and assistant have said, in turn."""
+        return cls(model, [_message(role, text) for role, text in said], instructions, max_tokens)
+
+    @classmethod
+    def restore(cls, model: Model, dumped: Any, instructions: str | None, max_tokens: int) -> "Conversation":
+        """From what `dump` gave. Raises pydantic.ValidationError."""
+        said = wire.ModelMessagesTypeAdapter.validate_python(dumped)
+        return cls(model, said, instructions, max_tokens)
+
+    def dump(self) -> Any:
+        """All that was said, as JSON."""
+        return wire.ModelMessagesTypeAdapter.dump_python(self._said, mode="json")
+
+    async def turn(
+        self,
+        offers: Sequence[ToolOffer],
+        hear: Callable[[str], Awaitable[None]],
+        again: Callable[[str, float], Awaitable[None]],
+    ) -> Turn:
+        """Ask for the next turn; `hear` gets its text as it comes.
+
+        When the provider cannot answer now, or stops in the middle, `again` is told why and after how many seconds it is
+        asked once more; what was heard by then does not count. Raises ModelFailedError.
+        """
+        for tried in range(1, TRIES + 1):
+            try:
+                response = await self._ask(offers, hear)
+            except _PASSING as error:
+                if tried == TRIES:
+                    raise ModelFailedError(f"{_why(error)} It was asked {TRIES} times; try again later.") from error
+                pause = _pause(error, tried)
+                await again(_why(error), pause)
+                await anyio.sleep(pause)
+            except (ModelAPIError, UnexpectedModelBehavior, UserError) as error:
+                if isinstance(error, ContentFilterError):
+                    return Turn("", (), "refused", 0, 0, None)
+                raise ModelFailedError(_why(error)) from error
+            else:
+                self._said.append(response)
+                return _turn(response)
+        raise AssertionError("the last try returns or raises")
+
+    async def _ask(self, offers: Sequence[ToolOffer], hear: Callable[[str], Awaitable[None]]) -> wire.ModelResponse:
+        tools = [
+            ToolDefinition(name=offer.name, description=offer.description, parameters_json_schema=offer.parameters)
+            for offer in offers
+        ]
+        asked = ModelRequestParameters(
+            function_tools=tools,
+            allow_text_output=True,
+            instruction_parts=[wire.InstructionPart(content=self._instructions)] if self._instructions else None,
+        )
+        async with direct.model_request_stream(
+            self._model, self._said, model_settings=self._settings, model_request_parameters=asked
+        ) as stream:
+            async for event in stream:
+                text = _text_of(event)
+                if text:
+                    await hear(text)
+            return stream.get()
+
+    def answer(self, answers: Sequence[ToolAnswer]) -> None:
+        """Tell what its calls came to."""
+        parts = [
+            wire.ToolReturnPart(
+                tool_name=answer.call.name,
+                content=answer.text,
+                tool_call_id=answer.call.id,
+                outcome="success" if answer.ok else "failed",
+            )
+            for answer in answers
+        ]
+        self._said.append(wire.ModelRequest(parts=parts))
+
+
+def _message(role: str, text: str) -> wire.ModelMessage:
+    if role == "assistant":
+        return wire.ModelResponse(parts=[wire.TextPart(content=text)])
+    return wire.ModelRequest(parts=[wire.UserPromptPart(content=text)])
+
+
+def _text_of(event: Any) -> str:
+    if isinstance(event, wire.PartStartEvent) and isinstance(event.part, wire.TextPart):
+        return event.part.content
+    if isinstance(event, wire.PartDeltaEvent) and isinstance(event.delta, wire.TextPartDelta):
+        return event.delta.content_delta
+    return ""
+
+
+def _turn(response: wire.ModelResponse) -> Turn:
+    calls = tuple(_call(part) for part in response.parts if isinstance(part, wire.ToolCallPart))
+    text = "".join(part.content for part in response.parts if isinstance(part, wire.TextPart))
+    usage = response.usage
+    return Turn(text, calls, _finish(response, calls), usage.input_tokens, usage.output_tokens, _cost(response))
+
+
+def _call(part: wire.ToolCallPart) -> ToolCall:
+    try:
+        arguments: dict[str, Any] | None = part.args_as_dict(raise_if_invalid=True)
+    except (ValueError, AssertionError):
+        arguments = None
+    return ToolCall(part.tool_call_id, part.tool_name, arguments)
+
+
+def _finish(response: wire.ModelResponse, calls: Sequence[ToolCall]) -> Finish:
+    if response.finish_reason == "content_filter":
+        return "refused"
+    if response.finish_reason == "length":
+        return "length"
+    return "calls" if calls else "said"
+
+
+def _cost(response: wire.ModelResponse) -> float | None:
+    try:
+        return float(response.cost().total_price)
+    except (LookupError, ValueError, AssertionError):
+        return None
+
+
+def _pause(error: ModelAPIError, tried: int) -> float:
+    if error.retry_after is not None:
+        return min(error.retry_after, LONGEST_PAUSE_SECONDS)
+    return float(min(FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.75, 1.25), LONGEST_PAUSE_SECONDS))  # noqa: S311
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (ModelNotFoundError, "The provider has no such model; choose another `model`, or change HOLDFAST_AGENT_MODELS."),
+    (ModelQuotaExceededError, "The account of the provider has no credit left."),
+    (ModelRateLimitError, "The provider answers that it was asked too often."),
+    (ModelRequestTimeout, "The provider did not answer in time."),
+    (ModelUnavailableError, "The provider is overloaded."),
+    (ModelServerError, "The provider has failed."),
+    (ModelConnectionError, "The connection to the provider could not be made, or broke."),
+    (ModelRequestRejectedError, "The provider has refused the request; check the key and the model in the settings."),
+    (UnexpectedModelBehavior, "What the model sent could not be understood."),
+)
+
+
+def _why(error: Exception) -> str:
+    structlog.get_logger().warning("a model could not be asked", error=type(error).__name__)
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "The model could not be asked.")
