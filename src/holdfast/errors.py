@@ -16,6 +16,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │   ├── SessionLostError           session_lost           410   no
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no
+    │   ├── WorkspaceError             workspace              422   no
     │   └── InvalidFieldError          invalid_field          422   no
     │       ├── IngestFailedError      ingest_failed          422   no
     │       ├── OverCeilingError       over_ceiling           422   no
@@ -150,6 +151,13 @@ class NotJsonError(RequestError):
 
     code = "not_json"
     http_status = 415
+
+
+class WorkspaceError(RequestError):
+    """What a task asks of its workspace cannot be done: a file that is not there, an archive that is none."""
+
+    code = "workspace"
+    http_status = 422
 
 
 class InvalidFieldError(RequestError):
