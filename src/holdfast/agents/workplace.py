@@ -6,8 +6,9 @@ One thing happens in it at a time, and what a command leaves running ends with i
 import io
 import json
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -63,19 +64,16 @@ class Workplace:
         """Whether nothing can be done in it any more."""
         return self._sandbox.lost
 
-    async def run(self, command: Command, say: Say, stop: anyio.Event | None = None) -> Exited:
-        """Run a command to its end, which `stop` brings about. Raises EngineError, ShuttingDownError.
+    async def run(self, command: Command, say: Say, *stops: anyio.Event) -> Exited:
+        """Run a command to its end, which any of `stops` brings about. Raises EngineError, ShuttingDownError.
 
         Cancelling this ends the sandbox.
         """
         async with self._one_at_a_time, _place(self._executor), self._sandbox.exec(command) as process:
+            killers = [partial(_kill_when, stop, process.kill) for stop in stops]
             with self._executor.killable(process):
-                async with anyio.create_task_group() as group:
-                    if stop is not None:
-                        group.start_soon(_kill_when, stop, process.kill)
-                    exited = await _verdict(aiter(process), command.wall_seconds, say)
-                    group.cancel_scope.cancel()
-        return exited
+                async with _meanwhile(killers):
+                    return await _verdict(aiter(process), command.wall_seconds, say)
 
     async def tool(self, name: str, arguments: Mapping[str, Any], content: bytes = b"") -> str:
         """What a file tool answers. Raises WorkspaceError, EngineError."""
@@ -159,6 +157,23 @@ async def _place(executor: Executor) -> AsyncIterator[None]:
             await anyio.sleep(_RETRY_SECONDS)
     async with executor.admission.place():
         yield
+
+
+@asynccontextmanager
+async def _meanwhile(tasks: Iterable[Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+    """These run during the block, whose errors are raised as they are, not as a group of them."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as group:
+        for task in tasks:
+            group.start_soon(task)
+        try:
+            yield
+        except Exception as error:
+            failure = error
+        finally:
+            group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _kill_when(stop: anyio.Event, kill: Callable[[], Awaitable[None]]) -> None:
