@@ -16,6 +16,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │   ├── SessionLostError           session_lost           410   no
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no
+    │   ├── WorkspaceError             workspace              422   no
     │   └── InvalidFieldError          invalid_field          422   no
     │       ├── IngestFailedError      ingest_failed          422   no
     │       ├── OverCeilingError       over_ceiling           422   no
@@ -131,6 +132,13 @@ class SessionBusyError(RequestError):
     retryable = True
 
 
+class TaskTakenError(RequestError):
+    """The task has ended, or somebody else does it now; what a runner tells of it is not kept."""
+
+    code = "task_taken"
+    http_status = 409
+
+
 class SessionLostError(RequestError):
     """The session has ended before it was deleted; the sentence says why."""
 
@@ -150,6 +158,13 @@ class NotJsonError(RequestError):
 
     code = "not_json"
     http_status = 415
+
+
+class WorkspaceError(RequestError):
+    """What a task asks of its workspace cannot be done: a file that is not there, an archive that is none."""
+
+    code = "workspace"
+    http_status = 422
 
 
 class InvalidFieldError(RequestError):

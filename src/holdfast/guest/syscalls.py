@@ -233,9 +233,12 @@ def landlock_restrict(ruleset: int) -> None:
     _syscall("landlock_restrict_self", ruleset, 0)
 
 
-def open_beneath(directory: int, path: str, flags: int, mode: int = 0) -> int:
-    """Open a path below a directory, never leaving it and never following a link of any kind."""
-    resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
+def open_beneath(directory: int, path: str, flags: int, mode: int = 0, *, links: bool = False) -> int:
+    """Open a path below a directory, never leaving it, and never following a link of any kind.
+
+    With `links`, symbolic links that stay below it are followed where the kernel can tell.
+    """
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV | (0 if links else RESOLVE_NO_SYMLINKS)
     how = ctypes.create_string_buffer(struct.pack("=QQQ", flags | os.O_CLOEXEC, mode, resolve), 24)
     try:
         return _syscall("openat2", directory, os.fsencode(path), how, 24)

@@ -63,6 +63,7 @@ tasks = Table(
     Column("key", String(64)),
     Column("status", String(16), nullable=False),
     Column("request", JSON, nullable=False),
+    Column("workspace", JSON(none_as_null=True)),
     Column("secret_names", JSON, nullable=False),
     Column("request_id", String(64)),
     Column("attempts", Integer, nullable=False),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Update, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from holdfast.store.appending import Append, NewEvent
@@ -13,7 +13,11 @@ from holdfast.store.tables import task_events, tasks
 OPEN = ("queued", "running", "waiting")
 """The statuses of tasks that have not ended."""
 
+Row = dict[str, Any]
+
 _CLAIMED = tasks.c.claim.is_not(None)
+_SHOWN = [column for column in tasks.c if column.name != "workspace"]
+"""What is read of many tasks: their workspaces can be large."""
 
 
 class TaskRows:
@@ -35,8 +39,11 @@ class TaskRows:
         async with self._database.writes() as connection:
             return [await _append(connection, entry) for entry in entries]
 
-    async def claim(self, types: Sequence[str], claimed: Mapping[str, Any], begun: NewEvent) -> RowMapping | None:
-        """Give the oldest queued task of these types to whoever `claimed` names; nobody else has it then."""
+    async def claim(self, types: Sequence[str], claimed: Mapping[str, Any], begun: NewEvent) -> Row | None:
+        """Give the oldest queued task of these types to whoever `claimed` names; nobody else has it then.
+
+        Only here all of a row is read.
+        """
         oldest = select(tasks.c.seq).where(tasks.c.status == "queued", tasks.c.type.in_(types)).order_by(tasks.c.seq)
         oldest = oldest.limit(1).with_for_update(skip_locked=True)
         at = claimed["started_at"]
@@ -45,9 +52,11 @@ class TaskRows:
         values = {**claimed, "started_at": func.coalesce(tasks.c.started_at, at), "attempts": tasks.c.attempts + 1}
         change = change.values(**values, status="running", received=0, cancelling=0).returning(tasks)
         async with self._database.writes() as connection:
-            row = (await connection.execute(change)).mappings().first()
-            if row is not None:
-                await _append(connection, Append(row["task_id"], row["claim"], at, [begun]))
+            found = (await connection.execute(change)).first()
+            if found is None:
+                return None
+            row = dict(found._mapping)
+            await _append(connection, Append(row["task_id"], row["claim"], at, [begun]))
             return row
 
     async def renew(self, claims: Sequence[str], until: str) -> dict[str, bool]:
@@ -63,28 +72,28 @@ class TaskRows:
         async with self._database.writes() as connection:
             return bool((await connection.execute(change)).rowcount)
 
-    async def lost(self, now: str, workers: Iterable[str] = ()) -> list[RowMapping]:
+    async def lost(self, now: str, workers: Iterable[str] = ()) -> list[Row]:
         """The tasks whose lease is over, or whose worker is one of these."""
-        query = select(tasks).where(_CLAIMED, or_(tasks.c.lease_until < now, tasks.c.worker.in_([*workers])))
+        query = select(*_SHOWN).where(_CLAIMED, or_(tasks.c.lease_until < now, tasks.c.worker.in_([*workers])))
         return await self._rows(query)
 
-    async def held(self, prefix: str) -> list[RowMapping]:
+    async def held(self, prefix: str) -> list[Row]:
         """The tasks that workers hold whose names begin so."""
-        return await self._rows(select(tasks).where(_CLAIMED, tasks.c.worker.startswith(prefix, autoescape=True)))
+        return await self._rows(select(*_SHOWN).where(_CLAIMED, tasks.c.worker.startswith(prefix, autoescape=True)))
 
-    async def unclaimed(self, status: str) -> list[RowMapping]:
+    async def unclaimed(self, status: str) -> list[Row]:
         """The tasks of a status that nobody does, oldest first."""
-        return await self._rows(select(tasks).where(tasks.c.status == status, ~_CLAIMED).order_by(tasks.c.seq))
+        return await self._rows(select(*_SHOWN).where(tasks.c.status == status, ~_CLAIMED).order_by(tasks.c.seq))
 
-    async def find(self, task_id: str, owner: str | None) -> RowMapping | None:
+    async def find(self, task_id: str, owner: str | None) -> Row | None:
         """One task, if there is one and it is the owner's."""
-        query = select(tasks).where(tasks.c.task_id == task_id)
+        query = select(*_SHOWN).where(tasks.c.task_id == task_id)
         rows = await self._rows(query if owner is None else query.where(tasks.c.owner == owner))
         return rows[0] if rows else None
 
-    async def latest(self, owner: str | None, status: str | None, before: int | None, limit: int) -> list[RowMapping]:
+    async def latest(self, owner: str | None, status: str | None, before: int | None, limit: int) -> list[Row]:
         """The latest tasks; of one owner, one status, or older than `before`, where these are given."""
-        query = select(tasks).order_by(tasks.c.seq.desc()).limit(limit)
+        query = select(*_SHOWN).order_by(tasks.c.seq.desc()).limit(limit)
         if owner is not None:
             query = query.where(tasks.c.owner == owner)
         if status is not None:
@@ -105,12 +114,12 @@ class TaskRows:
         async with self._database.connected() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def events(self, task_id: str, after: int, limit: int) -> list[RowMapping]:
+    async def events(self, task_id: str, after: int, limit: int) -> list[Row]:
         """The events of a task after a number, in order."""
         query = select(task_events).where(task_events.c.task_id == task_id, task_events.c.seq > after)
         return await self._rows(query.order_by(task_events.c.seq).limit(limit))
 
-    async def deliverable(self, now: str, limit: int) -> list[RowMapping]:
+    async def deliverable(self, now: str, limit: int) -> list[Row]:
         """Tasks with events for their callback whose time has come."""
         columns = (tasks.c.task_id, tasks.c.owner)
         due = or_(tasks.c.delivery_at.is_(None), tasks.c.delivery_at <= now)
@@ -151,9 +160,9 @@ class TaskRows:
         """The names of all tasks."""
         return {row["task_id"] for row in await self._rows(select(tasks.c.task_id))}
 
-    async def _rows(self, query: Select[Any]) -> list[RowMapping]:
+    async def _rows(self, query: Select[Any]) -> list[Row]:
         async with self._database.connected() as connection:
-            return [row._mapping for row in await connection.execute(query)]
+            return [dict(row._mapping) for row in await connection.execute(query)]
 
 
 async def _append(connection: AsyncConnection, entry: Append) -> int | None:
