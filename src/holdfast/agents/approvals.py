@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from holdfast.agents.talking import ToolCall
+from holdfast.agents.turns import ToolCall
 
 ACTING = frozenset({"shell", "write_file", "run_code"})
 """The tools that change something or run something; the others only look."""

@@ -7,26 +7,27 @@ is not done. Whoever waits for a person holds neither a worker nor a sandbox: al
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 from pydantic import TypeAdapter
 
 from holdfast.agents.approvals import ACTING, approval_id, decision
 from holdfast.agents.ledger import Ledger
-from holdfast.agents.talking import Conversation, ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
+from holdfast.agents.turns import ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
 from holdfast.tasks import TaskFailedError, TaskRun, TaskWaitsError
 from holdfast.types import (
     AgentStop,
     AgentTask,
     ApprovalEvent,
     LogEvent,
-    StatusEvent,
-    TaskStatus,
     TokenEvent,
     ToolEndEvent,
     ToolStartEvent,
 )
+
+if TYPE_CHECKING:
+    from holdfast.agents.talking import Conversation
 
 _STOPPED: dict[str, tuple[AgentStop, str]] = {
     "length": (AgentStop.TRUNCATED, "The model's answer was cut off at its longest (HOLDFAST_AGENT_MAX_TOKENS)."),
@@ -64,7 +65,7 @@ class Unfinished:
 class AgentLoop:
     """One agent at work on one task."""
 
-    def __init__(self, task: TaskRun, asked: AgentTask, talk: Conversation, tools: Toolbox) -> None:
+    def __init__(self, task: TaskRun, asked: AgentTask, talk: "Conversation", tools: Toolbox) -> None:
         self._task = task
         self._asked = asked
         self._talk = talk
@@ -75,13 +76,11 @@ class AgentLoop:
         self._message_id = ""
         self._token_index = 0
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, kept: Mapping[str, Any], decided: Mapping[str, Any]) -> None:
         """Go on where an agent has waited."""
-        self._ledger = Ledger.restore(state["ledger"])
-        self._unfinished = Unfinished(
-            _calls.validate_python(state["calls"]), _answers.validate_python(state["answers"])
-        )
-        self._decided = state.get("decided", {})
+        self._ledger = Ledger.restore(kept["ledger"])
+        self._unfinished = Unfinished(_calls.validate_python(kept["calls"]), _answers.validate_python(kept["answers"]))
+        self._decided = decided
 
     async def run(self) -> None:
         """Work until the model has nothing more to do. Raises TaskFailedError, TaskWaitsError, EngineError."""
@@ -143,21 +142,16 @@ class AgentLoop:
 
     async def _wait_for(self, call: ToolCall, unfinished: Unfinished) -> None:
         """Give everything back until somebody has decided. Raises TaskWaitsError."""
-        name = approval_id(self._task.id, call)
         await self._tools.pack()
-        state = {
+        kept = {
             "talk": self._talk.dump(),
             "ledger": self._ledger.dump(),
             "calls": _calls.dump_python(list(unfinished.calls), mode="json"),
             "answers": _answers.dump_python(unfinished.answers, mode="json"),
-            "decided": dict(self._decided),
-            "asked": [name],
         }
+        name = approval_id(self._task.id, call)
         asked = ApprovalEvent(approval_id=name, state="asked", tool_name=call.name, args=call.arguments or {})
-        await self._task.emit(
-            asked, StatusEvent(status=TaskStatus.WAITING, reason=f"{call.name} is to be allowed"), state=state
-        )
-        raise TaskWaitsError
+        raise TaskWaitsError(kept, asked)
 
     async def _answer_to(self, call: ToolCall, *, allowed: bool) -> ToolAnswer:
         self._ledger.before_call(self._asked)

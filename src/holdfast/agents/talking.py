@@ -5,8 +5,7 @@ Beside `model`, which finds a model by its name, this is all that knows the libr
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import structlog
@@ -30,57 +29,14 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from holdfast.agents.turns import Finish, ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
+
 TRIES = 4
 """How often one turn is asked for when the provider cannot answer just now."""
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 _PASSING = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError, ModelRequestTimeout)
-
-Finish = Literal["said", "calls", "length", "refused"]
-
-
-class ModelFailedError(Exception):
-    """The provider has refused, or could not be had. The message says what to do, without what was said to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolOffer:
-    """A tool as a model is told of it; `parameters` is a JSON schema."""
-
-    name: str
-    description: str
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """What a model asks for; `arguments` is `None` when they were not a JSON object."""
-
-    id: str
-    name: str
-    arguments: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolAnswer:
-    """What a model is told that a call came to."""
-
-    call: ToolCall
-    text: str
-    ok: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One answer of a model. `cost_usd` is `None` when its price is not known."""
-
-    text: str
-    calls: tuple[ToolCall, ...]
-    finish: Finish
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
 
 
 class Conversation:
@@ -117,8 +73,8 @@ class Conversation:
     ) -> Turn:
         """Ask for the next turn; `hear` gets its text as it comes.
 
-        When the provider cannot answer now, or stops in the middle, `again` is told why and after how many seconds it is
-        asked once more; what was heard by then does not count. Raises ModelFailedError.
+        When the provider cannot answer now, or stops in the middle, `again` is told why, and after how many seconds it
+        is asked once more; what was heard by then does not count. Raises ModelFailedError.
         """
         for tried in range(1, TRIES + 1):
             try:

@@ -17,6 +17,7 @@ from holdfast.errors import InvalidFieldError
 from holdfast.keys import ApiKey
 from holdfast.types import (
     AgentTask,
+    ApprovalDecision,
     ApprovalEvent,
     ArtifactEvent,
     Caller,
@@ -41,7 +42,7 @@ TASK_EVENTS = (
     *(TokenEvent, ToolStartEvent, ToolEndEvent, StepStartEvent, StepEndEvent, LogEvent, ArtifactEvent),
     *(ApprovalEvent, StatusEvent, DoneEvent, ErrorEvent),
 )
-ASKED = (AgentTask, WorkflowTask)
+ASKED = (AgentTask, WorkflowTask, ApprovalDecision)
 ANSWERED = (Task, Tasks, TaskReceipt, *TASK_EVENTS)
 Query = TypeVar("Query", bound=BaseModel)
 MAX_LIMIT = 1000
@@ -129,6 +130,15 @@ async def cancel(request: Request) -> Response:
     return json_of(await app.tasks.queue.cancel(task_id, caller))
 
 
+async def decide(request: Request) -> Response:
+    """Allow or deny one use of a tool, with exactly the arguments that were asked for; the task then goes on."""
+    decision = await read(request, ApprovalDecision.model_validate_json)
+    if decision is None:
+        return Response(status_code=CLIENT_LEFT)
+    app, task_id, caller = _asked(request)
+    return json_of(await app.tasks.queue.decide(task_id, request.path_params["approval_id"], decision, caller))
+
+
 async def redeliver(request: Request) -> Response:
     """Deliver the events of a task again from where its delivery has died."""
     app, task_id, caller = _asked(request)
@@ -164,7 +174,7 @@ def _query(request: Request, kind: type[Query]) -> Query:
 
 def _submitting() -> dict[str, Any]:
     row = documented("TaskReceipt", status=202, refusals=RUNNING)
-    schema = {"anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in ASKED]}
+    schema = {"anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in (AgentTask, WorkflowTask)]}
     example = {"type": "workflow", "steps": [{"type": "run", "run": "echo hello"}]}
     row["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
     return row
@@ -198,6 +208,18 @@ ROUTES: tuple[Row, ...] = (
         ),
     ),
     (f"{ONE}/cancel", cancel, "POST", documented("Task", refusals=RUNNING, parameters=TASK)),
+    (
+        f"{ONE}/approvals/{{approval_id}}",
+        decide,
+        "POST",
+        documented(
+            "Task",
+            refusals=(*RUNNING, 404),
+            body="ApprovalDecision",
+            example={"approved": True},
+            parameters=[*TASK, in_path("approval_id")],
+        ),
+    ),
     (f"{ONE}/redeliver", redeliver, "POST", documented("Task", refusals=RUNNING, parameters=TASK)),
     (f"{ONE}/artifacts/{{name}}", artifact, "GET", _binary([*TASK, in_path("name")])),
 )

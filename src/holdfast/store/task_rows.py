@@ -184,6 +184,8 @@ def _changed(entry: Append) -> Update:
     """The row takes the numbers of the events before they are there, and thereby says whether they may be."""
     holds = tasks.c.claim == entry.claim if entry.claim else ~_CLAIMED
     change = update(tasks).where(tasks.c.task_id == entry.task_id, holds, tasks.c.status.in_(OPEN))
+    if entry.expected is not None:
+        change = change.where(tasks.c.events == entry.expected)
     changes: dict[str, Any] = {
         "events": tasks.c.events + len(entry.events),
         "size_bytes": tasks.c.size_bytes + entry.size_bytes,

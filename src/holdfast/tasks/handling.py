@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from holdfast.types import AgentTask, Caller, EmittedEvent, WorkflowTask
+from holdfast.types import AgentTask, ApprovalEvent, Caller, EmittedEvent, WorkflowTask
 
 
 class TaskFailedError(Exception):
@@ -19,7 +19,16 @@ class TaskFailedError(Exception):
 
 
 class TaskWaitsError(Exception):
-    """A handler raises this after it has emitted `waiting` with a state: it holds nothing, and begins again from there."""
+    """A handler raises this when somebody must allow something first. It holds nothing any more.
+
+    When that was decided the task is begun again, with a `state` that has `kept`, and `decided`: whether each approval
+    was given, by its id.
+    """
+
+    def __init__(self, kept: Any, asked: ApprovalEvent) -> None:
+        super().__init__(asked.approval_id)
+        self.kept = kept
+        self.asked = asked
 
 
 class TaskRun(Protocol):
@@ -62,6 +71,10 @@ class TaskRun(Protocol):
         milliseconds, and always before what comes after them. A StatusEvent of `waiting` or `running` is where the task
         is from then on. Cancelled when the task is.
         """
+        ...
+
+    async def kept(self, name: str) -> bytes:
+        """A file that an earlier attempt has kept. Raises NotFoundError."""
         ...
 
     async def keep(self, name: str, data: bytes) -> None:

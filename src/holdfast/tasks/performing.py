@@ -5,7 +5,7 @@ import structlog
 
 from holdfast.errors import HoldfastError
 from holdfast.tasks.events import NotOursError
-from holdfast.tasks.handling import TaskFailedError, TaskHandler, TaskRun
+from holdfast.tasks.handling import TaskFailedError, TaskHandler, TaskRun, TaskWaitsError
 from holdfast.types import LogEvent, TaskFailure
 
 CRASHED = TaskFailure(
@@ -14,10 +14,12 @@ CRASHED = TaskFailure(
 
 
 async def perform(handler: TaskHandler, run: TaskRun, timeout_seconds: float) -> TaskFailure | None:
-    """Do it to its end; `None` is success. Raises NotOursError when the task was taken away meanwhile."""
+    """Do it to its end; `None` is success. Raises TaskWaitsError, and NotOursError when it was taken away meanwhile."""
     with anyio.move_on_after(timeout_seconds) as scope:
         try:
             await handler.run(run)
+        except TaskWaitsError:
+            raise
         except Exception as error:
             return _failure_of(run.id, error)
     if scope.cancelled_caught:

@@ -32,11 +32,14 @@ from holdfast.tasks.claims import (
 )
 from holdfast.tasks.events import QUEUE, EventLog, NotOursError, new_event, now
 from holdfast.tasks.files import TaskFiles
+from holdfast.tasks.handling import TaskWaitsError
 from holdfast.telemetry import Metrics
 from holdfast.types import (
     FINAL_STATUSES,
     AgentTask,
     AnyTaskEvent,
+    ApprovalDecision,
+    ApprovalEvent,
     Caller,
     DoneEvent,
     ErrorEvent,
@@ -265,6 +268,45 @@ class TaskQueue:
         if row is not None and row["claim"] == claimed.claim:
             await self.lose(row)
 
+    async def put_aside(self, claimed: Claimed, waits: TaskWaitsError) -> None:
+        """Let go of a task until somebody has decided what it asks. Nothing is done if it was taken away."""
+        waiting = StatusEvent(status=TaskStatus.WAITING, reason=f"{waits.asked.tool_name} is to be allowed or denied.")
+        decided = {} if claimed.state is None else claimed.state.get("decided", {})
+        asked = waits.asked.model_dump(mode="json", include={"approval_id", "tool_name", "args"})
+        changes = {
+            **_UNCLAIMED,
+            "status": TaskStatus.WAITING.value,
+            "state": {"kept": waits.kept, "asked": asked, "decided": decided},
+            "attempts": claimed.attempt - 1,
+        }
+        events = [new_event(waits.asked), new_event(waiting)]
+        try:
+            await self.events.append(Append(claimed.task_id, claimed.claim, instant(now()), events, changes))
+        except NotOursError:
+            return
+        if await self._store.tasks.cancelling(claimed.task_id):
+            await self._end_unless(Append(claimed.task_id, None, instant(now())), CANCELLED)
+
+    async def decide(self, task_id: str, approval_id: str, decision: ApprovalDecision, caller: Caller) -> Task:
+        """Allow or deny what a task asks, which then goes on. Raises NotFoundError."""
+        row = await self.seen(task_id, caller)
+        state = row["state"] or {}
+        asked = state.get("asked", {})
+        if status_of(row) is not TaskStatus.WAITING or asked.get("approval_id") != approval_id:
+            raise _not_asked()
+        told = ApprovalEvent(**asked, state="approved" if decision.approved else "denied")
+        changes = {
+            "status": TaskStatus.QUEUED.value,
+            "state": {**state, "asked": {}, "decided": {**state["decided"], approval_id: decision.approved}},
+        }
+        events = [new_event(told), new_event(StatusEvent(status=TaskStatus.QUEUED))]
+        try:
+            await self.events.append(Append(task_id, None, instant(now()), events, changes, expected=row["events"]))
+        except NotOursError:
+            raise _not_asked() from None
+        self.bells.ring(QUEUE)
+        return await self.get(task_id, caller)
+
     async def recover(self) -> None:
         """At the start of a server: what an earlier one did is lost, and so are the secrets it knew."""
         for row in await self._store.tasks.held(HERE):
@@ -327,6 +369,12 @@ def _was_idle(row: Mapping[str, Any]) -> bool:
     """Whether nothing is undone: its runner had not begun, or it waited for an answer and knows where it was."""
     never_begun = not row["worker"].startswith(HERE) and row["received"] == 0
     return never_begun or (row["status"] == TaskStatus.WAITING and row["state"] is not None)
+
+
+def _not_asked() -> NotFoundError:
+    return NotFoundError(
+        "Nothing of that id waits to be allowed; the approval events of the task say what does.", field="approval_id"
+    )
 
 
 def _cancelling(task_id: str) -> str:

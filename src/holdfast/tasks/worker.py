@@ -14,7 +14,7 @@ from holdfast.execution import on_behalf_of
 from holdfast.store.appending import Append
 from holdfast.tasks.claims import HERE, Claimed, instant
 from holdfast.tasks.events import NotOursError, new_event, now
-from holdfast.tasks.handling import TaskHandler
+from holdfast.tasks.handling import TaskHandler, TaskWaitsError
 from holdfast.tasks.performing import LogBound, perform
 from holdfast.tasks.queue import CANCELLED, TaskQueue
 from holdfast.types import (
@@ -90,6 +90,10 @@ class HereRun:
         else:
             await self._queue.events.hand_over(entry)
 
+    async def kept(self, name: str) -> bytes:
+        """A file that was kept. Raises NotFoundError."""
+        return await run_sync(self._queue.files.read, self.id, name)
+
     async def keep(self, name: str, data: bytes) -> None:
         """Keep a file. Raises TooLargeError, InvalidFileNameError."""
         await run_sync(self._queue.files.write, self.id, name, data)
@@ -151,22 +155,26 @@ class Workers:
             log.info("a task has ended", code=None if failure is None else failure.code)
         except NotOursError:
             log.warning("a task was taken away")
+        except TaskWaitsError as waits:
+            with anyio.CancelScope(shield=True):
+                await self._queue.put_aside(claimed, waits)
+            log.info("a task waits to be allowed something")
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._queue.release(claimed)
             raise
 
     async def _outcome(self, claimed: Claimed) -> TaskFailure | None:
-        """Raises NotOursError."""
+        """Raises NotOursError, TaskWaitsError."""
         timeout = claimed.request.timeout or self._queue.bounds.timeout_seconds
         origin = on_behalf_of(claimed.key or "", claimed.owner) if claimed.owner else nullcontext()
         outcome: list[TaskFailure | None] = []
-        taken: list[NotOursError] = []
+        taken: list[NotOursError | TaskWaitsError] = []
 
         async def work(scope: anyio.CancelScope) -> None:
             try:
                 outcome.append(await perform(self._handlers[claimed.type], HereRun(self._queue, claimed), timeout))
-            except NotOursError as error:
+            except (NotOursError, TaskWaitsError) as error:
                 # Raised outside of the group, which would wrap it.
                 taken.append(error)
             scope.cancel()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.agents.talking import ToolOffer
+from holdfast.agents.turns import ToolOffer
 from holdfast.types import OPERATOR, AgentTask, AnyTaskEvent, Caller, EmittedEvent
 
 Use = Callable[[Mapping[str, Any]], Awaitable[tuple[str, bool]]]
@@ -32,6 +32,10 @@ class WrittenRun:
     async def keep(self, name: str, data: bytes) -> None:
         """Remember a file."""
         self.files[name] = data
+
+    async def kept(self, name: str) -> bytes:
+        """A file that was kept."""
+        return self.files[name]
 
     def of(self, kind: str) -> list[Any]:
         """Its events of one type."""

@@ -265,7 +265,7 @@ class StageEvent(Frozen):
     detail: str = ""
 
 
-class TokenEvent(Frozen):
+class ChatTokenEvent(Frozen):
     """A piece of the answer's text, as it is written; together they are `assistant_message`."""
 
     type: Literal["token"] = "token"
@@ -300,7 +300,7 @@ class ResultEvent(ChatResponse):
     seq: int
 
 
-class DoneEvent(Frozen):
+class ChatDoneEvent(Frozen):
     """The last event of a turn."""
 
     type: Literal["done"] = "done"
@@ -312,7 +312,7 @@ class DoneEvent(Frozen):
     stop_reason: StopReason
 
 
-class ErrorEvent(Frozen):
+class ChatErrorEvent(Frozen):
     """The server failed, not the question; `done` follows."""
 
     type: Literal["error"] = "error"
@@ -323,6 +323,6 @@ class ErrorEvent(Frozen):
 
 
 ChatEvent = Annotated[
-    StageEvent | TokenEvent | ToolCallEvent | ToolResultEvent | ResultEvent | DoneEvent | ErrorEvent,
+    StageEvent | ChatTokenEvent | ToolCallEvent | ToolResultEvent | ResultEvent | ChatDoneEvent | ChatErrorEvent,
     Field(discriminator="type"),
 ]

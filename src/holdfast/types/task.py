@@ -11,6 +11,7 @@ from pydantic import (
     Discriminator,
     Field,
     SecretStr,
+    StrictBool,
     StrictInt,
     Tag,
     TypeAdapter,
@@ -318,6 +319,14 @@ class ApprovalEvent(_Event):
     state: Literal["asked", "approved", "denied"]
     tool_name: str
     args: dict[str, Any] = Field(default_factory=dict)
+
+
+class ApprovalDecision(BaseModel):
+    """Whether a tool may be used with exactly the arguments that were asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approved: StrictBool
 
 
 class StatusEvent(_Event):
