@@ -132,6 +132,13 @@ class SessionBusyError(RequestError):
     retryable = True
 
 
+class TaskTakenError(RequestError):
+    """The task has ended, or somebody else does it now; what a runner tells of it is not kept."""
+
+    code = "task_taken"
+    http_status = 409
+
+
 class SessionLostError(RequestError):
     """The session has ended before it was deleted; the sentence says why."""
 

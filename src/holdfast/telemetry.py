@@ -95,6 +95,19 @@ class Metrics:
             "holdfast_engine_events", "What the engine reported, by kind.", ["event"], registry=self.registry
         )
 
+        self.tasks = Counter("holdfast_tasks", "Tasks that ended, by status.", ["status"], registry=self.registry)
+        self.tasks_queued = Gauge("holdfast_tasks_queued", "Tasks that wait for a worker.", registry=self.registry)
+        self.tasks_running = Gauge("holdfast_tasks_running", "Tasks that a worker has now.", registry=self.registry)
+        self.callbacks = Counter(
+            "holdfast_callbacks", "Callbacks of tasks, by what became of them.", ["outcome"], registry=self.registry
+        )
+        self.runners = Gauge(
+            "holdfast_runners", "Runners elsewhere that are registered.", ["state"], registry=self.registry
+        )
+        self.runners_wanted = Gauge(
+            "holdfast_runners_wanted", "Runners elsewhere that would have a task now.", registry=self.registry
+        )
+
     def engine_event(self, event: str) -> None:
         """Count something the engine reports, such as `launcher_restart`."""
         self.engine_events.labels(event).inc()

@@ -12,6 +12,7 @@ from holdfast.api import create_api
 from holdfast.app import App, assemble
 from holdfast.settings import Settings, load_settings
 from holdfast.telemetry import Metrics
+from holdfast.testing.tasks import small_handlers
 from holdfast.testing.unisolated import UnisolatedEngine
 
 RUNTIMES = {"python": "3.11", "bash": "5.2", "node": None}
@@ -33,8 +34,8 @@ def settings_of(tmp_path: Path) -> Callable[..., Settings]:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[App]:
     async with aclosing(UnisolatedEngine()) as engine:
-        app = assemble(settings, engine, RUNTIMES, Metrics())
-        async with app.store.open(), app.sessions.open():
+        app = assemble(settings, engine, RUNTIMES, Metrics(), small_handlers)
+        async with app.store.open(), app.sessions.open(), app.tasks.open():
             yield app
 
 

@@ -15,8 +15,10 @@ from holdfast.api import (
     prebuilds,
     pyquest,
     records,
+    runners,
     runs,
     session_routes,
+    tasks,
 )
 from holdfast.api.documentation import ANY_CALLER, EVENTS, HTML, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.middleware import Guard, RequestLog
@@ -72,6 +74,8 @@ _ROWS: tuple[session_routes.Row, ...] = (
     *datasets.ROUTES,
     ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
     *data_runs.ROUTES,
+    *tasks.ROUTES,
+    *runners.ROUTES,
     ("/runtimes", info.runtimes, "GET", documented("Runtimes")),
     ("/images", info.runtimes, "GET", documented("Runtimes")),
     ("/health", info.health, "GET", documented("Health", refusals=ANY_CALLER)),
@@ -122,7 +126,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
 )
 _ASKED = (
     *(RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest),
-    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED),
+    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED, *tasks.ASKED, *runners.ASKED),
 )
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
@@ -132,6 +136,8 @@ _ANSWERED = (
     *session_routes.ANSWERED,
     *datasets.ANSWERED,
     *data_runs.ANSWERED,
+    *tasks.ANSWERED,
+    *runners.ANSWERED,
 )
 
 

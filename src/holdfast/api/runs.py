@@ -34,7 +34,7 @@ from holdfast.types import (
 
 AnyEvent = Event | SessionEvent | BuiltEvent | GradeEvent
 T = TypeVar("T")
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body")
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
 """Something that runs beside the work and may cancel it."""
 
@@ -176,7 +176,7 @@ def _client_leaves(receive: Receive) -> Ending:
     return wait
 
 
-class _Stream(Response):
+class StreamResponse(Response):
     """Events as they happen. Nothing is sent before the first, so that a refusal is still an ordinary answer."""
 
     def __init__(self, app: App) -> None:
@@ -186,12 +186,12 @@ class _Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        writer = _Writer(send, start)
+        writer = EventWriter(send, start)
         await _unless(lambda: self._send_all(scope, writer), _client_leaves(receive), writer.ping)
 
-    async def _send_all(self, scope: Scope, writer: "_Writer") -> None:
+    async def _send_all(self, scope: Scope, writer: "EventWriter") -> None:
         try:
-            await self._write_to(writer)
+            await self.write_to(writer)
         except HoldfastError as error:
             if not writer.opened:
                 raise
@@ -200,11 +200,12 @@ class _Stream(Response):
             await writer.write([f"event: error\ndata: {problem.model_dump_json(exclude_none=True)}\n\n".encode()])
         await writer.close()
 
-    async def _write_to(self, writer: "_Writer") -> None:
+    async def write_to(self, writer: "EventWriter") -> None:
+        """Write all events; what is raised before the first is an ordinary answer."""
         raise NotImplementedError
 
 
-class EventStream(_Stream):
+class EventStream(StreamResponse):
     """What a generator of events says."""
 
     def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None], longest_seconds: float | None = None) -> None:
@@ -212,7 +213,8 @@ class EventStream(_Stream):
         self._events = events
         self._longest_seconds = longest_seconds or app.settings.max_timeout
 
-    async def _write_to(self, writer: "_Writer") -> None:
+    async def write_to(self, writer: "EventWriter") -> None:
+        """Write them."""
         async with aclosing(self._events) as events:
             first = await anext(events)
             with anyio.move_on_after(self._longest_seconds + SLOW_READER_SECONDS):
@@ -221,7 +223,7 @@ class EventStream(_Stream):
                     await writer.event(event)
 
 
-class GradeStream(_Stream):
+class GradeStream(StreamResponse):
     """The verdicts on a submission as they are reached, and in the end all of it."""
 
     def __init__(self, app: App, wanted: GradeRequest, caller: Caller) -> None:
@@ -229,13 +231,14 @@ class GradeStream(_Stream):
         self._wanted = wanted
         self._caller = caller
 
-    async def _write_to(self, writer: "_Writer") -> None:
+    async def write_to(self, writer: "EventWriter") -> None:
+        """Write them."""
         async with self._app.prebuilds.using(self._wanted, self._caller) as placed:
             result = await self._app.grader.grade(placed, writer.event)
         await writer.event(GradedEvent(seq=len(result.test_results) + 1, result=result))
 
 
-class _Writer:
+class EventWriter:
     """Writes one message at a time, pings while nothing happens, and gives up on a reader that does not read."""
 
     def __init__(self, send: Send, start: Message) -> None:
@@ -247,14 +250,18 @@ class _Writer:
 
     async def event(self, event: AnyEvent) -> None:
         """Send one event. Raises TimeoutError for a reader that does not read."""
-        if not self.opened:
-            await self._send(self._start)
-            self.opened = True
+        await self.open()
         head = f"id: {event.seq}\nevent: {event.type}\ndata: "
         if not isinstance(event, ExitedEvent | GradedEvent):
             await self.write([f"{head}{event.model_dump_json()}\n\n".encode()])
             return
         await self.write(chain([head.encode()], json_slices(event), [b"\n\n"]))
+
+    async def open(self) -> None:
+        """Say that there will be events, if that was not said."""
+        if not self.opened:
+            await self._send(self._start)
+            self.opened = True
 
     async def write(self, pieces: Iterable[bytes]) -> None:
         """Send one message of the stream. Raises TimeoutError for a reader that does not read."""

@@ -1,7 +1,7 @@
 """Where the parts are put together. This is the only module that names concrete classes."""
 
 import fcntl
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,9 @@ from holdfast.app.places import open_keys as open_keys
 from holdfast.app.places import open_prebuilds as open_prebuilds
 from holdfast.app.places import open_programs as open_programs
 from holdfast.app.places import session_store as session_store
+from holdfast.app.tasks import signer as signer
+from holdfast.app.tasks import task_config as task_config
+from holdfast.app.tasks import task_handlers as task_handlers
 from holdfast.data.datasets import Allowance as DatasetAllowance
 from holdfast.data.datasets import DatasetLibrary
 from holdfast.data.policy import SqlPolicy
@@ -46,8 +49,13 @@ from holdfast.sessions import SessionManager
 from holdfast.settings import DEFAULT_FLOOR, Settings
 from holdfast.settings.kinds import is_loopback as is_loopback
 from holdfast.store import Retention, Store
+from holdfast.tasks import TaskHandler
+from holdfast.tasks.service import TaskService
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Network
+
+HandlersOf = Callable[[Settings, Executor], Mapping[str, TaskHandler]]
+"""Makes what does tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class App:
     sessions: SessionManager
     datasets: DatasetLibrary
     data: DataRuns
+    tasks: TaskService
 
     @property
     def degraded(self) -> bool:
@@ -73,7 +82,13 @@ class App:
         return not (floor and executor.healthy) or executor.admission.draining
 
 
-def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | None], metrics: Metrics) -> App:
+def assemble(
+    settings: Settings,
+    engine: Engine,
+    runtimes: Mapping[str, str | None],
+    metrics: Metrics,
+    handlers: HandlersOf = task_handlers,
+) -> App:
     """An `App` around an engine that is already open."""
     admission = Admission(places=settings.concurrency, queue=settings.queue)
     store = store_of(settings, metrics)
@@ -92,6 +107,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         sessions=SessionManager(executor, prebuilds, session_store(settings), session_ceilings(settings)),
         datasets=datasets,
         data=DataRuns(executor, store, datasets, Understanding(executor, SqlPolicy(engine), data_bounds(settings))),
+        tasks=TaskService(store, handlers(settings, executor), task_config(settings), metrics),
     )
 
 
@@ -127,6 +143,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
             app.sessions.open(),
             app.datasets.open(),
             app.data.open(),
+            app.tasks.open(),
         ):
             yield app
 

@@ -56,6 +56,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain while still listening, then stop."""
+        self._holdfast.tasks.drain()
         with self._patience:
             await self._holdfast.executor.drain(DRAIN_SECONDS)
         await super().shutdown(sockets)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
     from holdfast.store.database import Database
+    from holdfast.store.task_rows import TaskRows
 
 __all__ = ["Retention", "Store"]
 
@@ -171,6 +172,18 @@ class Store:
     async def count(self) -> int:
         """How many runs are kept."""
         return await self._opened.count_runs()
+
+    @property
+    def retention(self) -> Retention:
+        """How much is kept."""
+        return self._retention
+
+    @property
+    def tasks(self) -> "TaskRows":
+        """The rows of tasks, while the store is open."""
+        from holdfast.store.task_rows import TaskRows
+
+        return TaskRows(self._opened)
 
     @property
     def _opened(self) -> "Database":

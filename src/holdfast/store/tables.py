@@ -52,3 +52,59 @@ capsules = Table(
     Index("capsules_of_dataset", "dataset_id"),
 )
 """What a row of `runs` lacks of a data run. Text that a program wrote is JSON, for it may hold what no text may."""
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("task_id", String(64), nullable=False, unique=True),
+    Column("type", String(16), nullable=False),
+    Column("owner", String(64)),
+    Column("key", String(64)),
+    Column("status", String(16), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("workspace", JSON(none_as_null=True)),
+    Column("secret_names", JSON, nullable=False),
+    Column("request_id", String(64)),
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("worker", String(128)),
+    Column("claim", String(64)),
+    Column("lease_until", String(32)),
+    Column("cancelling", Integer, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("received", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("state", JSON(none_as_null=True)),
+    Column("error_code", String(64)),
+    Column("error_message", Text),
+    Column("callback_url", Text),
+    Column("delivery", String(16)),
+    Column("delivered_seq", Integer, nullable=False),
+    Column("sending_seq", Integer, nullable=False),
+    Column("dropped", Integer, nullable=False),
+    Column("delivery_attempts", Integer, nullable=False),
+    Column("delivery_error", Text),
+    Column("delivery_at", String(32)),
+    Column("created_at", String(32), nullable=False),
+    Column("started_at", String(32)),
+    Column("ended_at", String(32)),
+    Index("tasks_of_owner", "owner", "seq"),
+    Index("tasks_by_status", "status", "seq"),
+    Index("tasks_by_delivery", "delivery", "delivery_at"),
+)
+"""`claim` is the digest of who does it, `events` the number of the last event, `received` the last of a runner's own.
+
+What is delivered reaches to `delivered_seq`; `sending_seq` is how far the callback that is being tried reaches.
+"""
+
+task_events = Table(
+    "task_events",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("type", String(16), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+)
+"""`body` is JSON without what the other columns say."""

@@ -13,6 +13,7 @@ from holdfast.types.policy import *  # noqa: F403
 from holdfast.types.prebuild import *  # noqa: F403
 from holdfast.types.records import *  # noqa: F403
 from holdfast.types.run import *  # noqa: F403
+from holdfast.types.runner import *  # noqa: F403
 from holdfast.types.session import *  # noqa: F403
 from holdfast.types.states import *  # noqa: F403
 from holdfast.types.table import *  # noqa: F403

@@ -1,0 +1,195 @@
+"""The SQL of tasks and their events. Whoever changes a task that somebody does must name their claim."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, Update, and_, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from holdfast.store.appending import Append, NewEvent
+from holdfast.store.database import Database
+from holdfast.store.tables import task_events, tasks
+
+OPEN = ("queued", "running", "waiting")
+"""The statuses of tasks that have not ended."""
+
+Row = dict[str, Any]
+
+_CLAIMED = tasks.c.claim.is_not(None)
+_SHOWN = [column for column in tasks.c if column.name != "workspace"]
+"""What is read of many tasks: their workspaces can be large."""
+
+
+class TaskRows:
+    """Rows of tasks in and out. All methods raise StoreUnavailableError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, row: Mapping[str, Any], first: NewEvent) -> None:
+        """Keep a new task with its first event."""
+        empty = dict.fromkeys(("events", "received", "size_bytes", "delivered_seq", "sending_seq", "dropped"), 0)
+        empty |= {"attempts": 0, "cancelling": 0, "delivery_attempts": 0}
+        async with self._database.writes() as connection:
+            await connection.execute(insert(tasks), {**empty, **row})
+            await _append(connection, Append(row["task_id"], None, row["created_at"], [first]))
+
+    async def append(self, entries: Sequence[Append]) -> list[int | None]:
+        """Append, in one transaction; for each the number of the task's last event, `None` where it may not."""
+        async with self._database.writes() as connection:
+            return [await _append(connection, entry) for entry in entries]
+
+    async def claim(self, types: Sequence[str], claimed: Mapping[str, Any], begun: NewEvent) -> Row | None:
+        """Give the oldest queued task of these types to whoever `claimed` names; nobody else has it then.
+
+        Only here all of a row is read.
+        """
+        oldest = select(tasks.c.seq).where(tasks.c.status == "queued", tasks.c.type.in_(types)).order_by(tasks.c.seq)
+        oldest = oldest.limit(1).with_for_update(skip_locked=True)
+        at = claimed["started_at"]
+        change = update(tasks).where(tasks.c.seq == oldest.scalar_subquery(), tasks.c.status == "queued")
+        # The first start is the start.
+        values = {**claimed, "started_at": func.coalesce(tasks.c.started_at, at), "attempts": tasks.c.attempts + 1}
+        change = change.values(**values, status="running", received=0, cancelling=0).returning(tasks)
+        async with self._database.writes() as connection:
+            found = (await connection.execute(change)).first()
+            if found is None:
+                return None
+            row = dict(found._mapping)
+            await _append(connection, Append(row["task_id"], row["claim"], at, [begun]))
+            return row
+
+    async def renew(self, claims: Sequence[str], until: str) -> dict[str, bool]:
+        """Lengthen leases; the claims that still hold, and whether their task is to be cancelled."""
+        change = update(tasks).where(tasks.c.claim.in_(claims)).values(lease_until=until)
+        async with self._database.writes() as connection:
+            rows = await connection.execute(change.returning(tasks.c.claim, tasks.c.cancelling))
+            return {claim: bool(cancelling) for claim, cancelling in rows}
+
+    async def cancelling(self, task_id: str) -> bool:
+        """Note that a claimed task is to be cancelled; whether there is such a one."""
+        change = update(tasks).where(tasks.c.task_id == task_id, _CLAIMED).values(cancelling=1)
+        async with self._database.writes() as connection:
+            return bool((await connection.execute(change)).rowcount)
+
+    async def lost(self, now: str, workers: Iterable[str] = ()) -> list[Row]:
+        """The tasks whose lease is over, or whose worker is one of these."""
+        query = select(*_SHOWN).where(_CLAIMED, or_(tasks.c.lease_until < now, tasks.c.worker.in_([*workers])))
+        return await self._rows(query)
+
+    async def held(self, prefix: str) -> list[Row]:
+        """The tasks that workers hold whose names begin so."""
+        return await self._rows(select(*_SHOWN).where(_CLAIMED, tasks.c.worker.startswith(prefix, autoescape=True)))
+
+    async def unclaimed(self, status: str) -> list[Row]:
+        """The tasks of a status that nobody does, oldest first."""
+        return await self._rows(select(*_SHOWN).where(tasks.c.status == status, ~_CLAIMED).order_by(tasks.c.seq))
+
+    async def find(self, task_id: str, owner: str | None) -> Row | None:
+        """One task, if there is one and it is the owner's."""
+        query = select(*_SHOWN).where(tasks.c.task_id == task_id)
+        rows = await self._rows(query if owner is None else query.where(tasks.c.owner == owner))
+        return rows[0] if rows else None
+
+    async def latest(self, owner: str | None, status: str | None, before: int | None, limit: int) -> list[Row]:
+        """The latest tasks; of one owner, one status, or older than `before`, where these are given."""
+        query = select(*_SHOWN).order_by(tasks.c.seq.desc()).limit(limit)
+        if owner is not None:
+            query = query.where(tasks.c.owner == owner)
+        if status is not None:
+            query = query.where(tasks.c.status == status)
+        if before is not None:
+            query = query.where(tasks.c.seq < before)
+        return await self._rows(query)
+
+    async def counts(self) -> dict[str, int]:
+        """How many tasks have not ended, by status."""
+        query = select(tasks.c.status, func.count()).where(tasks.c.status.in_(OPEN)).group_by(tasks.c.status)
+        async with self._database.connected() as connection:
+            return {status: count for status, count in await connection.execute(query)}
+
+    async def queued_before(self, seq: int) -> int:
+        """How many queued tasks are older than this one."""
+        query = select(func.count()).select_from(tasks).where(tasks.c.status == "queued", tasks.c.seq < seq)
+        async with self._database.connected() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def events(self, task_id: str, after: int, limit: int) -> list[Row]:
+        """The events of a task after a number, in order."""
+        query = select(task_events).where(task_events.c.task_id == task_id, task_events.c.seq > after)
+        return await self._rows(query.order_by(task_events.c.seq).limit(limit))
+
+    async def deliverable(self, now: str, limit: int) -> list[Row]:
+        """Tasks with events for their callback whose time has come."""
+        columns = (tasks.c.task_id, tasks.c.owner)
+        due = or_(tasks.c.delivery_at.is_(None), tasks.c.delivery_at <= now)
+        query = select(*columns).where(tasks.c.delivery == "pending", tasks.c.events > tasks.c.delivered_seq, due)
+        return await self._rows(query.order_by(tasks.c.delivery_at.is_not(None), tasks.c.seq).limit(limit))
+
+    async def note_delivery(self, task_id: str, changes: Mapping[str, Any]) -> None:
+        """Keep how far delivery is."""
+        async with self._database.writes() as connection:
+            await connection.execute(update(tasks).where(tasks.c.task_id == task_id).values(**changes))
+
+    async def redrive(self, task_id: str) -> bool:
+        """Let a dead delivery begin again where it ended; whether it was dead."""
+        changes = {"delivery": "pending", "delivery_attempts": 0, "delivery_at": None, "delivery_error": None}
+        change = update(tasks).where(tasks.c.task_id == task_id, tasks.c.delivery == "dead").values(**changes)
+        async with self._database.writes() as connection:
+            return bool((await connection.execute(change)).rowcount)
+
+    async def forget(self, task_id: str) -> None:
+        """Remove a task and its events."""
+        async with self._database.writes() as connection:
+            await connection.execute(delete(task_events).where(task_events.c.task_id == task_id))
+            await connection.execute(delete(tasks).where(tasks.c.task_id == task_id))
+
+    async def prune(self, ended_before: str, most_bytes: int) -> int:
+        """Remove tasks that ended too long ago, and the oldest until the others fit; how many."""
+        until_here = func.sum(tasks.c.size_bytes).over(order_by=tasks.c.seq.desc()).label("until_here")
+        ended = tasks.c.ended_at.is_not(None)
+        sums = select(tasks.c.task_id, until_here).where(ended).subquery()
+        beyond = select(sums.c.task_id).where(sums.c.until_here > most_bytes)
+        over = and_(ended, or_(tasks.c.ended_at < ended_before, tasks.c.task_id.in_(beyond)))
+        theirs = task_events.c.task_id.in_(select(tasks.c.task_id).where(over))
+        async with self._database.writes() as connection:
+            await connection.execute(delete(task_events).where(theirs))
+            return int((await connection.execute(delete(tasks).where(over))).rowcount)
+
+    async def ids(self) -> set[str]:
+        """The names of all tasks."""
+        return {row["task_id"] for row in await self._rows(select(tasks.c.task_id))}
+
+    async def _rows(self, query: Select[Any]) -> list[Row]:
+        async with self._database.connected() as connection:
+            return [dict(row._mapping) for row in await connection.execute(query)]
+
+
+async def _append(connection: AsyncConnection, entry: Append) -> int | None:
+    last = (await connection.execute(_changed(entry))).scalar()
+    if last is None:
+        return None
+    if entry.events:
+        first = int(last) - len(entry.events) + 1
+        common = {"task_id": entry.task_id, "created_at": entry.at}
+        rows = [
+            {**common, "seq": first + index, "type": event.type, "body": event.body}
+            for index, event in enumerate(entry.events)
+        ]
+        await connection.execute(insert(task_events), rows)
+    return int(last)
+
+
+def _changed(entry: Append) -> Update:
+    """The row takes the numbers of the events before they are there, and thereby says whether they may be."""
+    holds = tasks.c.claim == entry.claim if entry.claim else ~_CLAIMED
+    change = update(tasks).where(tasks.c.task_id == entry.task_id, holds, tasks.c.status.in_(OPEN))
+    changes: dict[str, Any] = {
+        "events": tasks.c.events + len(entry.events),
+        "size_bytes": tasks.c.size_bytes + entry.size_bytes,
+    }
+    if entry.received is not None:
+        first, last = entry.received
+        change = change.where(tasks.c.received == first - 1)
+        changes |= {"received": last}
+    return change.values({**changes, **entry.changes}).returning(tasks.c.events)
