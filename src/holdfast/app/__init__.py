@@ -27,6 +27,7 @@ from holdfast.app.places import open_keys as open_keys
 from holdfast.app.places import open_prebuilds as open_prebuilds
 from holdfast.app.places import open_programs as open_programs
 from holdfast.app.places import session_store as session_store
+from holdfast.app.tasks import signer as signer
 from holdfast.app.tasks import task_config as task_config
 from holdfast.app.tasks import task_handlers as task_handlers
 from holdfast.data.datasets import Allowance as DatasetAllowance

@@ -1,4 +1,4 @@
-"""`holdfast runner sql` and `holdfast runner python`: a request on stdin, one line of JSON on stdout."""
+"""`holdfast runner`: `sql` and `python` take a request on stdin and print one line of JSON; `task` does tasks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 commands = typer.Typer(
-    help="Programs for other programs: one RunnerRequest as JSON on stdin, one RunnerResponse on stdout.",
+    help="Programs for other programs: sql and python answer one request on stdin, task does tasks.",
     no_args_is_help=True,
 )
 
@@ -17,6 +17,14 @@ DataDir = Annotated[
     ),
 ]
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
+
+
+@commands.command("task")
+def run_task() -> None:
+    """Do tasks and tell of them by callbacks; told by MODE, TASK_ID, CALLBACK_URL, REGISTER_URL and TASK_CONFIG."""
+    from holdfast.runner import main
+
+    raise typer.Exit(main())
 
 
 @commands.command("sql")

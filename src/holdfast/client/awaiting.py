@@ -1,7 +1,7 @@
 """The client for asynchronous code: the methods of `blocking`, to await."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -9,18 +9,28 @@ import anyio
 import httpx
 from httpx_sse import EventSource
 
-from holdfast.client import calls, data_calls, prebuild_calls, session_calls
+from holdfast.client import calls, data_calls, prebuild_calls, session_calls, task_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
-from holdfast.errors import NotFoundError
-from holdfast.types import Event, GradeEvent, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
+from holdfast.errors import NotFoundError, UnreachableError
+from holdfast.types import (
+    AnyTaskEvent,
+    Event,
+    GradeEvent,
+    Prebuild,
+    PrebuildEvent,
+    RunResult,
+    SessionEvent,
+    SessionRunResult,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 CLOSE_SECONDS = 10.0
+AGAIN_SECONDS = 0.5
 
 
 def _awaited(build: Callable[P, Call[T]]) -> "Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]":
@@ -88,6 +98,37 @@ class AsyncClient:
     ) -> "AsyncEventStream[PrebuildEvent, Prebuild]":
         """Make a prebuilt environment and see what its script writes; leaving the block ends the build."""
         return AsyncEventStream(self, prebuild_calls.stream(tag, setup_script, **fields))
+
+    submit_task = _awaited(task_calls.submit_task)
+    task = _awaited(task_calls.task)
+    tasks = _awaited(task_calls.tasks)
+    cancel_task = _awaited(task_calls.cancel_task)
+    redeliver_task = _awaited(task_calls.redeliver_task)
+    task_artifact = _awaited(task_calls.task_artifact)
+    forget_task = _awaited(task_calls.forget_task)
+
+    async def follow_task(self, task_id: str, after: int = 0) -> AsyncGenerator[AnyTaskEvent, None]:
+        """The events of a task as they come, until the last; a connection that breaks is made again where it was."""
+        while True:
+            try:
+                async with aclosing(self._events_after(task_id, after)) as events:
+                    async for event in events:
+                        yield event
+                        after = event.seq
+                        if event.type in task_calls.LAST:
+                            return
+            except UnreachableError:
+                await anyio.sleep(AGAIN_SECONDS)
+            if (await self.send(task_calls.task(task_id))).ended_at is not None and after:
+                return
+
+    async def _events_after(self, task_id: str, after: int) -> AsyncGenerator[AnyTaskEvent, None]:
+        call = task_calls.events_after(task_id, after)
+        response = await self._patiently(call, stream=True)
+        async with aclosing(response):
+            with reached(self.url):
+                async for message in EventSource(response).aiter_sse():
+                    yield call.meaning(message.data.encode())
 
     sessions = _awaited(session_calls.sessions)
 

@@ -2,23 +2,34 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
-from holdfast.client import calls, data_calls, prebuild_calls, session_calls
+from holdfast.client import calls, data_calls, prebuild_calls, session_calls, task_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
 from holdfast.client.requests import Program
-from holdfast.errors import NotFoundError
-from holdfast.types import Event, GradeEvent, Prebuild, PrebuildEvent, RunResult, SessionEvent, SessionRunResult
+from holdfast.errors import NotFoundError, UnreachableError
+from holdfast.types import (
+    AnyTaskEvent,
+    Event,
+    GradeEvent,
+    Prebuild,
+    PrebuildEvent,
+    RunResult,
+    SessionEvent,
+    SessionRunResult,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+AGAIN_SECONDS = 0.5
 
 
 def _blocking(build: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]":
@@ -81,6 +92,34 @@ class Client:
     def stream_prebuild(self, tag: str, setup_script: str, **fields: Any) -> "EventStream[PrebuildEvent, Prebuild]":
         """Make a prebuilt environment and see what its script writes; leaving the block ends the build."""
         return EventStream(self, prebuild_calls.stream(tag, setup_script, **fields))
+
+    submit_task = _blocking(task_calls.submit_task)
+    task = _blocking(task_calls.task)
+    tasks = _blocking(task_calls.tasks)
+    cancel_task = _blocking(task_calls.cancel_task)
+    redeliver_task = _blocking(task_calls.redeliver_task)
+    task_artifact = _blocking(task_calls.task_artifact)
+    forget_task = _blocking(task_calls.forget_task)
+
+    def follow_task(self, task_id: str, after: int = 0) -> Iterator[AnyTaskEvent]:
+        """The events of a task as they come, until the last; a connection that breaks is made again where it was."""
+        while True:
+            try:
+                for event in self._events_after(task_id, after):
+                    yield event
+                    after = event.seq
+                    if event.type in task_calls.LAST:
+                        return
+            except UnreachableError:
+                time.sleep(AGAIN_SECONDS)
+            if self.send(task_calls.task(task_id)).ended_at is not None and after:
+                return
+
+    def _events_after(self, task_id: str, after: int) -> Iterator[AnyTaskEvent]:
+        call = task_calls.events_after(task_id, after)
+        with closing(self._patiently(call, stream=True)) as response, reached(self.url):
+            for message in EventSource(response).iter_sse():
+                yield call.meaning(message.data.encode())
 
     sessions = _blocking(session_calls.sessions)
 

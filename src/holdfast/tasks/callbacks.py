@@ -9,7 +9,7 @@ import base64
 import hmac
 import ipaddress
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -97,6 +97,19 @@ def _private() -> InvalidFieldError:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of one try: the status of the answer if there was one, and a sentence without the URL."""
+
+    status: int | None
+    reason: str
+
+    @property
+    def delivered(self) -> bool:
+        """Any 2xx is a success."""
+        return self.status is not None and 200 <= self.status < 300
+
+
 class _Pinned(httpcore.AsyncNetworkBackend):
     """Connects to addresses that were looked at, by the name that was asked for."""
 
@@ -163,12 +176,18 @@ class Signer:
 class Poster:
     """Sends callbacks. Use it as a context manager."""
 
-    def __init__(self, rules: CallbackRules, signer: Signer | None, bearer: str | None = None) -> None:
+    def __init__(
+        self,
+        rules: CallbackRules,
+        signer: Signer | None,
+        bearer: str | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self._pool = httpcore.AsyncConnectionPool(
             max_connections=CONNECTIONS, keepalive_expiry=30.0, network_backend=_Pinned(rules)
         )
         self._signer = signer
-        self._fixed = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        self._fixed = dict(more or {}) | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
 
     async def __aenter__(self) -> Self:
         return self
@@ -179,8 +198,8 @@ class Poster:
         with anyio.CancelScope(shield=True), anyio.move_on_after(1):
             await self._pool.aclose()
 
-    async def post(self, url: str, task_id: str, message_id: str, body: bytes, more: dict[str, str]) -> str | None:
-        """Send it once; `None` when the answer was a success, else a sentence without the URL."""
+    async def post(self, url: str, task_id: str, message_id: str, body: bytes, more: dict[str, str]) -> Posted:
+        """Send it once."""
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "holdfast",
@@ -194,12 +213,12 @@ class Poster:
             with anyio.fail_after(ANSWER_SECONDS):
                 status = await self._status(url, headers, body)
         except TimeoutError:
-            return "It did not answer in time."
+            return Posted(None, "It did not answer in time.")
         except (OSError, UnicodeError) as error:
-            return f"It cannot be reached: {_reason(error)}."
+            return Posted(None, f"It cannot be reached: {_reason(error)}.")
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            return f"It cannot be reached: {_reason(error)}."
-        return None if 200 <= status < 300 else f"It answered {status}."
+            return Posted(None, f"It cannot be reached: {_reason(error)}.")
+        return Posted(status, f"It answered {status}.")
 
     async def _status(self, url: str, headers: dict[str, str], body: bytes) -> int:
         timeouts = {"connect": CONNECT_SECONDS, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": ANSWER_SECONDS}

@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 from holdfast.errors import StoreUnavailableError
 from holdfast.store import Store
 from holdfast.tasks.bells import Bells, patiently
-from holdfast.tasks.callbacks import Poster
+from holdfast.tasks.callbacks import Posted, Poster
 from holdfast.tasks.claims import instant
 from holdfast.tasks.events import DELIVERIES, event_of, now
 from holdfast.telemetry import Metrics
@@ -144,12 +144,12 @@ class Courier:
         if not events:
             return False
         message = await self._written_down(row, events)
-        error = await self._post(row, message)
-        if error is None:
+        posted = await self._post(row, message)
+        if posted.delivered:
             await self._note(row, message.last)
             self._metrics.callbacks.labels("delivered").inc()
             return True
-        return await self._failed(row, message, error)
+        return await self._failed(row, message, posted.reason)
 
     async def _written_down(self, row: Mapping[str, Any], events: Sequence[AnyTaskEvent]) -> Message:
         """What is sent next. It stays what it was for a try before."""
@@ -162,7 +162,7 @@ class Courier:
             await self._store.tasks.note_delivery(row["task_id"], {"sending_seq": message.last})
         return message
 
-    async def _post(self, row: Mapping[str, Any], message: Message) -> str | None:
+    async def _post(self, row: Mapping[str, Any], message: Message) -> Posted:
         more = {"X-Request-ID": row["request_id"]} if row["request_id"] else {}
         key = f"{row['task_id']}:{message.first}"
         return await self._poster.post(row["callback_url"], row["task_id"], key, message.body, more)

@@ -290,9 +290,11 @@ class TaskQueue:
     async def decide(self, task_id: str, approval_id: str, decision: ApprovalDecision, caller: Caller) -> Task:
         """Allow or deny what a task asks, which then goes on. Raises NotFoundError."""
         row = await self.seen(task_id, caller)
-        state = row["state"] or {}
+        # Only who was put aside asks here; who waits with a worker of its own has a state of its own kind.
+        aside = status_of(row) is TaskStatus.WAITING and row["claim"] is None
+        state = row["state"] if aside else {}
         asked = state.get("asked", {})
-        if status_of(row) is not TaskStatus.WAITING or asked.get("approval_id") != approval_id:
+        if asked.get("approval_id") != approval_id:
             raise _not_asked()
         told = ApprovalEvent(**asked, state="approved" if decision.approved else "denied")
         changes = {

@@ -47,6 +47,7 @@ class TaskService:
 
     def __init__(self, store: Store, handlers: Mapping[str, TaskHandler], config: TaskConfig, metrics: Metrics) -> None:
         checks = Checks(handlers, config.max_timeout_seconds, config.rules, config.signer, self._waiting_for)
+        self.handlers = handlers
         self._bells = Bells()
         self._store = store
         self._config = config

@@ -15,6 +15,7 @@ from holdfast.store.appending import Append
 from holdfast.tasks.claims import HERE, Claimed, instant
 from holdfast.tasks.events import NotOursError, new_event, now
 from holdfast.tasks.handling import TaskHandler, TaskWaitsError
+from holdfast.tasks.masking import Mask
 from holdfast.tasks.performing import LogBound, perform
 from holdfast.tasks.queue import CANCELLED, TaskQueue
 from holdfast.types import (
@@ -43,6 +44,7 @@ class HereRun:
     def __init__(self, queue: TaskQueue, claimed: Claimed) -> None:
         self._queue = queue
         self._claimed = claimed
+        self._mask = Mask(claimed.secrets.values())
         self._logs = LogBound(queue.bounds.log_bytes, claimed.size_bytes if claimed.attempt > 1 else 0)
 
     @property
@@ -78,7 +80,7 @@ class HereRun:
     async def emit(self, *events: EmittedEvent, state: Any = None) -> None:
         """Append events. Raises NotOursError when the task was taken away."""
         admitted = [event for event in map(self._admitted, events) if event is not None]
-        changes: dict[str, Any] = {} if state is None else {"state": state}
+        changes: dict[str, Any] = {} if state is None else {"state": self._mask.value(state)}
         for event in admitted:
             if isinstance(event, StatusEvent):
                 changes["status"] = event.status.value
@@ -100,10 +102,17 @@ class HereRun:
         await self._queue.events.append(self._append([ArtifactEvent(name=name, size_bytes=len(data))], {}))
 
     def _append(self, events: Sequence[AnyTaskEvent], changes: Mapping[str, Any]) -> Append:
-        return Append(self.id, self._claimed.claim, instant(now()), [*map(new_event, events)], changes)
+        masked = [new_event(self._mask.event(event)) for event in events]
+        return Append(self.id, self._claimed.claim, instant(now()), masked, changes)
 
     def _admitted(self, event: EmittedEvent) -> EmittedEvent | None:
         return self._logs.admit(event) if isinstance(event, LogEvent) else event
+
+
+def _masked(failure: TaskFailure | None, claimed: Claimed) -> TaskFailure | None:
+    if failure is None:
+        return None
+    return failure.model_copy(update={"message": Mask(claimed.secrets.values()).value(failure.message)})
 
 
 class Workers:
@@ -149,7 +158,7 @@ class Workers:
         log = structlog.get_logger().bind(task=claimed.task_id, request_id=claimed.request_id)
         log.info("a task begins", type=claimed.type, attempt=claimed.attempt)
         try:
-            failure = await self._outcome(claimed)
+            failure = _masked(await self._outcome(claimed), claimed)
             with anyio.CancelScope(shield=True):
                 await self._queue.end(claimed, failure)
             log.info("a task has ended", code=None if failure is None else failure.code)
