@@ -6,6 +6,8 @@ Units are in the names; sizes are bytes, times are seconds unless a name says `_
 from holdfast.types.about import *  # noqa: F403 - every public name of each
 from holdfast.types.caller import *  # noqa: F403
 from holdfast.types.capsule import *  # noqa: F403
+from holdfast.types.chart import *  # noqa: F403
+from holdfast.types.chat import *  # noqa: F403
 from holdfast.types.dataset import *  # noqa: F403
 from holdfast.types.grading import *  # noqa: F403
 from holdfast.types.plan import *  # noqa: F403

@@ -14,13 +14,14 @@ QueryMode = Literal["plan", "sql", "python"]
 MAX_CODE = 1 << 20
 
 
-def _storable(value: str) -> str:
+def storable(value: str) -> str:
+    """The text, if a database can hold it. Raises ValueError."""
     if "\0" in value:
         raise ValueError("it holds the character NUL, which no text of a database can")
     return value
 
 
-_Text = Annotated[str, Field(max_length=MAX_CODE), AfterValidator(_storable)]
+_Text = Annotated[str, Field(max_length=MAX_CODE), AfterValidator(storable)]
 
 
 class DataRunRequest(BaseModel):
@@ -28,7 +29,7 @@ class DataRunRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    dataset_id: Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+    dataset_id: Annotated[str, Field(max_length=200), AfterValidator(storable)]
     plan: dict[str, Any] | None = Field(default=None, validation_alias=AliasChoices("plan", "plan_json"))
     sql: _Text | None = None
     python: _Text | None = Field(default=None, validation_alias=AliasChoices("python", "python_code"))
