@@ -4,9 +4,9 @@ import { askForKey, currentKey } from "./key.js";
 import { parseEvents } from "./sse.js";
 
 export class Problem extends Error {
-  constructor({ status = 0, detail, code = "", request_id: requestId = "" }) {
+  constructor({ status = 0, detail, code = "", request_id: requestId = "", report = null }) {
     super(detail);
-    Object.assign(this, { status, code, requestId });
+    Object.assign(this, { status, code, requestId, report });
   }
 }
 

@@ -22,6 +22,12 @@ export function onTheme(listener) {
   dark.addEventListener("change", listener);
 }
 
+// What a colour of the style sheet is just now, for pictures that cannot read it themselves.
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const probe = document.createElement("span");
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
 }
