@@ -55,13 +55,8 @@ export function isolationOf(isolation) {
 }
 
 export function headline(result) {
-  return h(
-    "div",
-    { class: "headline" },
-    badge(result.status),
-    h("span", { class: "muted" }, sentence(result)),
-    result.truncated?.stdout || result.truncated?.stderr ? h("span", { class: "badge warn" }, "output cut at its limit") : null,
-  );
+  const isCut = result.truncated?.stdout || result.truncated?.stderr;
+  return [badge(result.status), h("span", { class: "muted" }, sentence(result)), isCut ? h("span", { class: "badge warn" }, "output cut at its limit") : null];
 }
 
 function sentence({ status, usage, limits, exit_code: code }) {

@@ -30,10 +30,12 @@ export function schemaBrowser(id, { onColumn, isOpen = false } = {}) {
     async function countOnce() {
       if (isCounted) return;
       isCounted = true;
+      replace(note, h("p", { class: "muted small pad-line", role: "status" }, "Counting what the columns hold…"));
       try {
-        for (const [name, told] of await statistics(id, version, table.name)) replace(places.get(name), statisticsOf(told, table.schema[name].type));
+        for (const [name, told] of await statistics(id, version, table.name)) replace(places.get(name), statisticsOf(told, table.schema[name].type, table.row_count));
+        replace(note);
       } catch (error) {
-        replace(note, h("p", { class: "muted small" }, `No statistics: ${error.message}`));
+        replace(note, h("p", { class: "muted small pad-line" }, `No statistics: ${error.message}`));
       }
     }
   }
@@ -50,12 +52,12 @@ export function schemaBrowser(id, { onColumn, isOpen = false } = {}) {
   }
 }
 
-function statisticsOf({ min, max, distinct, nulls, mean }, type) {
+function statisticsOf({ min, max, distinct, nulls, mean }, type, rows) {
   const isRange = isNumeric(type) || isTime(type);
   const parts = [];
   if (min !== null) parts.push(isRange ? `${cell(min, type)} – ${cell(max, type)}` : `${short(min, 18)} … ${short(max, 18)}`);
   if (mean !== null && isNumeric(type)) parts.push(`mean ${cell(mean, "DOUBLE")}`);
-  if (distinct !== null) parts.push(`≈ ${count(distinct)} distinct`);
+  if (distinct !== null) parts.push(`≈ ${count(Math.min(distinct, rows))} distinct`);
   if (nulls > 0) parts.push(`${nulls} % null`);
   const bar = h("span", { class: "fill", role: "img", "aria-label": `${100 - nulls} % filled` }, h("span", {}));
   bar.firstChild.style.width = `${100 - nulls}%`;

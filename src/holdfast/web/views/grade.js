@@ -73,7 +73,7 @@ function told(result, head, rest) {
   const log = output();
   log.write("stdout", result.stdout);
   log.write("stderr", result.stderr);
-  replace(rest, h("h3", {}, "The run itself"), headline(result), log.isEmpty ? null : log.node, usageOf(result), isolationOf(result.isolation));
+  replace(rest, h("h3", {}, "The run itself"), h("div", { class: "row wrap" }, ...headline(result)), log.isEmpty ? null : log.node, usageOf(result), isolationOf(result.isolation));
 }
 
 function verdictRow(verdict, number) {

@@ -6,6 +6,7 @@ import { h, replace } from "../core/dom.js";
 import { rewrite } from "../core/router.js";
 import { load, store } from "../core/state.js";
 import { artifacts } from "../parts/artifacts.js";
+import { badge } from "../parts/badge.js";
 import { editor } from "../parts/editor.js";
 import { button, choice, labelled, titled } from "../parts/fields.js";
 import { fileList } from "../parts/files.js";
@@ -99,13 +100,13 @@ export function create() {
     running = new AbortController();
     setRunning(true);
     const log = output();
-    const state = h("div", { class: "headline" }, h("span", { class: "badge busy" }, "starting"));
+    const state = h("div", { class: "headline" }, badge("starting"));
     const rest = h("div", { class: "stack pad" });
     replace(results, state, log.node, rest);
     try {
       for await (const { type, data } of stream("/run/stream", request(), { signal: running.signal })) tell(type, data, { log, state, rest });
     } catch (error) {
-      replace(state, isAbort(error) ? h("span", { class: "badge plain" }, "cancelled") : null);
+      replace(state, isAbort(error) ? badge("cancelled") : null);
       if (!isAbort(error)) replace(rest, failure(error, run));
       announce(isAbort(error) ? "Cancelled" : error.message);
     } finally {
@@ -122,12 +123,12 @@ export function create() {
 
 function tell(type, data, { log, state, rest }) {
   if (type === "compiled") log.write("stderr", data.compile.stdout + data.compile.stderr);
-  if (type === "started") replace(state, h("span", { class: "badge busy" }, "running"));
+  if (type === "started") replace(state, badge("running"));
   if (type === "output") log.write(data.stream, data.text);
   if (type === "error") replace(rest, failure({ ...data, message: data.detail, requestId: data.request_id }));
   if (type !== "exited") return;
   const { result } = data;
-  replace(state, headline(result));
+  replace(state, ...headline(result));
   if (log.isEmpty) log.write("note", result.status === "succeeded" ? "The program wrote nothing." : "");
   replace(rest, artifacts(result.artifacts), metadata(result), usageOf(result), timeline(result.timings), isolationOf(result.isolation), notes(result), h("p", { class: "muted small" }, "Run ", h("code", {}, result.run_id)));
   announce(`The program ${result.status.replaceAll("_", " ")}`);

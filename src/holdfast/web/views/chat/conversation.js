@@ -18,7 +18,7 @@ export function conversation(dataset, { onThread }) {
   let working = null;
   const turns = h("div", { class: "turns" });
   const scroller = h("div", { class: "chat-scroll", tabindex: "0", role: "region", "aria-label": "Conversation" }, turns);
-  const field = h("textarea", { rows: "1", "aria-label": "Your question", placeholder: `Ask about ${dataset.name}, or write SQL: or PYTHON:`, value: load(DRAFT, ""), onInput: typed, onKeydown: keyed });
+  const field = h("textarea", { rows: "1", "aria-label": "Your question", placeholder: `Ask about ${dataset.name}`, value: load(DRAFT, ""), onInput: typed, onKeydown: keyed });
   const sendButton = h("button", { type: "submit", class: "button primary round", "aria-label": "Ask", title: "Enter" }, icon("chevron"));
   const stopButton = h("button", { type: "button", class: "button danger round", "aria-label": "Stop", title: "Escape", hidden: true, onClick: cancel }, icon("stop"));
   const composer = h("form", { class: "composer", onSubmit: submitted }, field, stopButton, sendButton);
