@@ -7,8 +7,23 @@ export { json } from "@codemirror/lang-json";
 export { python } from "@codemirror/lang-python";
 export { rust } from "@codemirror/lang-rust";
 export { PostgreSQL, sql } from "@codemirror/lang-sql";
-export { bracketMatching, HighlightStyle, indentOnInput, indentUnit, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
+export {
+  bracketMatching,
+  HighlightStyle,
+  indentOnInput,
+  indentUnit,
+  StreamLanguage,
+  syntaxHighlighting,
+} from "@codemirror/language";
 export { shell } from "@codemirror/legacy-modes/mode/shell";
 export { Compartment, EditorState } from "@codemirror/state";
-export { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers, placeholder } from "@codemirror/view";
+export {
+  drawSelection,
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  keymap,
+  lineNumbers,
+  placeholder,
+} from "@codemirror/view";
 export { tags } from "@lezer/highlight";

@@ -91,7 +91,7 @@ def test_a_denied_query_says_what_to_do_instead(opened: Opened, server: str) -> 
 
 
 def test_of_ten_thousand_rows_only_those_in_sight_are_in_the_document(opened: Opened, server: str) -> None:
-    run = ask(server, "SELECT n, n % 7 AS rest FROM range(10000) AS t(n)", max_rows=10_000, max_output_bytes=1 << 20)
+    run = ask(server, "SELECT n, n % 7 AS rest FROM range(10000) AS t(n)", max_rows=10_000, max_output_bytes=900_000)
     page = opened(f"runs/{run}")
     table = page.get_by_role("table", name="Result")
     expect(table).to_have_attribute("aria-rowcount", "10001")

@@ -14,18 +14,34 @@ let current = null;
 
 const main = h("main", { id: "main", class: "main", tabindex: "-1" });
 const links = new Map(VIEWS.map((view) => [view.name, navLink(view)]));
-const menu = h("button", { class: "icon-button menu", "aria-expanded": "false", "aria-controls": "nav", onClick: toggleMenu }, icon("menu"), h("span", { class: "unseen" }, "Menu"));
+const menu = h(
+  "button",
+  { class: "icon-button menu", "aria-expanded": "false", "aria-controls": "nav", onClick: toggleMenu },
+  icon("menu"),
+  h("span", { class: "unseen" }, "Menu"),
+);
 const theme = h("button", { class: "theme-toggle", onClick: () => (toggleTheme(), showTheme()) });
 const nav = h(
   "nav",
   { id: "nav", class: "nav", "aria-label": "Views" },
   h("ul", {}, ...VIEWS.map(({ name }) => h("li", {}, links.get(name)))),
-  h("div", { class: "nav-foot" }, theme, h("a", { href: "/docs", class: "nav-link small" }, icon("book"), h("span", {}, "API reference"))),
+  h(
+    "div",
+    { class: "nav-foot" },
+    theme,
+    h("a", { href: "/docs", class: "nav-link small" }, icon("book"), h("span", {}, "API reference")),
+  ),
 );
 
 replace(
   document.getElementById("app"),
-  h("header", { class: "top" }, h("a", { class: "brand", href: link("chat") }, icon("brand"), h("span", {}, "Holdfast")), h("span", { class: "top-title" }), menu),
+  h(
+    "header",
+    { class: "top" },
+    h("a", { class: "brand", href: link("chat") }, icon("brand"), h("span", {}, "Holdfast")),
+    h("span", { class: "top-title" }),
+    menu,
+  ),
   nav,
   main,
 );
@@ -52,7 +68,8 @@ function setMenu(isOpen) {
 }
 
 async function open(route) {
-  const row = VIEWS.find(({ name }) => name === route.view) ?? VIEWS.find(({ name }) => name === load("view", "")) ?? VIEWS[0];
+  const row =
+    VIEWS.find(({ name }) => name === route.view) ?? VIEWS.find(({ name }) => name === load("view", "")) ?? VIEWS[0];
   const isKnown = row.name === route.view;
   setMenu(false);
   store("view", row.name);

@@ -64,7 +64,13 @@ async function send(path, { method = "GET", body, headers = {}, signal }) {
   const isForm = body instanceof FormData || body instanceof Blob;
   if (body !== undefined && !isForm) sent["Content-Type"] = "application/json";
   try {
-    return await fetch(path, { method, headers: sent, body: isForm ? body : JSON.stringify(body), signal, cache: "no-store" });
+    return await fetch(path, {
+      method,
+      headers: sent,
+      body: isForm ? body : JSON.stringify(body),
+      signal,
+      cache: "no-store",
+    });
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new Problem({ detail: "The server does not answer. Is it still running?", code: "unreachable" });

@@ -1,7 +1,17 @@
 // Makes elements. Whatever comes from data, programs or models goes in as text: there is no way to put markup in.
 
 const SVG = "http://www.w3.org/2000/svg";
-const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "selected", "open", "multiple", "required", "readOnly"]);
+const PROPERTIES = new Set([
+  "value",
+  "checked",
+  "disabled",
+  "hidden",
+  "selected",
+  "open",
+  "multiple",
+  "required",
+  "readOnly",
+]);
 const FORBIDDEN = /^(?:on|style$|srcdoc$)/i;
 const SAFE_ADDRESS = /^(?:#|\/(?!\/)|blob:|data:image\/)/;
 
@@ -31,7 +41,8 @@ function set(node, name, value) {
   else if (name === "data") Object.assign(node.dataset, value);
   else if (PROPERTIES.has(name)) node[name] = value;
   else if (FORBIDDEN.test(name)) throw new TypeError(`'${name}' is no attribute of ours`);
-  else if ((name === "href" || name === "src") && !SAFE_ADDRESS.test(value)) throw new TypeError(`'${name}' leads elsewhere`);
+  else if ((name === "href" || name === "src") && !SAFE_ADDRESS.test(value))
+    throw new TypeError(`'${name}' leads elsewhere`);
   else if (value === true) node.setAttribute(name, "");
   else if (value !== false) node.setAttribute(name, String(value));
 }

@@ -48,6 +48,7 @@ export function ago(text) {
 // A cell of a result as text. Only fractions are shortened: the number of an order is no amount.
 export function cell(value, type) {
   if (value === null || value === undefined) return "null";
-  if (FRACTIONAL.test(type ?? "") && value !== "" && Number.isFinite(Number(value))) return DECIMAL.format(Number(value));
+  if (FRACTIONAL.test(type ?? "") && value !== "" && Number.isFinite(Number(value)))
+    return DECIMAL.format(Number(value));
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -24,7 +24,13 @@ export function askForKey(wasWrong) {
 
 function ask(wasWrong) {
   forgetKey();
-  const field = h("input", { id: "key-field", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
+  const field = h("input", {
+    id: "key-field",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    spellcheck: "false",
+  });
   const remember = h("input", { type: "checkbox", id: "key-remember" });
   const form = h(
     "form",
@@ -35,7 +41,12 @@ function ask(wasWrong) {
     h("label", { for: "key-field" }, "API key"),
     field,
     h("label", { class: "check" }, remember, "Keep it on this device"),
-    h("div", { class: "row end" }, h("button", { class: "button", type: "button", onClick: () => dialog.close() }, "Cancel"), h("button", { class: "button primary", value: "ok" }, "Use this key")),
+    h(
+      "div",
+      { class: "row end" },
+      h("button", { class: "button", type: "button", onClick: () => dialog.close() }, "Cancel"),
+      h("button", { class: "button primary", value: "ok" }, "Use this key"),
+    ),
   );
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "key-title" }, form);
   document.body.append(dialog);

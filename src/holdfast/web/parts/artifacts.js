@@ -5,7 +5,14 @@ import { h } from "../core/dom.js";
 import { bytes } from "../core/format.js";
 import { icon } from "./icons.js";
 
-const PICTURES = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", svg: "image/svg+xml" };
+const PICTURES = {
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  gif: "image/gif",
+  webp: "image/webp",
+  svg: "image/svg+xml",
+};
 
 export function artifacts(files) {
   if (!files?.length) return null;
@@ -22,7 +29,22 @@ function artifact({ path, size_bytes: size, base64 }) {
     "figure",
     { class: "artifact" },
     kind ? picture(kind, base64, `Picture ${path}`) : null,
-    h("figcaption", {}, icon("file"), h("span", { class: "grow ellipsis" }, path), h("span", { class: "muted small" }, bytes(size)), h("button", { class: "icon-button", "aria-label": `Save ${path}`, onClick: () => save(blobOf(base64), path.split("/").pop()) }, icon("download"))),
+    h(
+      "figcaption",
+      {},
+      icon("file"),
+      h("span", { class: "grow ellipsis" }, path),
+      h("span", { class: "muted small" }, bytes(size)),
+      h(
+        "button",
+        {
+          class: "icon-button",
+          "aria-label": `Save ${path}`,
+          onClick: () => save(blobOf(base64), path.split("/").pop()),
+        },
+        icon("download"),
+      ),
+    ),
   );
 }
 

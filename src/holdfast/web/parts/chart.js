@@ -25,7 +25,15 @@ export function chart(spec, label) {
       view?.finalize();
       const runtime = vega.parse(vega.compile(fitted(spec), { config: config() }).spec, null, { ast: true });
       replace(place);
-      view = new vega.View(runtime, { container: place, renderer: "canvas", hover: true, loader: REFUSING, expr: vega.expressionInterpreter, logLevel: vega.Warn, tooltip: tooltip(place) });
+      view = new vega.View(runtime, {
+        container: place,
+        renderer: "canvas",
+        hover: true,
+        loader: REFUSING,
+        expr: vega.expressionInterpreter,
+        logLevel: vega.Warn,
+        tooltip: tooltip(place),
+      });
       await view.runAsync();
     } catch (error) {
       replace(place, h("p", { class: "muted" }, `The chart cannot be drawn: ${error.message}`));
@@ -47,7 +55,12 @@ function tooltip(place) {
       return;
     }
     if (!box.isConnected) place.append(box);
-    const lines = typeof value === "object" ? Object.entries(value).map(([name, each]) => h("div", {}, h("span", { class: "muted" }, `${name} `), String(each))) : [String(value)];
+    const lines =
+      typeof value === "object"
+        ? Object.entries(value).map(([name, each]) =>
+            h("div", {}, h("span", { class: "muted" }, `${name} `), String(each)),
+          )
+        : [String(value)];
     replace(box, ...lines);
     const frame = place.getBoundingClientRect();
     box.style.left = `${Math.min(event.clientX - frame.left + 12, frame.width - 140)}px`;
@@ -58,7 +71,18 @@ function tooltip(place) {
 
 function config() {
   const [text, muted, line] = ["text", "muted", "border"].map(colour);
-  const axis = { labelColor: muted, titleColor: muted, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 11, titleFontSize: 11, titleFontWeight: 500, titlePadding: 8, labelLimit: 160 };
+  const axis = {
+    labelColor: muted,
+    titleColor: muted,
+    gridColor: line,
+    domainColor: line,
+    tickColor: line,
+    labelFontSize: 11,
+    titleFontSize: 11,
+    titleFontWeight: 500,
+    titlePadding: 8,
+    labelLimit: 160,
+  };
   return {
     background: "transparent",
     font: "Inter, system-ui, sans-serif",

@@ -27,7 +27,16 @@ const COLOURS = [
 
 // `onRun` is called for Ctrl+Enter and Cmd+Enter, `onChange` with each new text.
 export function editor({ value = "", language = "", label, onChange, onRun, minLines = 6 }) {
-  const field = h("textarea", { class: "code-field", "aria-label": label, spellcheck: "false", autocapitalize: "off", rows: String(minLines), value, onInput: () => onChange?.(field.value), onKeydown: keyed });
+  const field = h("textarea", {
+    class: "code-field",
+    "aria-label": label,
+    spellcheck: "false",
+    autocapitalize: "off",
+    rows: String(minLines),
+    value,
+    onInput: () => onChange?.(field.value),
+    onKeydown: keyed,
+  });
   const node = h("div", { class: "editor" }, field);
   let live = null;
   upgrade();
@@ -79,10 +88,26 @@ function liveEditor(cm, node, { text, language, label, onChange, onRun, minLines
     state: cm.EditorState.create({
       doc: text,
       extensions: [
-        cm.keymap.of([{ key: "Mod-Enter", run }, { key: "Ctrl-Enter", run }, { key: "Tab", run: cm.indentMore, shift: cm.indentLess }]),
+        cm.keymap.of([
+          { key: "Mod-Enter", run },
+          { key: "Ctrl-Enter", run },
+          { key: "Tab", run: cm.indentMore, shift: cm.indentLess },
+        ]),
         cm.keymap.of([...cm.closeBracketsKeymap, ...cm.historyKeymap, ...cm.defaultKeymap]),
-        ...[cm.lineNumbers(), cm.history(), cm.drawSelection(), cm.bracketMatching(), cm.closeBrackets(), cm.indentOnInput()],
-        ...[cm.highlightActiveLine(), cm.highlightActiveLineGutter(), cm.indentUnit.of("    "), cm.EditorView.lineWrapping],
+        ...[
+          cm.lineNumbers(),
+          cm.history(),
+          cm.drawSelection(),
+          cm.bracketMatching(),
+          cm.closeBrackets(),
+          cm.indentOnInput(),
+        ],
+        ...[
+          cm.highlightActiveLine(),
+          cm.highlightActiveLineGutter(),
+          cm.indentUnit.of("    "),
+          cm.EditorView.lineWrapping,
+        ],
         cm.syntaxHighlighting(colours(cm)),
         cm.EditorView.theme(theme(minLines)),
         cm.EditorView.contentAttributes.of({ "aria-label": `${label}. Press Escape, then Tab, to leave.` }),
@@ -100,7 +125,10 @@ function liveEditor(cm, node, { text, language, label, onChange, onRun, minLines
 }
 
 function colours(cm) {
-  const rules = COLOURS.map(([name, tags]) => ({ tag: tags.map((tag) => simple(cm.tags[tag], cm)), color: `var(--code-${name})` }));
+  const rules = COLOURS.map(([name, tags]) => ({
+    tag: tags.map((tag) => simple(cm.tags[tag], cm)),
+    color: `var(--code-${name})`,
+  }));
   return cm.HighlightStyle.define(rules);
 }
 
@@ -118,7 +146,9 @@ function theme(minLines) {
     ".cm-gutters": { backgroundColor: "transparent", color: "var(--faint)", border: "none", paddingLeft: "4px" },
     ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--line-tint)" },
     ".cm-cursor": { borderLeftColor: "var(--accent)" },
-    "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--selection)" },
+    "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+      backgroundColor: "var(--selection)",
+    },
     "&.cm-focused .cm-matchingBracket": { backgroundColor: "var(--selection)" },
   };
 }

@@ -7,8 +7,22 @@ import { icon } from "./icons.js";
 const CHUNK = 0x8000;
 
 export function dropZone(label, onFiles, { accept, hint } = {}) {
-  const input = h("input", { type: "file", multiple: true, class: "unseen", accept, "aria-label": label, onChange: () => taken(input.files) });
-  const node = h("label", { class: "drop" }, icon("upload"), h("span", {}, label), hint ? h("span", { class: "muted small" }, hint) : null, input);
+  const input = h("input", {
+    type: "file",
+    multiple: true,
+    class: "unseen",
+    accept,
+    "aria-label": label,
+    onChange: () => taken(input.files),
+  });
+  const node = h(
+    "label",
+    { class: "drop" },
+    icon("upload"),
+    h("span", {}, label),
+    hint ? h("span", { class: "muted small" }, hint) : null,
+    input,
+  );
   for (const kind of ["dragenter", "dragover"]) node.addEventListener(kind, (event) => hover(event, true));
   for (const kind of ["dragleave", "drop"]) node.addEventListener(kind, (event) => hover(event, false));
   node.addEventListener("drop", (event) => taken(event.dataTransfer.files));
@@ -29,7 +43,12 @@ export function dropZone(label, onFiles, { accept, hint } = {}) {
 export function fileList(onChange) {
   const files = new Map();
   const list = h("ul", { class: "file-list" });
-  const node = h("div", { class: "stack" }, dropZone("Add files", add, { hint: "Drop them here. The program finds them in its working directory." }), list);
+  const node = h(
+    "div",
+    { class: "stack" },
+    dropZone("Add files", add, { hint: "Drop them here. The program finds them in its working directory." }),
+    list,
+  );
   return { node, value: () => Object.fromEntries([...files].map(([name, { content }]) => [name, content])) };
 
   async function add(chosen) {
@@ -38,7 +57,28 @@ export function fileList(onChange) {
   }
 
   function draw() {
-    replace(list, ...[...files].map(([name, { size }]) => h("li", {}, icon("file"), h("span", { class: "grow ellipsis" }, name), h("span", { class: "muted small" }, bytes(size)), h("button", { class: "icon-button", type: "button", "aria-label": `Remove ${name}`, onClick: () => (files.delete(name), draw()) }, icon("close")))));
+    replace(
+      list,
+      ...[...files].map(([name, { size }]) =>
+        h(
+          "li",
+          {},
+          icon("file"),
+          h("span", { class: "grow ellipsis" }, name),
+          h("span", { class: "muted small" }, bytes(size)),
+          h(
+            "button",
+            {
+              class: "icon-button",
+              type: "button",
+              "aria-label": `Remove ${name}`,
+              onClick: () => (files.delete(name), draw()),
+            },
+            icon("close"),
+          ),
+        ),
+      ),
+    );
     onChange?.(files.size);
   }
 }

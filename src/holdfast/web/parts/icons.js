@@ -26,10 +26,15 @@ const PATHS = {
   replay: "M15.500 5v3.500H12M15.200 8.500A5.800 5.800 0 1 0 15.800 11",
   table: "M3.500 4.500h13v11h-13zM3.500 8.200h13M8 8.200v7.300",
   chevron: "M7.500 5l5 5-5 5",
+  up: "M10 16V4.5M5.500 9L10 4.500 14.500 9",
   search: "M8.800 4a4.800 4.800 0 1 0 0 9.600 4.800 4.800 0 0 0 0-9.600zM12.300 12.300L16 16",
   edit: "M4 16l.7-3L13 4.700l2.300 2.300L7 15.300z",
 };
 
 export function icon(name) {
-  return svg("svg", { class: "icon", viewBox: "0 0 20 20", "aria-hidden": "true", focusable: "false" }, svg("path", { d: PATHS[name] }));
+  return svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 20 20", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: PATHS[name] }),
+  );
 }

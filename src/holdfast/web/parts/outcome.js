@@ -22,9 +22,27 @@ export function usageOf(result) {
 export function timeline(timings) {
   const parts = PHASES.map((name) => ({ name, ms: timings[`${name}_ms`] ?? 0 }));
   const total = parts.reduce((sum, { ms }) => sum + ms, 0) || 1;
-  const bar = h("div", { class: "timeline", "aria-hidden": "true" }, ...parts.map(({ name, ms }) => piece(name, (100 * ms) / total)));
-  const key = parts.map(({ name, ms }) => h("span", { class: "timeline-key" }, h("i", { class: `dot ${name}`, "aria-hidden": "true" }), `${name} `, h("b", {}, milliseconds(ms))));
-  return h("section", { class: "detail" }, h("h3", {}, "Where the time went"), bar, h("div", { class: "timeline-keys" }, ...key));
+  const bar = h(
+    "div",
+    { class: "timeline", "aria-hidden": "true" },
+    ...parts.map(({ name, ms }) => piece(name, (100 * ms) / total)),
+  );
+  const key = parts.map(({ name, ms }) =>
+    h(
+      "span",
+      { class: "timeline-key" },
+      h("i", { class: `dot ${name}`, "aria-hidden": "true" }),
+      `${name} `,
+      h("b", {}, milliseconds(ms)),
+    ),
+  );
+  return h(
+    "section",
+    { class: "detail" },
+    h("h3", {}, "Where the time went"),
+    bar,
+    h("div", { class: "timeline-keys" }, ...key),
+  );
 }
 
 function piece(name, percent) {
@@ -36,7 +54,10 @@ function piece(name, percent) {
 export function isolationOf(isolation) {
   if (!isolation) return null;
   const layers = [
-    [isolation.namespaces.length > 0, isolation.namespaces.length ? plural(isolation.namespaces.length, "namespace") : "namespaces"],
+    [
+      isolation.namespaces.length > 0,
+      isolation.namespaces.length ? plural(isolation.namespaces.length, "namespace") : "namespaces",
+    ],
     [isolation.seccomp === "filter", "system calls filtered"],
     [isolation.cgroup !== "none", `control groups ${isolation.cgroup === "none" ? "" : isolation.cgroup}`],
     [isolation.landlock !== null, isolation.landlock === null ? "Landlock" : `Landlock ${isolation.landlock}`],
@@ -49,14 +70,24 @@ export function isolationOf(isolation) {
     "section",
     { class: "detail" },
     h("h3", {}, icon("shield"), ` Held by ${isolation.engine}`),
-    h("ul", { class: "layers" }, ...layers.map(([isOn, text]) => h("li", { class: isOn ? "on" : "off" }, h("span", { class: "unseen" }, isOn ? "on: " : "off: "), text))),
+    h(
+      "ul",
+      { class: "layers" },
+      ...layers.map(([isOn, text]) =>
+        h("li", { class: isOn ? "on" : "off" }, h("span", { class: "unseen" }, isOn ? "on: " : "off: "), text),
+      ),
+    ),
     isolation.notes?.length ? h("p", { class: "muted small" }, isolation.notes.join(" ")) : null,
   );
 }
 
 export function headline(result) {
   const isCut = result.truncated?.stdout || result.truncated?.stderr;
-  return [badge(result.status), h("span", { class: "muted" }, sentence(result)), isCut ? h("span", { class: "badge warn" }, "output cut at its limit") : null];
+  return [
+    badge(result.status),
+    h("span", { class: "muted" }, sentence(result)),
+    isCut ? h("span", { class: "badge warn" }, "output cut at its limit") : null,
+  ];
 }
 
 function sentence({ status, usage, limits, exit_code: code }) {

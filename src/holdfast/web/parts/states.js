@@ -4,11 +4,23 @@ import { h } from "../core/dom.js";
 import { icon } from "./icons.js";
 
 export function loading(what = "Loading") {
-  return h("div", { class: "state", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", {}, `${what}…`));
+  return h(
+    "div",
+    { class: "state", role: "status" },
+    h("span", { class: "spinner", "aria-hidden": "true" }),
+    h("span", {}, `${what}…`),
+  );
 }
 
 export function empty(picture, title, text, ...actions) {
-  return h("div", { class: "state empty" }, h("span", { class: "state-icon" }, icon(picture)), h("h2", {}, title), h("p", { class: "muted" }, text), actions.length ? h("div", { class: "row" }, ...actions) : null);
+  return h(
+    "div",
+    { class: "state empty" },
+    h("span", { class: "state-icon" }, icon(picture)),
+    h("h2", {}, title),
+    h("p", { class: "muted" }, text),
+    actions.length ? h("div", { class: "row" }, ...actions) : null,
+  );
 }
 
 // A Problem of the server, or our own failure, with what can be told to whoever runs the server.

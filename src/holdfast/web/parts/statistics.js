@@ -14,8 +14,21 @@ export async function statistics(dataset, version, table) {
 }
 
 async function counted(dataset, table) {
-  const { result, error } = await post("/runs", { dataset_id: dataset, sql: `SUMMARIZE "${table.replaceAll('"', '""')}"`, question: `What do the columns of ${table} hold?` });
+  const { result, error } = await post("/runs", {
+    dataset_id: dataset,
+    sql: `SUMMARIZE "${table.replaceAll('"', '""')}"`,
+    question: `What do the columns of ${table} hold?`,
+  });
   if (!result) throw new Error(error?.message ?? "There are no statistics.");
   const at = Object.fromEntries(result.columns.map((column, index) => [column, index]));
-  return result.rows.map((row) => [row[at.column_name], { min: row[at.min], max: row[at.max], mean: row[at.avg], distinct: row[at.approx_unique], nulls: Number(row[at.null_percentage] ?? 0) }]);
+  return result.rows.map((row) => [
+    row[at.column_name],
+    {
+      min: row[at.min],
+      max: row[at.max],
+      mean: row[at.avg],
+      distinct: row[at.approx_unique],
+      nulls: Number(row[at.null_percentage] ?? 0),
+    },
+  ]);
 }

@@ -16,20 +16,56 @@ export function dataTable({ columns, types = [], rows, total = rows.length, labe
   let first = -1;
   const body = h("tbody");
   const headings = columns.map(heading);
-  const head = h("thead", {}, h("tr", { "aria-rowindex": "1" }, h("th", { class: "row-number", scope: "col" }, h("span", { class: "unseen" }, "Row")), ...headings));
-  const table = h("table", { class: "data", "aria-label": label, "aria-rowcount": String(rows.length + 1) }, head, body);
-  const scroller = h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": `${label}, scrollable`, onScroll: draw }, table);
+  const head = h(
+    "thead",
+    {},
+    h(
+      "tr",
+      { "aria-rowindex": "1" },
+      h("th", { class: "row-number", scope: "col" }, h("span", { class: "unseen" }, "Row")),
+      ...headings,
+    ),
+  );
+  const table = h(
+    "table",
+    { class: "data", "aria-label": label, "aria-rowcount": String(rows.length + 1) },
+    head,
+    body,
+  );
+  const scroller = h(
+    "div",
+    { class: "table-scroll", tabindex: "0", role: "region", "aria-label": `${label}, scrollable`, onScroll: draw },
+    table,
+  );
   const where = h("span", { class: "muted small", "aria-live": "polite" });
-  const back = h("button", { class: "icon-button flip", type: "button", "aria-label": "Page back", onClick: () => turn(-1) }, icon("chevron"));
-  const on = h("button", { class: "icon-button", type: "button", "aria-label": "Next page", onClick: () => turn(1) }, icon("chevron"));
-  const node = h("div", { class: "data-table" }, scroller, h("div", { class: "table-foot" }, where, h("span", { class: "row" }, back, on)));
+  const back = h(
+    "button",
+    { class: "icon-button flip", type: "button", "aria-label": "Page back", onClick: () => turn(-1) },
+    icon("chevron"),
+  );
+  const on = h(
+    "button",
+    { class: "icon-button", type: "button", "aria-label": "Next page", onClick: () => turn(1) },
+    icon("chevron"),
+  );
+  const node = h(
+    "div",
+    { class: "data-table" },
+    scroller,
+    h("div", { class: "table-foot" }, where, h("span", { class: "row" }, back, on)),
+  );
   draw();
   new ResizeObserver(() => draw()).observe(scroller);
   return node;
 
   function heading(name, column) {
     const mark = h("span", { class: "sort-mark", "aria-hidden": "true" });
-    const button = h("button", { type: "button", class: "sort", title: types[column] ?? "", onClick: () => sort(column) }, h("span", {}, name), mark);
+    const button = h(
+      "button",
+      { type: "button", class: "sort", title: types[column] ?? "", onClick: () => sort(column) },
+      h("span", {}, name),
+      mark,
+    );
     return h("th", { scope: "col", class: isNumeric(types[column]) ? "number" : "" }, button);
   }
 
@@ -37,7 +73,9 @@ export function dataTable({ columns, types = [], rows, total = rows.length, labe
     sorting = { column, isUp: sorting.column === column ? !sorting.isUp : true };
     const sign = sorting.isUp ? 1 : -1;
     const isNumber = isNumeric(types[column]);
-    order = rows.map((_, index) => index).sort((left, right) => compared(rows[left][column], rows[right][column], isNumber, sign) || left - right);
+    order = rows
+      .map((_, index) => index)
+      .sort((left, right) => compared(rows[left][column], rows[right][column], isNumber, sign) || left - right);
     for (const [index, each] of headings.entries()) {
       const isChosen = index === column;
       if (isChosen) each.setAttribute("aria-sort", sorting.isUp ? "ascending" : "descending");
@@ -63,12 +101,28 @@ export function dataTable({ columns, types = [], rows, total = rows.length, labe
     if (from === first && body.children.length) return;
     first = from;
     const to = Math.min(rows.length, top + inSight() + MARGIN_ROWS);
-    replace(body, spacer(from), ...order.slice(from, to).map((index, place) => line(index, from + place)), spacer(rows.length - to));
+    replace(
+      body,
+      spacer(from),
+      ...order.slice(from, to).map((index, place) => line(index, from + place)),
+      spacer(rows.length - to),
+    );
   }
 
   function line(index, place) {
-    const cells = rows[index].map((value, column) => h("td", { class: classOf(value, types[column]), title: titleOf(value, types[column]) }, shown(value, types[column])));
-    return h("tr", { "aria-rowindex": String(place + 2), class: place % 2 ? "odd" : "" }, h("td", { class: "row-number" }, String(place + 1)), ...cells);
+    const cells = rows[index].map((value, column) =>
+      h(
+        "td",
+        { class: classOf(value, types[column]), title: titleOf(value, types[column]) },
+        shown(value, types[column]),
+      ),
+    );
+    return h(
+      "tr",
+      { "aria-rowindex": String(place + 2), class: place % 2 ? "odd" : "" },
+      h("td", { class: "row-number" }, String(place + 1)),
+      ...cells,
+    );
   }
 
   function spacer(rowsLeftOut) {
@@ -81,7 +135,10 @@ export function dataTable({ columns, types = [], rows, total = rows.length, labe
   function tell(top) {
     const last = Math.min(rows.length, top + inSight());
     const span = rows.length ? `${count(top + 1)}–${count(last)} of ${count(rows.length)}` : "No rows";
-    where.textContent = total > rows.length ? `${span} returned, ${count(total)} in all` : `${span}${rows.length ? (rows.length === 1 ? " row" : " rows") : ""}`;
+    where.textContent =
+      total > rows.length
+        ? `${span} returned, ${count(total)} in all`
+        : `${span}${rows.length ? (rows.length === 1 ? " row" : " rows") : ""}`;
     back.disabled = top === 0;
     on.disabled = last >= rows.length;
   }

@@ -4,7 +4,11 @@ import { freshId, h } from "../core/dom.js";
 
 export function tabs(label, entries, { selected = entries[0].name, onSelect } = {}) {
   const parts = entries.map((entry) => made(entry));
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": label, onKeydown: moved }, ...parts.map(({ tab }) => tab));
+  const list = h(
+    "div",
+    { class: "tabs", role: "tablist", "aria-label": label, onKeydown: moved },
+    ...parts.map(({ tab }) => tab),
+  );
   const node = h("div", { class: "tabbed" }, list, ...parts.map(({ panel }) => panel));
   select(parts.some(({ name }) => name === selected) ? selected : entries[0].name);
   return { node, select, mark };
@@ -12,7 +16,12 @@ export function tabs(label, entries, { selected = entries[0].name, onSelect } = 
   function made({ name, title, content }) {
     const [tabId, panelId] = [freshId("tab"), freshId("panel")];
     const note = h("span", { class: "tab-note" });
-    const tab = h("button", { id: tabId, type: "button", role: "tab", class: "tab", "aria-controls": panelId, onClick: () => chosen(name) }, title, note);
+    const tab = h(
+      "button",
+      { id: tabId, type: "button", role: "tab", class: "tab", "aria-controls": panelId, onClick: () => chosen(name) },
+      title,
+      note,
+    );
     const panel = h("div", { id: panelId, role: "tabpanel", class: "panel", "aria-labelledby": tabId }, content);
     return { name, tab, panel, note };
   }

@@ -25,10 +25,24 @@ export function create() {
   const side = h(
     "aside",
     { class: "chat-side", "aria-label": "Data" },
-    h("div", { class: "row" }, picker, h("a", { class: "icon-button", href: link("datasets"), title: "Bring files", "aria-label": "Bring files" }, icon("upload"))),
+    h(
+      "div",
+      { class: "row" },
+      picker,
+      h(
+        "a",
+        { class: "icon-button", href: link("datasets"), title: "Bring files", "aria-label": "Bring files" },
+        icon("upload"),
+      ),
+    ),
     about,
     h("details", { class: "side-part", open: innerWidth > 760 }, h("summary", {}, "Tables"), schema),
-    h("details", { class: "side-part", open: innerWidth > 760, onToggle: listThreads }, h("summary", {}, "Conversations"), threads),
+    h(
+      "details",
+      { class: "side-part", open: innerWidth > 760, onToggle: listThreads },
+      h("summary", {}, "Conversations"),
+      threads,
+    ),
   );
   const node = h("div", { class: "chat" }, h("h1", { class: "unseen" }, "Chat"), side, place);
   return { node, show };
@@ -37,9 +51,23 @@ export function create() {
     try {
       ({ datasets } = await get("/datasets"));
     } catch (error) {
-      return replace(place, isAbort(error) ? empty("chat", "No key", "Without a key this server tells nothing.") : failure(error, () => show({ parts: [wanted, thread] })));
+      return replace(
+        place,
+        isAbort(error)
+          ? empty("chat", "No key", "Without a key this server tells nothing.")
+          : failure(error, () => show({ parts: [wanted, thread] })),
+      );
     }
-    if (!datasets.length) return replace(place, empty("data", "No data yet", "Bring a file, and ask about it.", h("a", { class: "button primary", href: link("datasets") }, "Bring a file")));
+    if (!datasets.length)
+      return replace(
+        place,
+        empty(
+          "data",
+          "No data yet",
+          "Bring a file, and ask about it.",
+          h("a", { class: "button primary", href: link("datasets") }, "Bring a file"),
+        ),
+      );
     const remembered = load(NAME, {});
     const id = wanted ?? remembered.dataset;
     choose(datasets.find((each) => each.id === id) ?? datasets[0]);
@@ -65,7 +93,11 @@ export function create() {
     try {
       if (thread) await made.resume(thread);
     } catch (error) {
-      if (error.status !== 404) return replace(place, failure(error, () => openTalk(thread)));
+      if (error.status !== 404)
+        return replace(
+          place,
+          failure(error, () => openTalk(thread)),
+        );
     }
     if (talk !== made) return;
     remember(made.thread());
@@ -85,7 +117,15 @@ export function create() {
     try {
       const told = await get("/threads?limit=30");
       const ours = told.threads.filter(({ dataset_id: id }) => id === dataset.id);
-      replace(threads, h("a", { class: "list-link new", href: link(NAME, [dataset.id]), onClick: fresh }, h("span", { class: "row" }, icon("plus"), "New conversation")), h("ul", { class: "plain-list" }, ...ours.map(threadItem)));
+      replace(
+        threads,
+        h(
+          "a",
+          { class: "list-link new", href: link(NAME, [dataset.id]), onClick: fresh },
+          h("span", { class: "row" }, icon("plus"), "New conversation"),
+        ),
+        h("ul", { class: "plain-list" }, ...ours.map(threadItem)),
+      );
     } catch {
       replace(threads, h("p", { class: "muted small" }, "They cannot be listed just now."));
     }
@@ -100,8 +140,21 @@ export function create() {
     return h(
       "li",
       { class: "run-item" },
-      h("a", { class: "list-link grow", href: link(NAME, [dataset.id, id]), "aria-current": talk?.thread() === id ? "true" : undefined }, h("span", { class: "ellipsis" }, title || "Untitled"), h("span", { class: "muted small" }, running ? "answering…" : ago(updated))),
-      h("button", { type: "button", class: "icon-button quiet", "aria-label": `Delete ${title}`, onClick: () => forget(id) }, icon("close")),
+      h(
+        "a",
+        {
+          class: "list-link grow",
+          href: link(NAME, [dataset.id, id]),
+          "aria-current": talk?.thread() === id ? "true" : undefined,
+        },
+        h("span", { class: "ellipsis" }, title || "Untitled"),
+        h("span", { class: "muted small" }, running ? "answering…" : ago(updated)),
+      ),
+      h(
+        "button",
+        { type: "button", class: "icon-button quiet", "aria-label": `Delete ${title}`, onClick: () => forget(id) },
+        icon("close"),
+      ),
     );
   }
 

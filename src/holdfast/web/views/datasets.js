@@ -20,9 +20,27 @@ export function create() {
   const list = h("div", {});
   const place = h("div", { class: "grow" });
   const upload = h("div", { class: "stack" });
-  const drop = dropZone("Drop files or choose them", (files) => send(files), { accept: ACCEPTED, hint: "CSV, TSV, JSON lines, Parquet, Excel" });
-  const split = h("div", { class: "side-split" }, h("div", { class: "stack" }, h("section", { class: "card pad", "aria-label": "Upload" }, drop), h("section", { class: "card", "aria-label": "Datasets" }, list)), h("div", { class: "grow stack" }, upload, place));
-  const node = h("div", { class: "view wide" }, titled("Datasets", "Tables that can be asked. Files are read in a sandbox, never by the server."), split);
+  const drop = dropZone("Drop files or choose them", (files) => send(files), {
+    accept: ACCEPTED,
+    hint: "CSV, TSV, JSON lines, Parquet, Excel",
+  });
+  const split = h(
+    "div",
+    { class: "side-split" },
+    h(
+      "div",
+      { class: "stack" },
+      h("section", { class: "card pad", "aria-label": "Upload" }, drop),
+      h("section", { class: "card", "aria-label": "Datasets" }, list),
+    ),
+    h("div", { class: "grow stack" }, upload, place),
+  );
+  const node = h(
+    "div",
+    { class: "view wide" },
+    titled("Datasets", "Tables that can be asked. Files are read in a sandbox, never by the server."),
+    split,
+  );
   return { node, show };
 
   async function show({ parts: [id] }) {
@@ -32,14 +50,44 @@ export function create() {
       drawList(datasets, id);
       const chosen = datasets.find((dataset) => dataset.id === id);
       if (chosen) return await open(chosen);
-      replace(place, id ? empty("data", "There is no such dataset", "It may belong to another key, or was deleted.") : empty("data", datasets.length ? "Choose a dataset" : "No dataset yet", "See its tables, columns and how its files were read, or drop a file to make one."));
+      replace(
+        place,
+        id
+          ? empty("data", "There is no such dataset", "It may belong to another key, or was deleted.")
+          : empty(
+              "data",
+              datasets.length ? "Choose a dataset" : "No dataset yet",
+              "See its tables, columns and how its files were read, or drop a file to make one.",
+            ),
+      );
     } catch (error) {
-      replace(place, failure(error, () => show({ parts: [id] })));
+      replace(
+        place,
+        failure(error, () => show({ parts: [id] })),
+      );
     }
   }
 
   function drawList(datasets, chosen) {
-    replace(list, h("ul", { class: "plain-list" }, ...datasets.map(({ id, name, row_count: rows, size_bytes: size }) => h("li", {}, h("a", { class: "list-link", href: link(NAME, [id]), "aria-current": id === chosen ? "true" : undefined }, h("span", { class: "ellipsis" }, name), h("span", { class: "muted small" }, `${plural(rows, "row")} · ${bytes(size)}`))))));
+    replace(
+      list,
+      h(
+        "ul",
+        { class: "plain-list" },
+        ...datasets.map(({ id, name, row_count: rows, size_bytes: size }) =>
+          h(
+            "li",
+            {},
+            h(
+              "a",
+              { class: "list-link", href: link(NAME, [id]), "aria-current": id === chosen ? "true" : undefined },
+              h("span", { class: "ellipsis" }, name),
+              h("span", { class: "muted small" }, `${plural(rows, "row")} · ${bytes(size)}`),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 
   async function open(dataset) {
@@ -50,9 +98,21 @@ export function create() {
       h(
         "article",
         { class: "card pad stack" },
-        h("div", { class: "headline flush" }, h("h2", { class: "grow" }, dataset.name), h("a", { class: "button primary", href: link("chat", [dataset.id]) }, icon("chat"), "Ask about it"), button("Delete", () => forget(dataset), { picture: icon("trash") })),
+        h(
+          "div",
+          { class: "headline flush" },
+          h("h2", { class: "grow" }, dataset.name),
+          h("a", { class: "button primary", href: link("chat", [dataset.id]) }, icon("chat"), "Ask about it"),
+          button("Delete", () => forget(dataset), { picture: icon("trash") }),
+        ),
         dataset.description ? h("p", { class: "muted" }, dataset.description) : null,
-        facts(["Id", h("code", {}, dataset.id)], ["Rows", plural(dataset.row_count, "row")], ["Size", bytes(dataset.size_bytes)], ["Made", when(dataset.created)], ["Version", h("code", {}, dataset.version_hash.replace("sha256:", "").slice(0, 12))]),
+        facts(
+          ["Id", h("code", {}, dataset.id)],
+          ["Rows", plural(dataset.row_count, "row")],
+          ["Size", bytes(dataset.size_bytes)],
+          ["Made", when(dataset.created)],
+          ["Version", h("code", {}, dataset.version_hash.replace("sha256:", "").slice(0, 12))],
+        ),
         h("h3", {}, "Tables"),
         schemaBrowser(dataset.id),
         told,
@@ -73,7 +133,10 @@ export function create() {
   }
 
   async function send(files, skipsRejected = false) {
-    replace(upload, h("section", { class: "card pad" }, loading(`Reading ${files.map(({ name }) => name).join(", ")}`)));
+    replace(
+      upload,
+      h("section", { class: "card pad" }, loading(`Reading ${files.map(({ name }) => name).join(", ")}`)),
+    );
     const form = new FormData();
     for (const file of files) form.append("files", file);
     if (skipsRejected) form.append("skip_rejected", "true");
@@ -88,11 +151,39 @@ export function create() {
   }
 
   function registered(made) {
-    return h("section", { class: "card pad stack", "aria-label": "Ingest report" }, h("div", { class: "headline flush" }, badge("succeeded", "read"), h("strong", { class: "grow" }, `${made.dataset.name} is there`), h("a", { class: "button primary", href: link("chat", [made.dataset.id]) }, icon("chat"), "Ask about it"), h("button", { class: "icon-button", type: "button", "aria-label": "Close the report", onClick: () => replace(upload) }, icon("close"))), report(made));
+    return h(
+      "section",
+      { class: "card pad stack", "aria-label": "Ingest report" },
+      h(
+        "div",
+        { class: "headline flush" },
+        badge("succeeded", "read"),
+        h("strong", { class: "grow" }, `${made.dataset.name} is there`),
+        h("a", { class: "button primary", href: link("chat", [made.dataset.id]) }, icon("chat"), "Ask about it"),
+        h(
+          "button",
+          { class: "icon-button", type: "button", "aria-label": "Close the report", onClick: () => replace(upload) },
+          icon("close"),
+        ),
+      ),
+      report(made),
+    );
   }
 
   function refused(error, files) {
     const lines = error.report?.files?.some((file) => file.rejected_lines > 0);
-    return h("section", { class: "card pad stack", "aria-label": "Ingest report" }, failure(error), error.report ? report(error.report) : null, lines ? h("div", { class: "row" }, button("Leave those lines out", () => send(files, true), { kind: "primary" })) : null);
+    return h(
+      "section",
+      { class: "card pad stack", "aria-label": "Ingest report" },
+      failure(error),
+      error.report ? report(error.report) : null,
+      lines
+        ? h(
+            "div",
+            { class: "row" },
+            button("Leave those lines out", () => send(files, true), { kind: "primary" }),
+          )
+        : null,
+    );
   }
 }

@@ -25,32 +25,83 @@ export function create() {
   const saved = load(NAME, { language: "python", programs: {}, stdin: "", limits: {}, artifacts: "*.png" });
   let running = null;
 
-  const code = editor({ value: programOf(saved.language), language: saved.language, label: "Program", minLines: 16, onChange: keep, onRun: run });
-  const language = choice([{ value: saved.language, title: saved.language }], { "aria-label": "Language", onChange: changed });
-  const stdin = h("textarea", { rows: "6", class: "mono", value: saved.stdin, onInput: keep, placeholder: "Text the program reads" });
+  const code = editor({
+    value: programOf(saved.language),
+    language: saved.language,
+    label: "Program",
+    minLines: 16,
+    onChange: keep,
+    onRun: run,
+  });
+  const language = choice([{ value: saved.language, title: saved.language }], {
+    "aria-label": "Language",
+    onChange: changed,
+  });
+  const stdin = h("textarea", {
+    rows: "6",
+    class: "mono",
+    value: saved.stdin,
+    onInput: keep,
+    placeholder: "Text the program reads",
+  });
   const patterns = h("input", { value: saved.artifacts, onInput: keep, spellcheck: "false" });
   const files = fileList((number) => input.mark("files", number || ""));
   const bounds = limits(saved.limits, keep);
   const input = tabs("Input", [
     { name: "code", title: "Code", content: code.node },
-    { name: "files", title: "Files", content: h("div", { class: "pad stack" }, files.node, labelled("Files to bring back", patterns, "Patterns with blanks between them, such as *.png report.csv")) },
+    {
+      name: "files",
+      title: "Files",
+      content: h(
+        "div",
+        { class: "pad stack" },
+        files.node,
+        labelled("Files to bring back", patterns, "Patterns with blanks between them, such as *.png report.csv"),
+      ),
+    },
     { name: "stdin", title: "Stdin", content: h("div", { class: "pad" }, labelled("Standard input", stdin)) },
     { name: "limits", title: "Limits", content: h("div", { class: "pad" }, bounds.node) },
   ]);
   const runButton = button("Run", run, { kind: "primary", picture: icon("play"), title: "Ctrl+Enter" });
   const stopButton = button("Stop", () => running?.abort(), { kind: "danger", picture: icon("stop"), hidden: true });
-  const results = h("div", { class: "results" }, empty("play", "Nothing has run yet", "Press Ctrl+Enter or ⌘+Enter. Output appears here as the program writes it."));
+  const results = h(
+    "div",
+    { class: "results" },
+    empty("play", "Nothing has run yet", "Press Ctrl+Enter or ⌘+Enter. Output appears here as the program writes it."),
+  );
   const node = h(
     "div",
     { class: "view wide" },
     titled("Playground", "Run a program in a sandbox made for it alone."),
-    h("div", { class: "split" }, h("section", { class: "card", "aria-label": "Program" }, h("div", { class: "bar" }, language, h("span", { class: "grow" }), h("kbd", { class: "hint" }, "Ctrl ↵"), stopButton, runButton), input.node), h("section", { class: "card", "aria-label": "Result" }, results)),
+    h(
+      "div",
+      { class: "split" },
+      h(
+        "section",
+        { class: "card", "aria-label": "Program" },
+        h(
+          "div",
+          { class: "bar" },
+          language,
+          h("span", { class: "grow" }),
+          h("kbd", { class: "hint" }, "Ctrl ↵"),
+          stopButton,
+          runButton,
+        ),
+        input.node,
+      ),
+      h("section", { class: "card", "aria-label": "Result" }, results),
+    ),
   );
   listLanguages();
   return { node, show };
 
   function show({ parts: [name] }) {
-    if (name && name !== language.value && [...language.options].some(({ value, disabled }) => value === name && !disabled)) {
+    if (
+      name &&
+      name !== language.value &&
+      [...language.options].some(({ value, disabled }) => value === name && !disabled)
+    ) {
       language.value = name;
       changed();
     }
@@ -60,7 +111,16 @@ export function create() {
     try {
       const { images } = await get("/runtimes");
       const wanted = language.value;
-      replace(language, ...images.map(({ id, name, ready, version, install }) => h("option", { value: id.replace(PREFIX, ""), disabled: !ready, title: ready ? "" : install }, ready ? `${name} ${version}` : `${name} (not installed)`)));
+      replace(
+        language,
+        ...images.map(({ id, name, ready, version, install }) =>
+          h(
+            "option",
+            { value: id.replace(PREFIX, ""), disabled: !ready, title: ready ? "" : install },
+            ready ? `${name} ${version}` : `${name} (not installed)`,
+          ),
+        ),
+      );
       language.value = wanted;
     } catch (error) {
       if (!isAbort(error)) replace(results, failure(error, listLanguages));
@@ -104,7 +164,8 @@ export function create() {
     const rest = h("div", { class: "stack pad" });
     replace(results, state, log.node, rest);
     try {
-      for await (const { type, data } of stream("/run/stream", request(), { signal: running.signal })) tell(type, data, { log, state, rest });
+      for await (const { type, data } of stream("/run/stream", request(), { signal: running.signal }))
+        tell(type, data, { log, state, rest });
     } catch (error) {
       replace(state, isAbort(error) ? badge("cancelled") : null);
       if (!isAbort(error)) replace(rest, failure(error, run));
@@ -130,12 +191,28 @@ function tell(type, data, { log, state, rest }) {
   const { result } = data;
   replace(state, ...headline(result));
   if (log.isEmpty) log.write("note", result.status === "succeeded" ? "The program wrote nothing." : "");
-  replace(rest, artifacts(result.artifacts), metadata(result), usageOf(result), timeline(result.timings), isolationOf(result.isolation), notes(result), h("p", { class: "muted small" }, "Run ", h("code", {}, result.run_id)));
+  replace(
+    rest,
+    artifacts(result.artifacts),
+    metadata(result),
+    usageOf(result),
+    timeline(result.timings),
+    isolationOf(result.isolation),
+    notes(result),
+    h("p", { class: "muted small" }, "Run ", h("code", {}, result.run_id)),
+  );
   announce(`The program ${result.status.replaceAll("_", " ")}`);
 }
 
 function metadata({ metadata: value }) {
-  return value === null || value === undefined ? null : h("section", { class: "detail" }, h("h3", {}, "Metadata"), h("pre", { class: "json" }, JSON.stringify(value, null, 2)));
+  return value === null || value === undefined
+    ? null
+    : h(
+        "section",
+        { class: "detail" },
+        h("h3", {}, "Metadata"),
+        h("pre", { class: "json" }, JSON.stringify(value, null, 2)),
+      );
 }
 
 function notes({ notes: sentences }) {

@@ -22,7 +22,12 @@ export function create() {
   const node = h(
     "div",
     { class: "view wide" },
-    titled("Sessions", "A sandbox that is kept: variables and files stay until it ends.", language, button("New session", start, { kind: "primary", picture: icon("plus") })),
+    titled(
+      "Sessions",
+      "A sandbox that is kept: variables and files stay until it ends.",
+      language,
+      button("New session", start, { kind: "primary", picture: icon("plus") }),
+    ),
     h("div", { class: "side-split" }, h("nav", { class: "card", "aria-label": "Open sessions" }, list), place),
   );
   listLanguages();
@@ -36,19 +41,39 @@ export function create() {
       replace(place, chosen ? cellsOf(chosen) : idle(id, sessions));
     } catch (error) {
       replace(list);
-      replace(place, isAbort(error) ? empty("cells", "No key", "Without a key this server tells nothing.") : failure(error, () => show({ parts: [id] })));
+      replace(
+        place,
+        isAbort(error)
+          ? empty("cells", "No key", "Without a key this server tells nothing.")
+          : failure(error, () => show({ parts: [id] })),
+      );
     }
   }
 
   function idle(id, sessions) {
-    if (id) return empty("cells", "That session is over", "Its sandbox is gone; a new one starts in milliseconds.", button("New session", start, { kind: "primary" }));
+    if (id)
+      return empty(
+        "cells",
+        "That session is over",
+        "Its sandbox is gone; a new one starts in milliseconds.",
+        button("New session", start, { kind: "primary" }),
+      );
     if (sessions.length) return empty("cells", "Choose a session", "Or start another one.");
-    return empty("cells", "No session is open", "Start one to run cell after cell in one interpreter.", button("New session", start, { kind: "primary", picture: icon("plus") }));
+    return empty(
+      "cells",
+      "No session is open",
+      "Start one to run cell after cell in one interpreter.",
+      button("New session", start, { kind: "primary", picture: icon("plus") }),
+    );
   }
 
   function cellsOf(session) {
     const id = session.session_id;
-    if (!opened.has(id)) opened.set(id, notebook(session, () => end(id)));
+    if (!opened.has(id))
+      opened.set(
+        id,
+        notebook(session, () => end(id)),
+      );
     return opened.get(id);
   }
 
@@ -60,7 +85,8 @@ export function create() {
   async function listLanguages() {
     const { images } = await get("/runtimes").catch(() => ({ images: [] }));
     const ready = images.filter((image) => image.ready);
-    if (ready.length) replace(language, ...ready.map(({ id, name }) => h("option", { value: id.replace(PREFIX, "") }, name)));
+    if (ready.length)
+      replace(language, ...ready.map(({ id, name }) => h("option", { value: id.replace(PREFIX, "") }, name)));
   }
 
   async function start() {
@@ -83,6 +109,21 @@ export function create() {
 
 function item({ session_id: id, image, status, created_at: created, runs }, chosen) {
   const cells = load(`session.${id}`, []);
-  const title = cells.find(({ code }) => code.trim())?.code.trim().split("\n")[0] ?? image.replace(PREFIX, "");
-  return h("a", { class: "list-link", href: link(NAME, [id]), "aria-current": id === chosen ? "true" : undefined }, h("span", { class: "ellipsis mono small" }, title), h("span", { class: "row small muted" }, badge(status), plural(runs, "run"), h("span", { class: "grow right" }, ago(created))));
+  const title =
+    cells
+      .find(({ code }) => code.trim())
+      ?.code.trim()
+      .split("\n")[0] ?? image.replace(PREFIX, "");
+  return h(
+    "a",
+    { class: "list-link", href: link(NAME, [id]), "aria-current": id === chosen ? "true" : undefined },
+    h("span", { class: "ellipsis mono small" }, title),
+    h(
+      "span",
+      { class: "row small muted" },
+      badge(status),
+      plural(runs, "run"),
+      h("span", { class: "grow right" }, ago(created)),
+    ),
+  );
 }

@@ -26,7 +26,12 @@ const GAUGES = [
 export function create() {
   const history = new Map(GAUGES.map(([name]) => [name, []]));
   const body = h("div", { class: "stack loose" }, loading("Asking the server"));
-  const node = h("div", { class: "view wide" }, titled("Status", "What this server is, and how it does just now."), body);
+  const node = h(
+    "div",
+    { class: "view wide" },
+    titled("Status", "What this server is, and how it does just now."),
+    body,
+  );
   let timer = 0;
   return { node, show, hide };
 
@@ -46,7 +51,10 @@ export function create() {
       draw(health, parseMetrics(exposition));
     } catch (error) {
       hide();
-      replace(body, isAbort(error) ? failure(new Error("Without a key this server shows no numbers."), show) : failure(error, show));
+      replace(
+        body,
+        isAbort(error) ? failure(new Error("Without a key this server shows no numbers."), show) : failure(error, show),
+      );
     }
   }
 
@@ -55,7 +63,17 @@ export function create() {
       seen.push(value(metrics, name));
       if (seen.length > KEPT) seen.shift();
     }
-    replace(body, server(health), h("div", { class: "tiles" }, ...GAUGES.map(([name, label]) => gauge(label, history.get(name)))), h("div", { class: "tiles wide-tiles" }, ...DURATIONS.map(([name, title, text_]) => duration(metrics, name, title, text_))), counters(metrics));
+    replace(
+      body,
+      server(health),
+      h("div", { class: "tiles" }, ...GAUGES.map(([name, label]) => gauge(label, history.get(name)))),
+      h(
+        "div",
+        { class: "tiles wide-tiles" },
+        ...DURATIONS.map(([name, title, text_]) => duration(metrics, name, title, text_)),
+      ),
+      counters(metrics),
+    );
   }
 }
 
@@ -63,27 +81,87 @@ function server({ status, version, engine, auth_enabled: hasKeys, docker_connect
   return h(
     "section",
     { class: "card pad stack" },
-    h("div", { class: "headline flush" }, badge(status), h("h2", {}, `Holdfast ${version}`), h("span", { class: "muted" }, `engine ${engine}`)),
-    h("ul", { class: "layers" }, ...enforced.layers.map((layer) => h("li", { class: "on" }, layer.replaceAll("_", " ")))),
-    facts(["Keys", hasKeys ? "needed" : "none: open to this machine"], ["Docker", hasDocker ? "answers" : "not there"], ["Control groups", enforced.cgroup], ["Landlock", enforced.landlock === null ? "–" : `ABI ${enforced.landlock}`], ["Network", enforced.networks.join(", ")], ["Limits", String(enforced.limits.length)]),
+    h(
+      "div",
+      { class: "headline flush" },
+      badge(status),
+      h("h2", {}, `Holdfast ${version}`),
+      h("span", { class: "muted" }, `engine ${engine}`),
+    ),
+    h(
+      "ul",
+      { class: "layers" },
+      ...enforced.layers.map((layer) => h("li", { class: "on" }, layer.replaceAll("_", " "))),
+    ),
+    facts(
+      ["Keys", hasKeys ? "needed" : "none: open to this machine"],
+      ["Docker", hasDocker ? "answers" : "not there"],
+      ["Control groups", enforced.cgroup],
+      ["Landlock", enforced.landlock === null ? "–" : `ABI ${enforced.landlock}`],
+      ["Network", enforced.networks.join(", ")],
+      ["Limits", String(enforced.limits.length)],
+    ),
   );
 }
 
 function gauge(label, seen) {
-  return h("section", { class: "card tile" }, h("h3", {}, label), h("p", { class: "figure" }, count(seen.at(-1) ?? 0)), line(seen, `${label}, last three minutes`));
+  return h(
+    "section",
+    { class: "card tile" },
+    h("h3", {}, label),
+    h("p", { class: "figure" }, count(seen.at(-1) ?? 0)),
+    line(seen, `${label}, last three minutes`),
+  );
 }
 
 function duration(metrics, name, title, about) {
   const found = buckets(metrics, name);
   const total = found.at(-1)?.total ?? 0;
-  const percentiles = [50, 90, 99].map((percent) => h("span", {}, h("span", { class: "muted" }, `p${percent} `), total ? `≤ ${seconds(quantile(found, percent / 100))}` : "–"));
-  return h("section", { class: "card tile" }, h("h3", {}, title), h("p", { class: "muted small" }, about), h("p", { class: "row percentiles" }, ...percentiles), histogram(found, `${about}, ${count(total)} in all`), h("p", { class: "muted small" }, `${count(total)} since the server started`));
+  const percentiles = [50, 90, 99].map((percent) =>
+    h(
+      "span",
+      {},
+      h("span", { class: "muted" }, `p${percent} `),
+      total ? `≤ ${seconds(quantile(found, percent / 100))}` : "–",
+    ),
+  );
+  return h(
+    "section",
+    { class: "card tile" },
+    h("h3", {}, title),
+    h("p", { class: "muted small" }, about),
+    h("p", { class: "row percentiles" }, ...percentiles),
+    histogram(found, `${about}, ${count(total)} in all`),
+    h("p", { class: "muted small" }, `${count(total)} since the server started`),
+  );
 }
 
 function counters(metrics) {
-  const ended = metrics.filter(({ name }) => name === "holdfast_runs_total" || name === "holdfast_rejected_total").filter((each) => each.value > 0);
-  const rows = ended.map(({ labels, value: number }) => h("li", {}, h("span", { class: "grow" }, labels.code ? `refused: ${labels.code.replaceAll("_", " ")}` : labels.language), labels.status ? badge(labels.status) : null, h("b", {}, count(number))));
+  const ended = metrics
+    .filter(({ name }) => name === "holdfast_runs_total" || name === "holdfast_rejected_total")
+    .filter((each) => each.value > 0);
+  const rows = ended.map(({ labels, value: number }) =>
+    h(
+      "li",
+      {},
+      h("span", { class: "grow" }, labels.code ? `refused: ${labels.code.replaceAll("_", " ")}` : labels.language),
+      labels.status ? badge(labels.status) : null,
+      h("b", {}, count(number)),
+    ),
+  );
   const found = sum(metrics, "holdfast_pool_taken_total", { found: "yes" });
   const missed = sum(metrics, "holdfast_pool_taken_total", { found: "no" });
-  return h("section", { class: "card pad stack" }, h("h3", {}, "Since the server started"), rows.length ? h("ul", { class: "counter-list" }, ...rows) : h("p", { class: "muted" }, "Nothing has run yet."), found + missed ? h("p", { class: "muted small" }, `${Math.round((100 * found) / (found + missed))} % of ${count(found + missed)} runs found a sandbox ready.`) : null);
+  return h(
+    "section",
+    { class: "card pad stack" },
+    h("h3", {}, "Since the server started"),
+    rows.length ? h("ul", { class: "counter-list" }, ...rows) : h("p", { class: "muted" }, "Nothing has run yet."),
+    found + missed
+      ? h(
+          "p",
+          { class: "muted small" },
+          `${Math.round((100 * found) / (found + missed))} % of ${count(found + missed)} runs found a sandbox ready.`,
+        )
+      : null,
+  );
 }

@@ -17,13 +17,44 @@ export function conversation(dataset, { onThread }) {
   let thread = "";
   let working = null;
   const turns = h("div", { class: "turns" });
-  const scroller = h("div", { class: "chat-scroll", tabindex: "0", role: "region", "aria-label": "Conversation" }, turns);
-  const field = h("textarea", { rows: "1", "aria-label": "Your question", placeholder: `Ask about ${dataset.name}`, value: load(DRAFT, ""), onInput: typed, onKeydown: keyed });
-  const sendButton = h("button", { type: "submit", class: "button primary round", "aria-label": "Ask", title: "Enter" }, icon("chevron"));
-  const stopButton = h("button", { type: "button", class: "button danger round", "aria-label": "Stop", title: "Escape", hidden: true, onClick: cancel }, icon("stop"));
+  const scroller = h(
+    "div",
+    { class: "chat-scroll", tabindex: "0", role: "region", "aria-label": "Conversation" },
+    turns,
+  );
+  const field = h("textarea", {
+    rows: "1",
+    "aria-label": "Your question",
+    placeholder: `Ask about ${dataset.name}`,
+    value: load(DRAFT, ""),
+    onInput: typed,
+    onKeydown: keyed,
+  });
+  const sendButton = h(
+    "button",
+    { type: "submit", class: "button primary round", "aria-label": "Ask", title: "Enter" },
+    icon("up"),
+  );
+  const stopButton = h(
+    "button",
+    {
+      type: "button",
+      class: "button danger round",
+      "aria-label": "Stop",
+      title: "Escape",
+      hidden: true,
+      onClick: cancel,
+    },
+    icon("stop"),
+  );
   const composer = h("form", { class: "composer", onSubmit: submitted }, field, stopButton, sendButton);
   const hint = h("p", { class: "composer-hint muted small" });
-  const node = h("div", { class: "conversation", onKeydown: escaped }, scroller, h("div", { class: "composer-place" }, composer, hint));
+  const node = h(
+    "div",
+    { class: "conversation", onKeydown: escaped },
+    scroller,
+    h("div", { class: "composer-place" }, composer, hint),
+  );
   tellWho();
   return { node, dataset, thread: () => thread, resume, ready, insert, close: () => working?.abort() };
 
@@ -37,7 +68,8 @@ export function conversation(dataset, { onThread }) {
       if (message.role === "user") last = add(message.content);
       else last?.answered(message);
     }
-    if (about.running !== null && last) follow(last, () => stream(`${path}/events`, undefined, { signal: working.signal }));
+    if (about.running !== null && last)
+      follow(last, () => stream(`${path}/events`, undefined, { signal: working.signal }));
   }
 
   function ready() {
@@ -52,15 +84,28 @@ export function conversation(dataset, { onThread }) {
       "section",
       { class: "welcome" },
       h("h2", {}, `What would you like to know about ${dataset.name}?`),
-      h("p", { class: "muted" }, "Every answer comes with the query that made it, and can be checked, changed and run again."),
-      h("div", { class: "suggestions" }, ...dataset.prompts.map((prompt) => h("button", { type: "button", class: "suggestion", onClick: () => ask(prompt) }, prompt))),
+      h(
+        "p",
+        { class: "muted" },
+        "Every answer comes with the query that made it, and can be checked, changed and run again.",
+      ),
+      h(
+        "div",
+        { class: "suggestions" },
+        ...dataset.prompts.map((prompt) =>
+          h("button", { type: "button", class: "suggestion", onClick: () => ask(prompt) }, prompt),
+        ),
+      ),
     );
   }
 
   async function tellWho() {
     const about = await get("/chat").catch(() => null);
     if (!about) return;
-    const who = about.planner === "model" ? `Answered by ${about.model}` : "Answered by rules for simple questions, no language model";
+    const who =
+      about.planner === "model"
+        ? `Answered by ${about.model}`
+        : "Answered by rules for simple questions, no language model";
     hint.textContent = `${who}. SQL: ${about.python ? "and PYTHON: run" : "runs"} as written.`;
   }
 
@@ -118,7 +163,14 @@ export function conversation(dataset, { onThread }) {
       await tellAll(made, begin(), seen);
       for (let attempt = 0; attempt < RECONNECTS && !made.isOver() && thread && seen.id; attempt += 1) {
         await pause(PAUSE_MILLISECONDS * (attempt + 1));
-        await tellAll(made, stream(`/threads/${encodeURIComponent(thread)}/events`, undefined, { signal: mine.signal, lastEventId: seen.id }), seen);
+        await tellAll(
+          made,
+          stream(`/threads/${encodeURIComponent(thread)}/events`, undefined, {
+            signal: mine.signal,
+            lastEventId: seen.id,
+          }),
+          seen,
+        );
       }
     } catch (error) {
       if (!isAbort(error)) made.failed(failure(error));

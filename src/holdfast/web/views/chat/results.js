@@ -17,7 +17,13 @@ import { tabs } from "../../parts/tabs.js";
 
 const EXPORTS = ["csv", "parquet", "json", "ipynb"];
 const MARKS = ["bar", "line", "area", "point", "arc"];
-const PLANNERS = { sql: "you, as SQL", python: "you, as Python", suggested: "a stored plan", simple: "the rules for simple questions", model: "a language model" };
+const PLANNERS = {
+  sql: "you, as SQL",
+  python: "you, as Python",
+  suggested: "a stored plan",
+  simple: "the rules for simple questions",
+  model: "a language model",
+};
 const TITLES = { plan: "Plan", sql: "SQL", python: "Python" };
 
 export function results(dataset, question, answer) {
@@ -31,13 +37,20 @@ export function results(dataset, question, answer) {
   ].filter(Boolean);
   const made = tabs("What the answer rests on", entries);
   if (shown.table) made.mark("table", count(shown.table.total));
-  return h("div", { class: "stack" }, problem(shown.error), h("div", { class: "card result-card" }, made.node, exportsOf(answer.run_id, shown)));
+  return h(
+    "div",
+    { class: "stack" },
+    problem(shown.error),
+    h("div", { class: "card result-card" }, made.node, exportsOf(answer.run_id, shown)),
+  );
 }
 
 function fromAnswer({ result, details }) {
   const hasTable = result.columns.length > 0;
   return {
-    table: hasTable ? { columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows } : null,
+    table: hasTable
+      ? { columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows }
+      : null,
     error: result.error,
     printed: result.stdout_trunc,
     figures: [],
@@ -51,7 +64,9 @@ function fromAnswer({ result, details }) {
 export function fromCapsule(run) {
   const { result } = run;
   return {
-    table: result ? { columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows } : null,
+    table: result
+      ? { columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows }
+      : null,
     error: run.error,
     printed: run.stdout,
     figures: run.figures,
@@ -63,17 +78,46 @@ export function fromCapsule(run) {
 }
 
 function problem(error) {
-  return error ? h("div", { class: "failure" }, h("strong", {}, error.code.replaceAll("_", " ").toLowerCase()), h("p", {}, error.message), error.hint ? h("p", { class: "muted" }, error.hint) : null) : null;
+  return error
+    ? h(
+        "div",
+        { class: "failure" },
+        h("strong", {}, error.code.replaceAll("_", " ").toLowerCase()),
+        h("p", {}, error.message),
+        error.hint ? h("p", { class: "muted" }, error.hint) : null,
+      )
+    : null;
 }
 
 function tablePanel({ table, printed, figures }) {
-  return h("div", { class: "stack tight" }, dataTable(table), ...figures.map(({ path, base64 }) => picture("image/png", base64, path)), printed ? h("pre", { class: "output", tabindex: "0" }, printed) : null);
+  return h(
+    "div",
+    { class: "stack tight" },
+    dataTable(table),
+    ...figures.map(({ path, base64 }) => picture("image/png", base64, path)),
+    printed ? h("pre", { class: "output", tabindex: "0" }, printed) : null,
+  );
 }
 
 function chartPanel({ run_id: run, chart }) {
   const place = h("div", {}, drawn(chart.spec, labelOf(chart)));
-  const mark = choice([{ value: "", title: "Automatic" }, ...MARKS.map((value) => ({ value, title: value === "arc" ? "pie" : value }))], { "aria-label": "Kind of chart", onChange: change });
-  return h("div", { class: "pad" }, place, h("div", { class: "row end" }, mark, ...["png", "svg"].map((format) => button(format.toUpperCase(), () => saveAs(format), { picture: icon("download") }))));
+  const mark = choice(
+    [{ value: "", title: "Automatic" }, ...MARKS.map((value) => ({ value, title: value === "arc" ? "pie" : value }))],
+    { "aria-label": "Kind of chart", onChange: change },
+  );
+  return h(
+    "div",
+    { class: "pad stack" },
+    place,
+    h(
+      "div",
+      { class: "row end" },
+      mark,
+      ...["png", "svg"].map((format) =>
+        button(format.toUpperCase(), () => saveAs(format), { picture: icon("download") }),
+      ),
+    ),
+  );
 
   function address(format) {
     return `/runs/${encodeURIComponent(run)}/chart?format=${format}${mark.value ? `&mark=${mark.value}` : ""}`;
@@ -103,7 +147,11 @@ function queryTabs(dataset, question, { mode, plan, sql, python }) {
     ["sql", sql, "sql"],
     ["python", python, "python"],
   ].filter(([, text]) => text);
-  return found.map(([name, text, language]) => ({ name, title: TITLES[name], content: lazily(() => queryPanel(dataset, question, { name, text, language, isCompiled: name !== mode })) }));
+  return found.map(([name, text, language]) => ({
+    name,
+    title: TITLES[name],
+    content: lazily(() => queryPanel(dataset, question, { name, text, language, isCompiled: name !== mode })),
+  }));
 }
 
 // Editors are made when their tab is looked at.
@@ -121,14 +169,43 @@ function lazily(make) {
 function queryPanel(dataset, question, { name, text, language, isCompiled }) {
   const below = h("div", { class: "stack", "aria-live": "polite" });
   const code = editor({ value: text, language, label: TITLES[name], minLines: 4, onRun: run });
-  return h("div", {}, code.node, h("div", { class: "bar foot" }, h("span", { class: "muted small grow" }, isCompiled ? "What the plan means. Change it and run it as SQL." : "Change it and run it."), h("kbd", { class: "hint" }, "Ctrl ↵"), button("Run", run, { picture: icon("play"), kind: "primary" })), below);
+  return h(
+    "div",
+    {},
+    code.node,
+    h(
+      "div",
+      { class: "bar foot" },
+      h(
+        "span",
+        { class: "muted small grow" },
+        isCompiled ? "What the plan means. Change it and run it as SQL." : "Change it and run it.",
+      ),
+      h("kbd", { class: "hint" }, "Ctrl ↵"),
+      button("Run", run, { picture: icon("play"), kind: "primary" }),
+    ),
+    below,
+  );
 
   async function run() {
     replace(below, loading("Running"));
     try {
-      const made = await post("/runs", { dataset_id: dataset.id, question, [name]: name === "plan" ? JSON.parse(code.value) : code.value });
+      const made = await post("/runs", {
+        dataset_id: dataset.id,
+        question,
+        [name]: name === "plan" ? JSON.parse(code.value) : code.value,
+      });
       const shown = fromCapsule(made);
-      replace(below, h("div", { class: "pad stack" }, problem(shown.error), shown.table || shown.printed || shown.figures.length ? changed(shown) : null, h("a", { class: "small", href: link("runs", [made.run_id]) }, "Open its record")));
+      replace(
+        below,
+        h(
+          "div",
+          { class: "pad stack" },
+          problem(shown.error),
+          shown.table || shown.printed || shown.figures.length ? changed(shown) : null,
+          h("a", { class: "small", href: link("runs", [made.run_id]) }, "Open its record"),
+        ),
+      );
     } catch (error) {
       replace(below, failure(error));
     }
@@ -157,7 +234,13 @@ function recordPanel(answer) {
       replace(
         place,
         explanation ? h("p", { class: "muted" }, explanation) : null,
-        facts(["Run", h("a", { href: link("runs", [run.run_id]) }, run.run_id)], ["Planned by", PLANNERS[planner] ?? "–"], attempts > 1 ? ["Attempts", String(attempts)] : null, ["Query", milliseconds(run.exec_time_ms)], tokens(answer.usage)),
+        facts(
+          ["Run", h("a", { href: link("runs", [run.run_id]) }, run.run_id)],
+          ["Planned by", PLANNERS[planner] ?? "–"],
+          attempts > 1 ? ["Attempts", String(attempts)] : null,
+          ["Query", milliseconds(run.exec_time_ms)],
+          tokens(answer.usage),
+        ),
         usageOf(run),
         isolationOf(run.isolation),
       );
@@ -176,6 +259,17 @@ function tokens(usage) {
 function exportsOf(run, { table, sql }) {
   const kinds = [...(table ? EXPORTS : []), ...(sql ? ["sql"] : [])];
   const place = h("span", { class: "small muted" });
-  const save = (kind) => download(`/runs/${encodeURIComponent(run)}/export/${kind}`, `${run}.${kind}`).catch((error) => replace(place, error.message));
-  return kinds.length ? h("div", { class: "bar foot exports" }, h("span", { class: "muted small" }, "Save as"), ...kinds.map((kind) => h("button", { type: "button", class: "chip", onClick: () => save(kind) }, kind)), place) : null;
+  const save = (kind) =>
+    download(`/runs/${encodeURIComponent(run)}/export/${kind}`, `${run}.${kind}`).catch((error) =>
+      replace(place, error.message),
+    );
+  return kinds.length
+    ? h(
+        "div",
+        { class: "bar foot exports" },
+        h("span", { class: "muted small" }, "Save as"),
+        ...kinds.map((kind) => h("button", { type: "button", class: "chip", onClick: () => save(kind) }, kind)),
+        place,
+      )
+    : null;
 }

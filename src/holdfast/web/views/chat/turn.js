@@ -7,7 +7,13 @@ import { failure } from "../../parts/states.js";
 import { answerText } from "./answer.js";
 import { results } from "./results.js";
 
-const STAGES = { planning: "Planning", validating: "Checking the query", executing: "Running it in a sandbox", repairing: "Mending the query", answering: "Writing the answer" };
+const STAGES = {
+  planning: "Planning",
+  validating: "Checking the query",
+  executing: "Running it in a sandbox",
+  repairing: "Mending the query",
+  answering: "Writing the answer",
+};
 
 export function turn(dataset, question, { ask }) {
   let isOver = false;
@@ -15,7 +21,13 @@ export function turn(dataset, question, { ask }) {
   const stages = h("ol", { class: "stages", "aria-label": "Progress" });
   const text = h("div", { class: "answer-text" });
   const body = h("div", { class: "answer-body" });
-  const node = h("article", { class: "turn" }, h("h2", { class: "unseen" }, "Question"), h("div", { class: "question" }, question), h("div", { class: "answer" }, stages, text, body));
+  const node = h(
+    "article",
+    { class: "turn" },
+    h("h2", { class: "unseen" }, "Question"),
+    h("div", { class: "question" }, question),
+    h("div", { class: "answer" }, stages, text, body),
+  );
   return { node, tell, answered, failed, cancelled, isOver: () => isOver };
 
   function tell(type, data) {
@@ -34,7 +46,9 @@ export function turn(dataset, question, { ask }) {
 
   function stage({ stage: name, detail }) {
     stages.querySelector(".now")?.classList.remove("now");
-    stages.append(h("li", { class: "now" }, STAGES[name] ?? name, detail ? h("span", { class: "muted" }, ` ${detail}`) : null));
+    stages.append(
+      h("li", { class: "now" }, STAGES[name] ?? name, detail ? h("span", { class: "muted" }, ` ${detail}`) : null),
+    );
   }
 
   function token(content) {
@@ -43,7 +57,13 @@ export function turn(dataset, question, { ask }) {
   }
 
   function calling({ input }) {
-    const query = input.sql ?? input.compiled_sql ?? input.python_code ?? input.python ?? input.code ?? JSON.stringify(input.plan ?? input, null, 2);
+    const query =
+      input.sql ??
+      input.compiled_sql ??
+      input.python_code ??
+      input.python ??
+      input.code ??
+      JSON.stringify(input.plan ?? input, null, 2);
     replace(body, h("pre", { class: "output query-live" }, String(query)));
   }
 
@@ -54,19 +74,31 @@ export function turn(dataset, question, { ask }) {
 
   function finished(answer) {
     isOver = true;
-    replace(text, ...answerText(answer.assistant_message, answer.numbers), clarification(answer.clarification), notesOf(answer));
+    replace(
+      text,
+      ...answerText(answer.assistant_message, answer.numbers),
+      clarification(answer.clarification),
+      notesOf(answer),
+    );
     replace(body, results(dataset, question, answer));
   }
 
   function notesOf({ status, details }) {
     const state = status === "succeeded" || status === "clarification" ? null : badge(status);
-    return state || details.notes.length ? h("p", { class: "answer-notes muted small" }, state, " ", details.notes.join(" ")) : null;
+    return state || details.notes.length
+      ? h("p", { class: "answer-notes muted small" }, state, " ", details.notes.join(" "))
+      : null;
   }
 
   // What stays of an answer in its thread. The result is in its run, and is fetched when the turn comes into sight.
   function answered({ content, run_id: run, metadata }) {
     isOver = true;
-    replace(text, ...answerText(content, metadata.numbers), clarification(metadata.clarification), notesOf({ status: metadata.status, details: { notes: [] } }));
+    replace(
+      text,
+      ...answerText(content, metadata.numbers),
+      clarification(metadata.clarification),
+      notesOf({ status: metadata.status, details: { notes: [] } }),
+    );
     if (run) whenSeen(body, () => recall(run, metadata));
     else if (metadata.error) replace(body, h("p", { class: "muted" }, metadata.error.message));
   }
@@ -74,8 +106,19 @@ export function turn(dataset, question, { ask }) {
   async function recall(run, metadata) {
     try {
       const capsule = await get(`/runs/${encodeURIComponent(run)}`);
-      const chart = metadata.chart ? await get(`/runs/${encodeURIComponent(run)}/chart?format=json`).catch(() => null) : null;
-      replace(body, results(dataset, question, { run_id: run, chart, capsule, usage: metadata.usage, details: { planner: metadata.planner, attempts: metadata.attempts, notes: [] } }));
+      const chart = metadata.chart
+        ? await get(`/runs/${encodeURIComponent(run)}/chart?format=json`).catch(() => null)
+        : null;
+      replace(
+        body,
+        results(dataset, question, {
+          run_id: run,
+          chart,
+          capsule,
+          usage: metadata.usage,
+          details: { planner: metadata.planner, attempts: metadata.attempts, notes: [] },
+        }),
+      );
     } catch (error) {
       replace(body, h("p", { class: "muted small" }, `Its record is gone: ${error.message}`));
     }
@@ -83,7 +126,13 @@ export function turn(dataset, question, { ask }) {
 
   function clarification(asked) {
     if (!asked?.options.length) return null;
-    return h("div", { class: "suggestions", role: "group", "aria-label": asked.question }, ...asked.options.map(({ label }) => h("button", { type: "button", class: "suggestion", onClick: () => ask(label) }, label)));
+    return h(
+      "div",
+      { class: "suggestions", role: "group", "aria-label": asked.question },
+      ...asked.options.map(({ label }) =>
+        h("button", { type: "button", class: "suggestion", onClick: () => ask(label) }, label),
+      ),
+    );
   }
 
   function failed(shown) {
@@ -100,10 +149,13 @@ export function turn(dataset, question, { ask }) {
 }
 
 function whenSeen(node, act) {
-  const observer = new IntersectionObserver(([entry]) => {
-    if (!entry.isIntersecting) return;
-    observer.disconnect();
-    act();
-  }, { rootMargin: "600px" });
+  const observer = new IntersectionObserver(
+    ([entry]) => {
+      if (!entry.isIntersecting) return;
+      observer.disconnect();
+      act();
+    },
+    { rootMargin: "600px" },
+  );
   observer.observe(node);
 }

@@ -14,9 +14,22 @@ const FIELDS = [
 ];
 
 export function limits(saved, onChange) {
-  const inputs = FIELDS.map(({ name, hint, isNumber }) => h("input", { name, placeholder: hint, inputmode: isNumber ? "decimal" : "text", value: saved[name] ?? "", onInput: onChange }));
+  const inputs = FIELDS.map(({ name, hint, isNumber }) =>
+    h("input", {
+      name,
+      placeholder: hint,
+      inputmode: isNumber ? "decimal" : "text",
+      value: saved[name] ?? "",
+      onInput: onChange,
+    }),
+  );
   const network = h("input", { type: "checkbox", checked: saved.allow_network ?? false, onChange });
-  const node = h("div", { class: "grid" }, ...FIELDS.map(({ label }, index) => labelled(label, inputs[index])), h("label", { class: "check" }, network, "Let it reach the network"));
+  const node = h(
+    "div",
+    { class: "grid" },
+    ...FIELDS.map(({ label }, index) => labelled(label, inputs[index])),
+    h("label", { class: "check" }, network, "Let it reach the network"),
+  );
   return { node, value };
 
   function value() {

@@ -31,7 +31,27 @@ export async function comparison(left, right) {
     h(
       "div",
       { class: "scroll-x", tabindex: "0", role: "region", "aria-label": "Comparison" },
-      h("table", { class: "compare" }, h("thead", {}, h("tr", {}, h("td", {}), ...runs.map(({ run_id: id }) => h("th", { scope: "col" }, h("a", { href: link("runs", [id]) }, id))))), h("tbody", {}, ...ROWS.map(([label, told]) => h("tr", {}, h("th", { scope: "row" }, label), ...runs.map((run) => h("td", {}, told(run))))))),
+      h(
+        "table",
+        { class: "compare" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("td", {}),
+            ...runs.map(({ run_id: id }) => h("th", { scope: "col" }, h("a", { href: link("runs", [id]) }, id))),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          ...ROWS.map(([label, told]) =>
+            h("tr", {}, h("th", { scope: "row" }, label), ...runs.map((run) => h("td", {}, told(run)))),
+          ),
+        ),
+      ),
     ),
     differences(...runs.map((run) => run.result)),
   );
@@ -39,14 +59,22 @@ export async function comparison(left, right) {
 
 function differences(left, right) {
   if (!left || !right) return h("p", { class: "muted" }, "Results can be compared when both runs have one.");
-  if (JSON.stringify(left.columns) !== JSON.stringify(right.columns)) return h("p", {}, "The results have other columns.");
+  if (JSON.stringify(left.columns) !== JSON.stringify(right.columns))
+    return h("p", {}, "The results have other columns.");
   const found = [];
   const length = Math.max(left.rows.length, right.rows.length);
   for (let row = 0; row < length && found.length < MOST_DIFFERENCES; row += 1) found.push(...inRow(row, left, right));
   if (!found.length) return h("p", {}, badge("identical", "identical"), " Every cell is the same.");
-  return h("div", { class: "stack" }, h("p", {}, `${plural(found.length, "cell")} differ.`), dataTable({ columns: ["row", "column", "left", "right"], rows: found, label: "Differences" }));
+  return h(
+    "div",
+    { class: "stack" },
+    h("p", {}, `${plural(found.length, "cell")} differ.`),
+    dataTable({ columns: ["row", "column", "left", "right"], rows: found, label: "Differences" }),
+  );
 }
 
 function inRow(row, left, right) {
-  return left.columns.map((column, index) => [row + 1, column, left.rows[row]?.[index] ?? null, right.rows[row]?.[index] ?? null]).filter(([, , before, after]) => JSON.stringify(before) !== JSON.stringify(after));
+  return left.columns
+    .map((column, index) => [row + 1, column, left.rows[row]?.[index] ?? null, right.rows[row]?.[index] ?? null])
+    .filter(([, , before, after]) => JSON.stringify(before) !== JSON.stringify(after));
 }

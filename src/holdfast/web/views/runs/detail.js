@@ -26,7 +26,13 @@ function record(run) {
     "article",
     { class: "card pad stack" },
     h("div", { class: "headline flush" }, badge(run.status), h("strong", {}, `${run.kind} · ${run.image}`)),
-    facts(["Run", h("code", {}, run.run_id)], ["Began", when(run.created_at)], ["Ended", run.ended_at ? when(run.ended_at) : "–"], ["Key", run.key ?? "local user"], run.code ? ["Code", run.code] : null),
+    facts(
+      ["Run", h("code", {}, run.run_id)],
+      ["Began", when(run.created_at)],
+      ["Ended", run.ended_at ? when(run.ended_at) : "–"],
+      ["Key", run.key ?? "local user"],
+      run.code ? ["Code", run.code] : null,
+    ),
     usageOf({ ...run, exit_code: run.exit_code ?? undefined }),
     isolationOf(run.isolation),
     h("p", { class: "muted small" }, "Code and output of programs are not kept."),
@@ -38,15 +44,45 @@ function capsule(run) {
   return h(
     "article",
     { class: "card pad stack" },
-    h("div", { class: "headline flush" }, badge(run.status), h("strong", { class: "grow" }, run.question || `${run.query_mode} of ${run.dataset_id}`)),
-    h("div", { class: "row wrap" }, button("Replay", () => replay(run, replayed), { picture: icon("replay"), kind: "primary" }), ...EXPORTS.filter((kind) => isOffered(run, kind)).map((kind) => button(kind.toUpperCase(), () => exported(run, kind, replayed), { picture: icon("download"), title: `Save as ${kind}` }))),
+    h(
+      "div",
+      { class: "headline flush" },
+      badge(run.status),
+      h("strong", { class: "grow" }, run.question || `${run.query_mode} of ${run.dataset_id}`),
+    ),
+    h(
+      "div",
+      { class: "row wrap" },
+      button("Replay", () => replay(run, replayed), { picture: icon("replay"), kind: "primary" }),
+      ...EXPORTS.filter((kind) => isOffered(run, kind)).map((kind) =>
+        button(kind.toUpperCase(), () => exported(run, kind, replayed), {
+          picture: icon("download"),
+          title: `Save as ${kind}`,
+        }),
+      ),
+    ),
     replayed,
     resultOf(run),
     query(run),
-    facts(["Run", h("code", {}, run.run_id)], ["Dataset", h("a", { href: link("datasets", [run.dataset_id]) }, run.dataset_id)], ["Began", when(run.created_at)], ["Query", milliseconds(run.exec_time_ms)], ["Key", run.key ?? "local user"], run.replay_of ? ["Replay of", h("a", { href: link("runs", [run.replay_of]) }, run.replay_of)] : null),
+    facts(
+      ["Run", h("code", {}, run.run_id)],
+      ["Dataset", h("a", { href: link("datasets", [run.dataset_id]) }, run.dataset_id)],
+      ["Began", when(run.created_at)],
+      ["Query", milliseconds(run.exec_time_ms)],
+      ["Key", run.key ?? "local user"],
+      run.replay_of ? ["Replay of", h("a", { href: link("runs", [run.replay_of]) }, run.replay_of)] : null,
+    ),
     usageOf(run),
     isolationOf(run.isolation),
-    Object.keys(run.libraries).length ? h("p", { class: "muted small" }, Object.entries(run.libraries).map(([name, version]) => `${name} ${version}`).join(", ")) : null,
+    Object.keys(run.libraries).length
+      ? h(
+          "p",
+          { class: "muted small" },
+          Object.entries(run.libraries)
+            .map(([name, version]) => `${name} ${version}`)
+            .join(", "),
+        )
+      : null,
   );
 }
 
@@ -60,9 +96,21 @@ export function resultOf(run) {
   return h(
     "div",
     { class: "stack" },
-    error ? h("div", { class: "failure" }, h("strong", {}, error.code.replaceAll("_", " ").toLowerCase()), h("p", {}, error.message), error.hint ? h("p", { class: "muted" }, error.hint) : null) : null,
-    result ? dataTable({ columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows }) : null,
-    result?.truncated ? h("p", { class: "muted small" }, `${plural(result.row_count, "row")} of ${count(result.total_rows)} are kept.`) : null,
+    error
+      ? h(
+          "div",
+          { class: "failure" },
+          h("strong", {}, error.code.replaceAll("_", " ").toLowerCase()),
+          h("p", {}, error.message),
+          error.hint ? h("p", { class: "muted" }, error.hint) : null,
+        )
+      : null,
+    result
+      ? dataTable({ columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows })
+      : null,
+    result?.truncated
+      ? h("p", { class: "muted small" }, `${plural(result.row_count, "row")} of ${count(result.total_rows)} are kept.`)
+      : null,
     ...figures.map(({ path, base64 }) => picture("image/png", base64, path)),
     stdout || stderr ? h("pre", { class: "output", tabindex: "0" }, stdout, stderr) : null,
   );
@@ -71,15 +119,34 @@ export function resultOf(run) {
 // The plan, the SQL or the Python of a run, which can be changed and run anew.
 function query(run) {
   const kind = run.query_mode;
-  const text = kind === "python" ? run.python_code : kind === "plan" ? JSON.stringify(run.plan_json, null, 2) : run.compiled_sql;
+  const text =
+    kind === "python" ? run.python_code : kind === "plan" ? JSON.stringify(run.plan_json, null, 2) : run.compiled_sql;
   const place = h("div", {});
-  const code = editor({ value: text ?? "", language: kind === "plan" ? "json" : kind, label: "Query", minLines: 4, onRun: again });
+  const code = editor({
+    value: text ?? "",
+    language: kind === "plan" ? "json" : kind,
+    label: "Query",
+    minLines: 4,
+    onRun: again,
+  });
   return h(
     "section",
     { class: "detail" },
-    h("div", { class: "row" }, h("h3", { class: "grow" }, { plan: "Plan", sql: "SQL", python: "Python" }[kind]), button("Run it anew", again, { picture: icon("play") })),
+    h(
+      "div",
+      { class: "row" },
+      h("h3", { class: "grow" }, { plan: "Plan", sql: "SQL", python: "Python" }[kind]),
+      button("Run it anew", again, { picture: icon("play") }),
+    ),
     h("div", { class: "card" }, code.node),
-    kind === "plan" && run.compiled_sql ? h("details", {}, h("summary", {}, "What it means as SQL"), h("pre", { class: "output", tabindex: "0" }, run.compiled_sql)) : null,
+    kind === "plan" && run.compiled_sql
+      ? h(
+          "details",
+          {},
+          h("summary", {}, "What it means as SQL"),
+          h("pre", { class: "output", tabindex: "0" }, run.compiled_sql),
+        )
+      : null,
     place,
   );
 
@@ -87,7 +154,11 @@ function query(run) {
     replace(place, loading("Running"));
     try {
       const asked = kind === "plan" ? JSON.parse(code.value) : code.value;
-      const made = await post("/runs", { dataset_id: run.dataset_id, [kind]: asked, ...(run.question ? { question: run.question } : {}) });
+      const made = await post("/runs", {
+        dataset_id: run.dataset_id,
+        [kind]: asked,
+        ...(run.question ? { question: run.question } : {}),
+      });
       go("runs", [made.run_id]);
     } catch (error) {
       replace(place, failure(error));
@@ -107,9 +178,26 @@ async function replay(run, place) {
   replace(place, loading("Running it again in a fresh sandbox"));
   try {
     const told = await post(`/runs/${run.run_id}/replay`);
-    const sentence = { identical: "The same result, cell by cell.", different: `${plural(told.different_cells, "cell")} differ.`, data_changed: "The dataset is another than it was, so nothing can be concluded." }[told.outcome];
+    const sentence = {
+      identical: "The same result, cell by cell.",
+      different: `${plural(told.different_cells, "cell")} differ.`,
+      data_changed: "The dataset is another than it was, so nothing can be concluded.",
+    }[told.outcome];
     const cells = told.cells.map(({ row, column, before, after }) => [row + 1, column, before ?? null, after ?? null]);
-    replace(place, h("div", { class: "notice" }, badge(told.outcome), h("span", {}, sentence), told.reordered ? h("span", { class: "muted" }, "The rows came in another order.") : null, h("a", { href: link("runs", [told.run_id]) }, "Open the new run")), cells.length ? dataTable({ columns: ["row", "column", "before", "after"], rows: cells, label: "Differences" }) : null);
+    replace(
+      place,
+      h(
+        "div",
+        { class: "notice" },
+        badge(told.outcome),
+        h("span", {}, sentence),
+        told.reordered ? h("span", { class: "muted" }, "The rows came in another order.") : null,
+        h("a", { href: link("runs", [told.run_id]) }, "Open the new run"),
+      ),
+      cells.length
+        ? dataTable({ columns: ["row", "column", "before", "after"], rows: cells, label: "Differences" })
+        : null,
+    );
     announce(sentence);
   } catch (error) {
     replace(place, failure(error));

@@ -10,9 +10,11 @@ const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 export function bundle(data) {
   const kind = PICTURES.find((each) => typeof data[each] === "string");
   if (kind) return picture(kind, data[kind].replaceAll("\n", ""), data["text/plain"] ?? "Picture");
-  if (typeof data["image/svg+xml"] === "string") return picture("image/svg+xml", btoa(unescape(encodeURIComponent(data["image/svg+xml"]))), "Picture");
+  if (typeof data["image/svg+xml"] === "string")
+    return picture("image/svg+xml", btoa(unescape(encodeURIComponent(data["image/svg+xml"]))), "Picture");
   if (typeof data["text/html"] === "string") return fromHtml(data["text/html"], data["text/plain"]);
-  if (data["application/json"] !== undefined) return h("pre", { class: "output" }, JSON.stringify(data["application/json"], null, 2));
+  if (data["application/json"] !== undefined)
+    return h("pre", { class: "output" }, JSON.stringify(data["application/json"], null, 2));
   return h("pre", { class: "output value" }, textOf(data));
 }
 
@@ -23,8 +25,18 @@ function textOf(data) {
 function fromHtml(markup, plain) {
   const table = new DOMParser().parseFromString(markup, "text/html").querySelector("table");
   const read = table && cellsOf(table);
-  const source = h("details", { class: "source" }, h("summary", { class: "muted small" }, "HTML source"), h("pre", { class: "output" }, markup));
-  return h("div", { class: "stack tight" }, read ? dataTable({ ...read, label: "Table" }) : h("pre", { class: "output value" }, plain ?? markup), source);
+  const source = h(
+    "details",
+    { class: "source" },
+    h("summary", { class: "muted small" }, "HTML source"),
+    h("pre", { class: "output" }, markup),
+  );
+  return h(
+    "div",
+    { class: "stack tight" },
+    read ? dataTable({ ...read, label: "Table" }) : h("pre", { class: "output value" }, plain ?? markup),
+    source,
+  );
 }
 
 function cellsOf(table) {

@@ -25,14 +25,35 @@ export function notebook(session, onEnd) {
   const cells = [];
   const list = h("div", { class: "cells" });
   const files = h("div", { class: "stack" });
-  const interrupt = button("Interrupt", () => post(`${path}/interrupt`).catch(() => {}), { picture: icon("stop"), hidden: true });
+  const interrupt = button("Interrupt", () => post(`${path}/interrupt`).catch(() => {}), {
+    picture: icon("stop"),
+    hidden: true,
+  });
   const node = h(
     "div",
     { class: "stack" },
-    h("div", { class: "bar plain" }, badge("idle", language), h("span", { class: "muted small" }, `until ${when(session.expires_at)}`), h("span", { class: "grow" }), interrupt, button("End session", onEnd, { picture: icon("trash") })),
+    h(
+      "div",
+      { class: "bar plain" },
+      badge("idle", language),
+      h("span", { class: "muted small" }, `until ${when(session.expires_at)}`),
+      h("span", { class: "grow" }),
+      interrupt,
+      button("End session", onEnd, { picture: icon("trash") }),
+    ),
     list,
-    h("div", { class: "row" }, button("Add a cell", () => add().focus(), { picture: icon("plus") })),
-    h("details", { class: "card pad", onToggle: listFiles }, h("summary", {}, "Files and isolation"), files, isolationOf(session.isolation)),
+    h(
+      "div",
+      { class: "row" },
+      button("Add a cell", () => add().focus(), { picture: icon("plus") }),
+    ),
+    h(
+      "details",
+      { class: "card pad", onToggle: listFiles },
+      h("summary", {}, "Files and isolation"),
+      files,
+      isolationOf(session.isolation),
+    ),
   );
   for (const { code } of load(name, [{ code: "" }])) add(code);
   return node;
@@ -45,7 +66,10 @@ export function notebook(session, onEnd) {
   }
 
   function keep() {
-    store(name, cells.map((cell) => ({ code: cell.code() })));
+    store(
+      name,
+      cells.map((cell) => ({ code: cell.code() })),
+    );
   }
 
   function drop(cell) {
@@ -59,10 +83,29 @@ export function notebook(session, onEnd) {
     const count = h("span", { class: "cell-count mono" }, "[ ]");
     const shown = h("div", { class: "cell-output" });
     const text = editor({ value: code, language, label: "Cell", minLines: 2, onChange: keep, onRun: () => run(cell) });
-    const runButton = h("button", { type: "button", class: "icon-button", "aria-label": "Run this cell", title: "Ctrl+Enter", onClick: () => run(cell) }, icon("play"));
-    const dropButton = h("button", { type: "button", class: "icon-button", "aria-label": "Remove this cell", onClick: () => drop(cell) }, icon("close"));
+    const runButton = h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": "Run this cell",
+        title: "Ctrl+Enter",
+        onClick: () => run(cell),
+      },
+      icon("play"),
+    );
+    const dropButton = h(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": "Remove this cell", onClick: () => drop(cell) },
+      icon("close"),
+    );
     const cell = { code: () => text.value, focus: text.focus, count, shown, runButton };
-    cell.node = h("section", { class: "cell card", "aria-label": "Cell" }, h("div", { class: "cell-side" }, count, runButton, dropButton), h("div", { class: "cell-main" }, text.node, shown));
+    cell.node = h(
+      "section",
+      { class: "cell card", "aria-label": "Cell" },
+      h("div", { class: "cell-side" }, count, runButton, dropButton),
+      h("div", { class: "cell-main" }, text.node, shown),
+    );
     return cell;
   }
 
@@ -89,8 +132,31 @@ export function notebook(session, onEnd) {
   async function listFiles() {
     try {
       const found = await get(`${path}/files`);
-      const rows = found.files.map((file) => h("li", {}, icon("file"), h("span", { class: "grow ellipsis" }, file.path), h("span", { class: "muted small" }, bytes(file.size_bytes)), h("button", { class: "icon-button", type: "button", "aria-label": `Save ${file.path}`, onClick: () => fetchFile(file.path) }, icon("download"))));
-      replace(files, dropZone("Put files into the session", putFiles), h("ul", { class: "file-list" }, ...rows), rows.length ? null : h("p", { class: "muted small" }, "The session has no files."));
+      const rows = found.files.map((file) =>
+        h(
+          "li",
+          {},
+          icon("file"),
+          h("span", { class: "grow ellipsis" }, file.path),
+          h("span", { class: "muted small" }, bytes(file.size_bytes)),
+          h(
+            "button",
+            {
+              class: "icon-button",
+              type: "button",
+              "aria-label": `Save ${file.path}`,
+              onClick: () => fetchFile(file.path),
+            },
+            icon("download"),
+          ),
+        ),
+      );
+      replace(
+        files,
+        dropZone("Put files into the session", putFiles),
+        h("ul", { class: "file-list" }, ...rows),
+        rows.length ? null : h("p", { class: "muted small" }, "The session has no files."),
+      );
     } catch (error) {
       replace(files, failure(error));
     }
@@ -101,7 +167,8 @@ export function notebook(session, onEnd) {
   }
 
   async function putFiles(chosen) {
-    for (const file of chosen) await request(`${path}/files/${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
+    for (const file of chosen)
+      await request(`${path}/files/${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
     listFiles();
   }
 }
@@ -126,7 +193,10 @@ function newLog(place) {
 
 function ended(cell, result) {
   cell.count.textContent = result.execution_count === null ? "[✓]" : `[${result.execution_count}]`;
-  if (result.error) cell.shown.append(h("pre", { class: "output trace" }, result.error.traceback || `${result.error.name}: ${result.error.value}`));
+  if (result.error)
+    cell.shown.append(
+      h("pre", { class: "output trace" }, result.error.traceback || `${result.error.name}: ${result.error.value}`),
+    );
   else if (result.status !== "succeeded") cell.shown.append(h("p", {}, badge(result.status)));
   cell.shown.append(h("p", { class: "muted small cell-time" }, seconds(result.execution_time)));
   announce(`The cell ${result.status.replaceAll("_", " ")}`);

@@ -7,13 +7,19 @@ export function parseMetrics(exposition) {
   const found = [];
   for (const line of exposition.split("\n")) {
     const [, name, labels = "", value] = LINE.exec(line) ?? [];
-    if (name) found.push({ name, labels: Object.fromEntries([...labels.matchAll(LABEL)].map(([, key, text]) => [key, text])), value: Number(value) });
+    if (name)
+      found.push({
+        name,
+        labels: Object.fromEntries([...labels.matchAll(LABEL)].map(([, key, text]) => [key, text])),
+        value: Number(value),
+      });
   }
   return found;
 }
 
 export function sum(metrics, wanted, labels = {}) {
-  const fits = (each) => each.name === wanted && Object.entries(labels).every(([key, text]) => each.labels[key] === text);
+  const fits = (each) =>
+    each.name === wanted && Object.entries(labels).every(([key, text]) => each.labels[key] === text);
   return metrics.filter(fits).reduce((total, { value: number }) => total + number, 0);
 }
 
@@ -25,7 +31,9 @@ export function buckets(metrics, name) {
   for (const { name: each, labels, value: number } of metrics) {
     if (each === `${name}_bucket`) totals.set(labels.le, (totals.get(labels.le) ?? 0) + number);
   }
-  const sorted = [...totals].map(([limit, total]) => ({ limit: limit === "+Inf" ? Infinity : Number(limit), total })).sort((left, right) => left.limit - right.limit);
+  const sorted = [...totals]
+    .map(([limit, total]) => ({ limit: limit === "+Inf" ? Infinity : Number(limit), total }))
+    .sort((left, right) => left.limit - right.limit);
   return sorted.map((bucket, index) => ({ ...bucket, count: bucket.total - (sorted[index - 1]?.total ?? 0) }));
 }
 
