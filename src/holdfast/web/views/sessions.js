@@ -69,11 +69,7 @@ export function create() {
 
   function cellsOf(session) {
     const id = session.session_id;
-    if (!opened.has(id))
-      opened.set(
-        id,
-        notebook(session, () => end(id)),
-      );
+    if (!opened.has(id)) opened.set(id, notebook(session, { onEnd: () => end(id), onRun: () => relist(id) }));
     return opened.get(id);
   }
 
@@ -87,6 +83,11 @@ export function create() {
     const ready = images.filter((image) => image.ready);
     if (ready.length)
       replace(language, ...ready.map(({ id, name }) => h("option", { value: id.replace(PREFIX, "") }, name)));
+  }
+
+  async function relist(chosen) {
+    const { sessions } = await get("/sessions").catch(() => ({ sessions: null }));
+    if (sessions) drawList(sessions, chosen);
   }
 
   async function start() {

@@ -12,6 +12,7 @@ const MESSAGES = 200;
 const RECONNECTS = 5;
 const PAUSE_MILLISECONDS = 700;
 const DRAFT = "chat.draft";
+const ASKED = "chat.asked";
 
 export function conversation(dataset, { onThread }) {
   let thread = "";
@@ -63,13 +64,18 @@ export function conversation(dataset, { onThread }) {
     const path = `/threads/${encodeURIComponent(id)}`;
     const [about, told] = await Promise.all([get(path), get(`${path}/messages?limit=${MESSAGES}`)]);
     thread = id;
-    let last = null;
+    let unanswered = null;
     for (const message of told.messages) {
-      if (message.role === "user") last = add(message.content);
-      else last?.answered(message);
+      if (message.role === "user") {
+        unanswered = add(message.content);
+        continue;
+      }
+      (unanswered ?? add("")).answered(message);
+      unanswered = null;
     }
-    if (about.running !== null && last)
-      follow(last, () => stream(`${path}/events`, undefined, { signal: working.signal }));
+    if (about.running === null) return unanswered?.cancelled();
+    const made = unanswered ?? add(load(ASKED, ""));
+    follow(made, () => stream(`${path}/events`, undefined, { signal: working.signal }));
   }
 
   function ready() {
@@ -147,6 +153,7 @@ export function conversation(dataset, { onThread }) {
     if (!question.trim() || working) return;
     field.value = "";
     typed();
+    store(ASKED, question);
     const made = add(question);
     toEnd();
     const body = { dataset_id: dataset.id, message: question, ...(thread ? { thread_id: thread } : {}) };

@@ -25,7 +25,7 @@ export function turn(dataset, question, { ask }) {
     "article",
     { class: "turn" },
     h("h2", { class: "unseen" }, "Question"),
-    h("div", { class: "question" }, question),
+    h("div", { class: "question", hidden: !question }, question),
     h("div", { class: "answer" }, stages, text, body),
   );
   return { node, tell, answered, failed, cancelled, isOver: () => isOver };

@@ -54,11 +54,9 @@ function capsule(run) {
       "div",
       { class: "row wrap" },
       button("Replay", () => replay(run, replayed), { picture: icon("replay"), kind: "primary" }),
+      h("span", { class: "muted small" }, "Save as"),
       ...EXPORTS.filter((kind) => isOffered(run, kind)).map((kind) =>
-        button(kind.toUpperCase(), () => exported(run, kind, replayed), {
-          picture: icon("download"),
-          title: `Save as ${kind}`,
-        }),
+        h("button", { type: "button", class: "chip", onClick: () => exported(run, kind, replayed) }, kind),
       ),
     ),
     replayed,

@@ -4,6 +4,7 @@
 import { h } from "../../core/dom.js";
 import { picture } from "../../parts/artifacts.js";
 import { dataTable } from "../../parts/table.js";
+import { tableOf } from "./html.js";
 
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
@@ -23,8 +24,7 @@ function textOf(data) {
 }
 
 function fromHtml(markup, plain) {
-  const table = new DOMParser().parseFromString(markup, "text/html").querySelector("table");
-  const read = table && cellsOf(table);
+  const read = tableOf(markup);
   const source = h(
     "details",
     { class: "source" },
@@ -37,11 +37,4 @@ function fromHtml(markup, plain) {
     read ? dataTable({ ...read, label: "Table" }) : h("pre", { class: "output value" }, plain ?? markup),
     source,
   );
-}
-
-function cellsOf(table) {
-  const lines = [...table.rows].map((row) => [...row.cells].map((each) => each.textContent.trim()));
-  const [columns, ...rows] = lines.filter((line) => line.length);
-  const isEven = columns && rows.every((row) => row.length === columns.length);
-  return isEven ? { columns, rows } : null;
 }

@@ -18,7 +18,7 @@ import { bundle } from "./bundle.js";
 
 const PREFIX = "code-runner-";
 
-export function notebook(session, onEnd) {
+export function notebook(session, { onEnd, onRun }) {
   const path = `/sessions/${session.session_id}`;
   const name = `session.${session.session_id}`;
   const language = session.image.replace(PREFIX, "");
@@ -126,6 +126,7 @@ export function notebook(session, onEnd) {
     } finally {
       cell.runButton.disabled = false;
       interrupt.hidden = true;
+      onRun();
     }
   }
 
