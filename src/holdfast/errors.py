@@ -13,6 +13,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │   ├── NotFoundError              not_found              404   no
     │   │   └── UnknownLanguageError   unknown_language       404   no
     │   ├── SessionBusyError           session_busy           409   yes
+    │   ├── ThreadBusyError            thread_busy            409   yes
     │   ├── SessionLostError           session_lost           410   no
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no
@@ -127,6 +128,14 @@ class SessionBusyError(RequestError):
     """The session runs something already; it runs one thing at a time."""
 
     code = "session_busy"
+    http_status = 409
+    retryable = True
+
+
+class ThreadBusyError(RequestError):
+    """The thread answers a question already; it answers one at a time."""
+
+    code = "thread_busy"
     http_status = 409
     retryable = True
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from holdfast.errors import StoreUnavailableError
-from holdfast.store import capsule_rows
+from holdfast.store import capsule_rows, thread_rows
 from holdfast.store.connecting import claimed, connect
 from holdfast.store.tables import runs
 
@@ -39,7 +39,7 @@ class Database:
             yield cls(engine)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def connected(self) -> AsyncIterator[AsyncConnection]:
         """One transaction. Whoever is cancelled in it still waits for it: a driver left in the middle hangs.
 
         Raises StoreUnavailableError, and then nothing of the transaction was kept.
@@ -54,14 +54,14 @@ class Database:
                 raise StoreUnavailableError(_UNAVAILABLE) from error
 
     @asynccontextmanager
-    async def _writes(self) -> AsyncIterator[AsyncConnection]:
+    async def writes(self) -> AsyncIterator[AsyncConnection]:
         """One transaction that writes."""
-        async with self._writing, self._connected() as connection:
+        async with self._writing, self.connected() as connection:
             yield connection
 
     async def add_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep these runs."""
-        async with self._writes() as connection:
+        async with self.writes() as connection:
             await connection.execute(insert(runs), rows)
 
     async def runs(self, owner: str | None, kind: str | None, before: int | None, limit: int) -> list[RowMapping]:
@@ -73,7 +73,7 @@ class Database:
             query = query.where(runs.c.kind == kind)
         if before is not None:
             query = query.where(runs.c.seq < before)
-        async with self._connected() as connection:
+        async with self.connected() as connection:
             return [row._mapping for row in await connection.execute(query)]
 
     async def run(self, run_id: str, owner: str | None) -> RowMapping | None:
@@ -81,47 +81,48 @@ class Database:
         query = select(runs).where(runs.c.run_id == run_id)
         if owner is not None:
             query = query.where(runs.c.owner == owner)
-        async with self._connected() as connection:
+        async with self.connected() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else row._mapping
 
     async def forget_run(self, run_id: str) -> None:
         """Remove one run, and its capsule if it has one."""
-        async with self._writes() as connection:
+        async with self.writes() as connection:
             await connection.execute(delete(runs).where(runs.c.run_id == run_id))
             await capsule_rows.forget(connection, run_id)
 
     async def prune_runs(self, ended_before: str, keep: int, capsule_bytes: int) -> int:
         """Remove runs that ended too long ago, the oldest beyond `keep` and those of too many capsules; how many."""
         beyond = select(runs.c.seq).order_by(runs.c.seq.desc()).offset(keep).limit(1)
-        async with self._writes() as connection:
+        async with self.writes() as connection:
             removed = (await connection.execute(delete(runs).where(runs.c.ended_at < ended_before))).rowcount
             last = (await connection.execute(beyond)).scalar()
             if last is not None:
                 removed += (await connection.execute(delete(runs).where(runs.c.seq <= last))).rowcount
+            await thread_rows.prune(connection, ended_before)
             return int(removed) + await capsule_rows.prune(connection, capsule_bytes)
 
     async def count_runs(self) -> int:
         """How many runs are kept."""
-        async with self._connected() as connection:
+        async with self.connected() as connection:
             return int((await connection.execute(select(func.count()).select_from(runs))).scalar_one())
 
     async def begin_capsule(self, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
         """Keep a data run that has not ended. Raises StoreUnavailableError."""
-        async with self._writes() as connection:
+        async with self.writes() as connection:
             await capsule_rows.begin(connection, run, capsule)
 
     async def end_capsule(self, run_id: str, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
         """Keep what it came to. Raises StoreUnavailableError."""
-        async with self._writes() as connection:
+        async with self.writes() as connection:
             await capsule_rows.end(connection, run_id, run, capsule)
 
     async def capsule(self, run_id: str, owner: str | None) -> RowMapping | None:
         """One data run, if there is one and it is the owner's. Raises StoreUnavailableError."""
-        async with self._connected() as connection:
+        async with self.connected() as connection:
             return await capsule_rows.find(connection, run_id, owner)
 
     async def end_unfinished(self, run: Mapping[str, Any], error: Mapping[str, Any]) -> int:
         """Give an end to data runs that have none; how many that were."""
-        async with self._writes() as connection:
+        async with self.writes() as connection:
             return await capsule_rows.end_unfinished(connection, run, error)
