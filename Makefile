@@ -16,7 +16,7 @@ INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock clean
+.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock vendor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ lock: ## Pin the newest versions of everything (needs uv)
 	cd src/holdfast/toolchains && folder=$$(mktemp -d) && echo '{"name": "holdfast-bun", "private": true}' > $$folder/package.json \
 	  && npm install --prefix $$folder --package-lock-only --omit-lockfile-registry-resolved --save-exact bun \
 	  && cp $$folder/package.json bun.package.json && cp $$folder/package-lock.json bun.package-lock.json
+
+vendor: ## Make what the web page is given of others anew, from the versions pinned in scripts/vendor (needs Node.js)
+	cd scripts/vendor && npm ci --no-audit --no-fund && node build.mjs && rm -rf node_modules
 
 clean: ## Remove what set-up, builds and tests left in this folder
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

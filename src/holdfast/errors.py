@@ -13,6 +13,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │   ├── NotFoundError              not_found              404   no
     │   │   └── UnknownLanguageError   unknown_language       404   no
     │   ├── SessionBusyError           session_busy           409   yes
+    │   ├── ThreadBusyError            thread_busy            409   yes
     │   ├── SessionLostError           session_lost           410   no
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no
@@ -137,6 +138,14 @@ class TaskTakenError(RequestError):
 
     code = "task_taken"
     http_status = 409
+
+
+class ThreadBusyError(RequestError):
+    """The thread answers a question already; it answers one at a time."""
+
+    code = "thread_busy"
+    http_status = 409
+    retryable = True
 
 
 class SessionLostError(RequestError):

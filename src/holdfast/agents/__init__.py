@@ -1,1 +1,1 @@
-"""What acts for a caller over many steps: agents, and scripted workflows."""
+"""What answers and acts for a caller: the chat over data, agents with tools, and scripted workflows."""

@@ -12,6 +12,7 @@ from holdfast.api import (
     datasets,
     documentation,
     info,
+    page,
     prebuilds,
     pyquest,
     records,
@@ -81,7 +82,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
     ("/health", info.health, "GET", documented("Health", refusals=ANY_CALLER)),
     ("/healthz", info.healthz, "GET", documented("Alive", refusals=ANY_CALLER)),
     ("/metrics", info.metrics, "GET", documented(media_type=TEXT)),
-    ("/", info.root, "GET", documented(media_type=HTML, refusals=ANY_CALLER)),
+    ("/", page.root, "GET", documented(media_type=HTML, refusals=ANY_CALLER)),
     ("/docs", documentation.page, "GET", documented(media_type=HTML)),
     ("/openapi.json", documentation.openapi, "GET", documented("Document")),
     (
@@ -161,6 +162,7 @@ def _routed(**options: Any) -> FastAPI:
     for path, endpoint, method, row in _ROWS:
         status = int(min(row["responses"]))
         api.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None, openapi_extra=row)
+    api.add_route(page.FILES + "{version}/{name:path}", page.file, methods=["GET"])
     api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
     return api
 

@@ -1,4 +1,4 @@
-"""What the server says about itself: health, languages, metrics, and the page at `/`."""
+"""What the server says about itself: health, languages, metrics."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,7 +7,7 @@ import anyio
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import Response
 
 from holdfast import __version__
 from holdfast.api.exchange import app_of, json_of
@@ -16,29 +16,11 @@ from holdfast.types import Enforced, Health, Network, Runtime, Runtimes
 
 _DOCKER_PATIENCE_SECONDS = 0.5
 
-PAGE = f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Holdfast</title>
-<h1>Holdfast {__version__}</h1>
-<p>This server runs code that nobody trusts: <code>POST /run</code>.</p>
-<p><a href="/docs">API documentation</a> · <a href="/health">health</a></p>
-</html>
-"""
-
 
 class Alive(BaseModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
-
-
-async def root(request: Request) -> Response:
-    """The page, or the message of the earlier system for a client that asks for JSON."""
-    if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"message": "Code Runner is operational."})
-    return HTMLResponse(PAGE)
 
 
 async def healthz() -> Response:

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.api import problems
+from holdfast.api.page import FILES
 from holdfast.api.quotas import Bodies, Quotas, Take
 from holdfast.app import App, is_loopback
 from holdfast.errors import (
@@ -26,7 +27,7 @@ from holdfast.execution import on_behalf_of
 from holdfast.keys import ApiKey
 
 OPEN_PATHS = frozenset({"/", "/health", "/healthz", "/pyquest/health"})
-"""Paths that need no key and are answered while the server drains."""
+"""Paths that need no key and are answered while the server drains; as are the files of the page."""
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
@@ -118,7 +119,7 @@ class Guard:
             self._check_host(headers)
         self._check_origin(headers)
         key = self._key(scope)
-        if self.holdfast.executor.admission.draining and scope["path"] not in OPEN_PATHS:
+        if self.holdfast.executor.admission.draining and not _is_open(scope["path"]):
             raise ShuttingDownError("The server is shutting down and takes no new requests.")
         limit = self._body_limit(scope, headers) if scope["method"] in _WITH_BODY else self.settings.max_body_bytes
         with self.quotas.request(key), self.bodies.of(key) as take:
@@ -149,7 +150,7 @@ class Guard:
         if not keys.all():
             _refuse_keyless_from_outside(scope)
             return None
-        if scope["path"] in OPEN_PATHS:
+        if _is_open(scope["path"]):
             return None
         presented = _presented(scope)
         if not presented:
@@ -172,6 +173,10 @@ class Guard:
         if declared.isdigit() and int(declared[:20]) > limit:
             raise _too_large(limit)
         return limit
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(FILES)
 
 
 def _keep_nothing(count: int) -> None:

@@ -1,6 +1,6 @@
 """Data runs: a plan, SQL or Python, asked of a dataset in a fresh cell. Each leaves a capsule, and can be replayed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -46,8 +46,16 @@ class DataRuns:
         async with self._understanding.open():
             yield
 
-    async def run(self, request: DataRunRequest, caller: Caller, replay_of: str | None = None) -> Capsule:
+    async def run(
+        self,
+        request: DataRunRequest,
+        caller: Caller,
+        replay_of: str | None = None,
+        on_begin: Callable[[Capsule], Awaitable[None]] | None = None,
+    ) -> Capsule:
         """Run to the end; whatever the query does is said by the capsule. Whoever is cancelled ends it.
+
+        `on_begin` is told the capsule when the query is understood, and before it is run.
 
         Raises NotFoundError, InvalidFieldError, QueueFullError, EngineError, StoreUnavailableError, ShuttingDownError.
         """
@@ -61,7 +69,7 @@ class DataRuns:
             return capsule
         capsule = capsules.understood(capsule, understood.query, understood.readable, understood.notes)
         await self._store.begin(capsule, caller.owner)
-        return await self._perform(capsule, understood.query)
+        return await self._perform(capsule, understood.query, on_begin)
 
     async def find(self, run_id: str, caller: Caller) -> Capsule | None:
         """What is known of a run by now; `None` when it is no data run, or not the caller's."""
@@ -101,11 +109,15 @@ class DataRuns:
         after = await self.run(capsules.asked_again(before), caller, replay_of=run_id)
         return await run_sync(replay.compare, before, after)
 
-    async def _perform(self, capsule: Capsule, query: DataQuery) -> Capsule:
+    async def _perform(
+        self, capsule: Capsule, query: DataQuery, on_begin: Callable[[Capsule], Awaitable[None]] | None
+    ) -> Capsule:
         live = self._live[capsule.run_id] = _Live()
         ended = None
         try:
             with live.scope:
+                if on_begin is not None:
+                    await on_begin(capsule)
                 ended = await self._answered(live, capsule, query)
         except Exception as failure:
             ended = capsules.broken(capsule, failure)

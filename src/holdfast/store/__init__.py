@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from holdfast.store.database import Database
     from holdfast.store.task_rows import TaskRows
+    from holdfast.store.thread_rows import ThreadRows
 
 __all__ = ["Retention", "Store"]
 
@@ -185,6 +186,12 @@ class Store:
 
         return TaskRows(self._opened)
 
+    def threads(self) -> "ThreadRows":
+        """The rows of conversations, while the store is open."""
+        from holdfast.store.thread_rows import ThreadRows
+
+        return ThreadRows(self._opened)
+
     @property
     def _opened(self) -> "Database":
         if self._database is None:
@@ -235,6 +242,7 @@ class Store:
         count = await self._opened.end_unfinished(capsules.unfinished_changes(), error)
         if count:
             structlog.get_logger().warning("data runs had no end, for the server was stopped", runs=count)
+        await self.threads.end_unfinished()
 
     async def _prune_now_and_then(self) -> None:
         while True:

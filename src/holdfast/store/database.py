@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from holdfast.errors import StoreUnavailableError
-from holdfast.store import capsule_rows
+from holdfast.store import capsule_rows, thread_rows
 from holdfast.store.connecting import claimed, connect
 from holdfast.store.tables import runs
 
@@ -99,6 +99,7 @@ class Database:
             last = (await connection.execute(beyond)).scalar()
             if last is not None:
                 removed += (await connection.execute(delete(runs).where(runs.c.seq <= last))).rowcount
+            await thread_rows.prune(connection, ended_before)
             return int(removed) + await capsule_rows.prune(connection, capsule_bytes)
 
     async def count_runs(self) -> int:

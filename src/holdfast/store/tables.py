@@ -108,3 +108,45 @@ task_events = Table(
     Column("created_at", String(32), nullable=False),
 )
 """`body` is JSON without what the other columns say."""
+
+threads = Table(
+    "threads",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("thread_id", String(64), nullable=False, unique=True),
+    Column("owner", String(64)),
+    Column("dataset_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("updated_at", String(32), nullable=False),
+    Column("last_event", Integer, nullable=False),
+    Column("running", BigInteger),
+    Column("state", JSON, nullable=False),
+    Index("threads_of_owner", "owner", "updated_at"),
+    Index("threads_by_update", "updated_at"),
+)
+"""`running` is the id of the question that is being answered, `state` what the next turn has to know of the last."""
+
+messages = Table(
+    "thread_messages",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("thread_id", String(64), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("dataset_id", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("run_id", String(64)),
+    Column("metadata", JSON, nullable=False),
+    Index("messages_of_thread", "thread_id", "id"),
+)
+"""Contents are JSON, for a model may write what no text of a database may hold."""
+
+chat_events = Table(
+    "chat_events",
+    metadata,
+    Column("thread_id", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("turn_id", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+)

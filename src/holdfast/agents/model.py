@@ -1,0 +1,293 @@
+"""Language models, behind one small interface. This is the only module that knows the library they are called with.
+
+The library is loaded with the first question: a server that nobody asks one does not pay for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from holdfast.types import ModelUsage
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model
+
+MAX_TOKENS = 4096
+_RETRIES = 2
+
+
+class Trouble(StrEnum):
+    """Why a model gave no answer; there are no other reasons."""
+
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    TIMED_OUT = "timed_out"
+    NOT_FOUND = "not_found"
+    KEY = "key"
+    REJECTED = "rejected"
+    MALFORMED = "malformed"
+    FILTERED = "filtered"
+
+
+class ModelTroubleError(Exception):
+    """A model gave no answer. `sentence` says what to do about it, without anything of what was asked."""
+
+    def __init__(self, trouble: Trouble, sentence: str) -> None:
+        super().__init__(sentence)
+        self.trouble = trouble
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Something a model can ask for, with the JSON schema of what it needs."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A model asks for a tool; the arguments are what it wrote, which may be no JSON at all."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One turn of a conversation with a model. A tool's answer has the id and the name of its call."""
+
+    role: Literal["user", "assistant", "tool"]
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    call_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model said, and what that used."""
+
+    text: str
+    calls: tuple[Call, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class LanguageModel(Protocol):
+    """A model that can be asked."""
+
+    name: str
+    provider: str
+
+    async def ask(self, instructions: str, said: Sequence[Said], tools: Sequence[Tool] = ()) -> Reply:
+        """Raises ModelTroubleError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model, and how it is reached. `setting` is what names it."""
+
+    provider: Literal["openai", "anthropic"]
+    name: str
+    setting: str
+    api_key: str = field(default="", repr=False)
+    base_url: str | None = None
+    request_seconds: float = 60.0
+
+
+class ProviderModel:
+    """A model of a provider, or of any server that speaks the language of OpenAI's."""
+
+    def __init__(self, choice: ModelChoice, model: "Model | None" = None) -> None:
+        self.name = choice.name
+        self.provider = choice.provider
+        self._choice = choice
+        self._model = model
+
+    async def ask(self, instructions: str, said: Sequence[Said], tools: Sequence[Tool] = ()) -> Reply:
+        """One request. Raises ModelTroubleError."""
+        from anyio.to_thread import run_sync
+
+        if self._model is None:
+            # Loading it takes a second, in which the event loop answers others.
+            self._model = await run_sync(_open, self._choice)
+        return await _asked(self._model, self._choice, instructions, said, tools)
+
+
+def _open(choice: ModelChoice) -> "Model":
+    from httpx import Timeout
+
+    timeout = Timeout(choice.request_seconds, connect=min(10.0, choice.request_seconds))
+    if choice.provider == "anthropic":
+        from anthropic import AsyncAnthropic
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+
+        client = AsyncAnthropic(
+            api_key=choice.api_key, base_url=choice.base_url, timeout=choice.request_seconds, max_retries=_RETRIES
+        )
+        return AnthropicModel(choice.name, provider=AnthropicProvider(anthropic_client=client))
+    from openai import AsyncOpenAI
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    del timeout
+    asked = AsyncOpenAI(
+        api_key=choice.api_key or "none",
+        base_url=choice.base_url,
+        timeout=choice.request_seconds,
+        max_retries=_RETRIES,
+    )
+    return OpenAIChatModel(choice.name, provider=OpenAIProvider(openai_client=asked))
+
+
+async def _asked(
+    model: "Model", choice: ModelChoice, instructions: str, said: Sequence[Said], tools: Sequence[Tool]
+) -> Reply:
+    from pydantic_ai.direct import model_request
+    from pydantic_ai.exceptions import AgentRunError, UserError
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.tools import ToolDefinition
+
+    defined = [
+        ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=tool.schema)
+        for tool in tools
+    ]
+    parameters = ModelRequestParameters(function_tools=defined, allow_text_output=True)
+    settings: Any = {"max_tokens": MAX_TOKENS}
+    try:
+        response = await model_request(
+            model, _messages(instructions, said), model_settings=settings, model_request_parameters=parameters
+        )
+    except (AgentRunError, UserError, ValueError, TimeoutError) as error:
+        raise _trouble(error, choice) from error
+    return _reply(response)
+
+
+def _messages(instructions: str, said: Sequence[Said]) -> "list[ModelMessage]":
+    from pydantic_ai import messages as m
+
+    found: list[Any] = []
+    for turn in said:
+        if turn.role == "assistant":
+            calls = [m.ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
+            parts = [*([m.TextPart(turn.text)] if turn.text else []), *calls]
+            found.append(m.ModelResponse(parts=parts))
+            continue
+        part = (
+            m.ToolReturnPart(turn.name, turn.text, turn.call_id) if turn.role == "tool" else m.UserPromptPart(turn.text)
+        )
+        found.append(m.ModelRequest(parts=[part], instructions=instructions))
+    return found
+
+
+def _reply(response: "ModelResponse") -> Reply:
+    from pydantic_ai.messages import TextPart, ToolCallPart
+
+    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+    if response.finish_reason == "content_filter" and not text and not calls:
+        raise ModelTroubleError(Trouble.FILTERED, "The model's provider filtered its answer.")
+    return Reply(
+        text=text,
+        calls=tuple(Call(part.tool_call_id, part.tool_name, part.args_as_json_str()) for part in calls),
+        input_tokens=response.usage.input_tokens,
+        output_tokens=response.usage.output_tokens,
+    )
+
+
+def _trouble(error: Exception, choice: ModelChoice) -> ModelTroubleError:
+    """What the errors of the library mean, by the most particular first."""
+    from pydantic_ai import exceptions as e
+
+    name = choice.name
+    table: tuple[tuple[tuple[type[Exception], ...], Trouble, str], ...] = (
+        (
+            (e.ModelNotFoundError,),
+            Trouble.NOT_FOUND,
+            f"The provider has no model '{name}'; choose another with {choice.setting}.",
+        ),
+        (
+            (e.ModelAuthenticationError,),
+            Trouble.KEY,
+            f"The provider refused the key; look at {_KEYS[choice.provider]}.",
+        ),
+        (
+            (e.ModelRateLimitError, e.ModelQuotaExceededError),
+            Trouble.RATE_LIMITED,
+            "The model's provider allows no more requests just now; try again later.",
+        ),
+        ((e.ModelTimeoutError, TimeoutError), Trouble.TIMED_OUT, f"The model '{name}' did not answer in time."),
+        (
+            (e.ModelConnectionError, e.ModelUnavailableError, e.ModelServerError),
+            Trouble.UNAVAILABLE,
+            "The model's provider cannot be reached or has a fault; try again later.",
+        ),
+        ((e.ContentFilterError,), Trouble.FILTERED, "The model's provider filtered the question or its answer."),
+        ((e.UnexpectedModelBehavior,), Trouble.MALFORMED, f"The model '{name}' gave an answer that is none."),
+    )
+    for kinds, trouble, sentence in table:
+        if isinstance(error, kinds):
+            return ModelTroubleError(trouble, sentence)
+    status = getattr(error, "status_code", None)
+    if status == 404:
+        return ModelTroubleError(Trouble.NOT_FOUND, table[0][2])
+    if isinstance(status, int) and status >= 500:
+        return ModelTroubleError(Trouble.UNAVAILABLE, table[4][2])
+    return ModelTroubleError(Trouble.REJECTED, f"The provider of '{name}' does not take the request.")
+
+
+_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+
+
+class Meter:
+    """Counts what a model uses, and what that costs as far as its price is known."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self.requests = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+
+    def count(self, reply: Reply) -> None:
+        """Add what a reply has used."""
+        self.requests += 1
+        self.input_tokens += reply.input_tokens
+        self.output_tokens += reply.output_tokens
+
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def usage(self) -> ModelUsage:
+        """What was used until now."""
+        cost = self.cost_usd
+        return ModelUsage(
+            model=self._model.name,
+            provider=self._model.provider,
+            requests=self.requests,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cost_usd=None if cost is None else float(cost),
+        )
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What it costs; `None` for a model whose price nobody knows."""
+        from genai_prices import Usage, calc_price
+
+        try:
+            used = Usage(input_tokens=self.input_tokens, output_tokens=self.output_tokens)
+            return calc_price(used, self._model.name, provider_id=self._model.provider).total_price
+        except LookupError:
+            return None

@@ -1,0 +1,216 @@
+"""What the words of a question may mean in one dataset: its tables, columns and values, by their singular words."""
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from holdfast.agents.profiles import ColumnProfile, Profile
+from holdfast.agents.simple.words import (
+    AGGREGATES,
+    FILLER,
+    HIGHEST,
+    LOWEST,
+    NAME_UNITS,
+    NEGATING,
+    SYNONYMS,
+    Word,
+    stem,
+    words_of,
+    words_of_name,
+)
+from holdfast.data.columns import Kind, kind_of
+from holdfast.types import Column, Dataset, DatasetTable
+
+_ROW_OF = re.compile(r"^One row (?:for|per) (?:each |every )?([\w -]+?)(?: of an? [\w -]+)?\.")
+_GENERIC = frozenset({"id", "name", "type", "date", "time", "number", "code", "key", "at", "flag", "no", "day"})
+_ENTITY_ENDS = frozenset({"id", "key", "no", "number", "code"})
+_AFFIXES = frozenset({"is", "has", "flag", "was"})
+_DATE_ENDS = frozenset({"at", "on", "date", "time", "ts", "timestamp", "day"})
+_SHORT = 5
+_ALIKE = 0.87
+_LONGEST = 6
+
+
+class What(StrEnum):
+    """What a phrase may name."""
+
+    TABLE = "table"
+    COLUMN = "column"
+    VALUE = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One thing a phrase may mean. The lower its `rank`, the more literally."""
+
+    what: What
+    table: str
+    column: str = ""
+    value: str = ""
+    rank: int = 0
+    entity: bool = False
+
+
+Phrase = tuple[str, ...]
+
+
+class Vocabulary:
+    """The phrases of a dataset."""
+
+    def __init__(self, dataset: Dataset, profile: Profile) -> None:
+        self.dataset = dataset
+        self.profile = profile
+        self.tables = {table.name: table for table in dataset.tables}
+        self.row_nouns: dict[str, Phrase] = {}
+        self._phrases: dict[Phrase, list[Meaning]] = defaultdict(list)
+        for table in dataset.tables:
+            self._add_table(table)
+            for column in table.columns:
+                self._add_column(table, column)
+        self._add_synonyms()
+
+    def at(self, words: Sequence[Word], place: int) -> tuple[list[Meaning], int]:
+        """What the longest phrase from here on may mean, and how many words it has."""
+        for length in range(min(_LONGEST, len(words) - place), 0, -1):
+            phrase = tuple(word.stem for word in words[place : place + length])
+            found = self._phrases.get(phrase) or self._dated(phrase)
+            if found:
+                best = min(meaning.rank for meaning in found)
+                return [meaning for meaning in found if meaning.rank <= best + 1], length
+        return self._alike(words[place]), 1
+
+    def column(self, table: str, name: str) -> Column:
+        """The column of that name."""
+        return next(column for column in self.tables[table].columns if column.name == name)
+
+    def kind(self, table: str, name: str) -> Kind:
+        """What can be done with it."""
+        return kind_of(self.column(table, name).type)
+
+    def dates(self, table: str) -> list[str]:
+        """The columns of a table that say when."""
+        kinds = (Kind.DATE, Kind.TIMESTAMP)
+        return [column.name for column in self.tables[table].columns if kind_of(column.type) in kinds]
+
+    def of(self, table: str, column: str) -> ColumnProfile | None:
+        """What is known of its values."""
+        return self.profile.get((table, column))
+
+    def is_unique(self, table: str, column: str) -> bool:
+        """Whether no two rows have the same value in it."""
+        known = self.of(table, column)
+        return known is not None and known.nulls == 0 and known.distinct == self.tables[table].row_count
+
+    def _add(self, phrase: Iterable[str], meaning: Meaning) -> None:
+        key = tuple(phrase)
+        if key and not (len(key) == 1 and (key[0].isdigit() or len(key[0]) < 2)):
+            self._phrases[key].append(meaning)
+
+    def _add_table(self, table: DatasetTable) -> None:
+        name = words_of_name(table.name)
+        said = _ROW_OF.match(table.description)
+        row = tuple(word.stem for word in words_of(said[1])) if said else ()
+        if row:
+            self.row_nouns[table.name] = row
+            self._add(row, Meaning(What.TABLE, table.name))
+        self._add(name, Meaning(What.TABLE, table.name))
+        if len(name) > 1:
+            self._add(name[-1:], Meaning(What.TABLE, table.name, rank=1))
+        self._add(("row",), Meaning(What.TABLE, table.name, rank=1))
+        self._add(("record",), Meaning(What.TABLE, table.name, rank=1))
+
+    def _add_column(self, table: DatasetTable, column: Column) -> None:
+        words = words_of_name(column.name)
+        kind = kind_of(column.type)
+        for rank, phrase, entity in _names(words, kind, column.description):
+            self._add(phrase, Meaning(What.COLUMN, table.name, column.name, rank=rank, entity=entity))
+        known = self.profile.get((table.name, column.name))
+        for value in known.values if known and kind is Kind.TEXT else ():
+            phrase = tuple(word.stem for word in words_of(value.replace("_", " ")))
+            if phrase not in _NO_VALUE:
+                self._add(phrase, Meaning(What.VALUE, table.name, column.name, value))
+
+    def _add_synonyms(self) -> None:
+        for phrase, meanings in list(self._phrases.items()):
+            if len(phrase) > 2:
+                continue
+            for group in SYNONYMS:
+                self._say_otherwise(phrase, meanings, group)
+
+    def _say_otherwise(self, phrase: Phrase, meanings: list[Meaning], group: set[str]) -> None:
+        for place, word in enumerate(phrase):
+            for other in group - {word} if word in group else ():
+                said = (*phrase[:place], other, *phrase[place + 1 :])
+                columns = [each for each in meanings if each.what is What.COLUMN and each.rank < 2]
+                known = {(each.table, each.column) for each in self._phrases.get(said, ())}
+                for each in columns:
+                    if (each.table, each.column) not in known:
+                        self._add(said, Meaning(each.what, each.table, each.column, rank=3, entity=each.entity))
+
+    def _dated(self, phrase: Phrase) -> list[Meaning]:
+        """`resolution date` for the column `resolved_at`."""
+        if len(phrase) != 2 or phrase[1] not in ("date", "time", "day") or len(phrase[0]) < _SHORT:
+            return []
+        return [
+            Meaning(What.COLUMN, table.name, name, rank=2)
+            for table in self.dataset.tables
+            for name in self.dates(table.name)
+            if words_of_name(name)[0][:_SHORT] == phrase[0][:_SHORT]
+        ]
+
+    def _alike(self, word: Word) -> list[Meaning]:
+        """What a word that is not known was probably meant to be."""
+        if len(word.stem) < _SHORT or not word.stem.isalpha() or word.text in _SAID_BY_ALL:
+            return []
+        single = [phrase[0] for phrase in self._phrases if len(phrase) == 1 and len(phrase[0]) >= _SHORT]
+        close = difflib.get_close_matches(word.stem, single, 2, _ALIKE)
+        if len(close) != 1 or close[0][0] != word.stem[0]:
+            return []
+        return [
+            Meaning(each.what, each.table, each.column, each.value, 3, each.entity)
+            for each in self._phrases[(close[0],)]
+            if each.rank < 2
+        ]
+
+
+_NO_VALUE = frozenset({(word,) for word in ("no", "yes", "all", "none", "other", "a", "n", "y", "not", "na")} | {()})
+_SAID_BY_ALL = FILLER | NEGATING | HIGHEST | LOWEST | frozenset(AGGREGATES)
+
+
+def _names(words: Phrase, kind: Kind, description: str) -> Iterable[tuple[int, Phrase, bool]]:
+    """What a column may be called, how literally, and whether it then names what is counted by it."""
+    yield 0, words, False
+    bare = words
+    while len(bare) > 1 and bare[-1] in NAME_UNITS:
+        bare = bare[:-1]
+    if bare != words:
+        yield 0, bare, False
+    if kind is Kind.BOOLEAN:
+        yield 0, tuple(word for word in bare if word not in _AFFIXES), False
+        yield from ((2, (word,), False) for word in bare if len(bare) > 1 and word not in _AFFIXES | {"met", "was"})
+        return
+    if kind in (Kind.DATE, Kind.TIMESTAMP):
+        yield 1, tuple(word for word in bare if word not in _DATE_ENDS), False
+        return
+    if len(bare) > 1 and bare[-1] in _ENTITY_ENDS:
+        yield 0, bare[:-1], True
+        return
+    if len(bare) > 1 and bare[0] not in _GENERIC:
+        yield 2, bare[:1], False
+    if len(bare) > 1 and bare[-1] not in _GENERIC:
+        yield 2, bare[-1:], False
+    yield from _described(bare, description)
+
+
+def _described(bare: Phrase, description: str) -> Iterable[tuple[int, Phrase, bool]]:
+    """By the first word that is said about it, alone and before the last word of its name."""
+    said = words_of(description.partition(";")[0].partition(",")[0])
+    if not said or len(said) < 2 or said[0].text in FILLER | {"number", "sum", "name", "price", "state", "one"}:
+        return
+    if said[1].text in ("from", "in", "of"):
+        yield 2, (said[0].stem,), False
+        if said[0].stem != stem(bare[-1]):
+            yield 2, (said[0].stem, bare[-1]), False

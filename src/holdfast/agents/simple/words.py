@@ -1,0 +1,175 @@
+"""The words of questions: how they are cut, and what those mean that mean the same over every dataset."""
+
+import re
+from dataclasses import dataclass
+
+from holdfast.types import Aggregate, Bucket, Operator
+
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d{4}-\d{2}-\d{2}|\d[\d,]*(?:\.\d+)?|[^\sa-z\d]")
+_SPLIT_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_UNSAID = frozenset({"?", ".", "!", ",", ":", ";", '"', "'", "(", ")", "-", "/", "’", "_"})  # noqa: RUF001
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as it was written, in lower case, and its singular."""
+
+    text: str
+    stem: str
+
+    @property
+    def number(self) -> float | None:
+        """What it is worth, if it is a number."""
+        cleaned = self.text.replace(",", "")
+        return float(cleaned) if re.fullmatch(r"\d+(\.\d+)?", cleaned) else None
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a sentence, without its punctuation."""
+    found = (match[0] for match in _WORD.finditer(text.lower().replace("’", "'")))  # noqa: RUF001
+    return [Word(word, stem(word)) for word in found if word not in _UNSAID]
+
+
+def words_of_name(name: str) -> tuple[str, ...]:
+    """The singular words of a name such as `order_items` or `orderItems`."""
+    return tuple(stem(word.lower()) for word in _SPLIT_NAME.findall(name))
+
+
+def stem(word: str) -> str:
+    """The singular, roughly; the same for names and questions, which is what matters."""
+    word = word.removesuffix("'s").removesuffix("'")
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and re.search(r"(ch|sh|x|ss|zz|us)es$", word):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+AGGREGATES = {
+    "average": Aggregate.AVG,
+    "avg": Aggregate.AVG,
+    "mean": Aggregate.AVG,
+    "median": Aggregate.MEDIAN,
+    "sum": Aggregate.SUM,
+    "total": Aggregate.SUM,
+    "maximum": Aggregate.MAX,
+    "max": Aggregate.MAX,
+    "minimum": Aggregate.MIN,
+    "min": Aggregate.MIN,
+}
+COUNTING = ("how many", "number of", "count of", "count", "total number of", "the number of", "total count of")
+DISTINCT = frozenset({"distinct", "different", "unique"})
+HIGHEST = frozenset({"highest", "biggest", "largest", "greatest", "longest", "latest", "newest", "maximal"})
+LOWEST = frozenset({"lowest", "smallest", "shortest", "least", "cheapest", "earliest", "oldest", "minimal"})
+MOST, FEWEST = frozenset({"most"}), frozenset({"fewest"})
+GROUPING = (
+    "for each", "for every", "in each", "in every", "of each", "at each", "on each", "from each", "with each",
+    "grouped by", "broken down by", "split by", "by each", "per", "by", "each", "every",
+)  # fmt: skip
+BUCKETS = {word: bucket for bucket in Bucket for word in (bucket.value,)}
+ADVERBS = {"hourly": Bucket.HOUR, "daily": Bucket.DAY, "weekly": Bucket.WEEK, "monthly": Bucket.MONTH}
+ADVERBS |= {"quarterly": Bucket.QUARTER, "yearly": Bucket.YEAR, "annually": Bucket.YEAR}
+COMPARING = (
+    ("greater than or equal to", Operator.GREATER_OR_EQUAL),
+    ("less than or equal to", Operator.LESS_OR_EQUAL),
+    ("no more than", Operator.LESS_OR_EQUAL),
+    ("no less than", Operator.GREATER_OR_EQUAL),
+    ("not more than", Operator.LESS_OR_EQUAL),
+    ("greater than", Operator.GREATER),
+    ("higher than", Operator.GREATER),
+    ("larger than", Operator.GREATER),
+    ("bigger than", Operator.GREATER),
+    ("longer than", Operator.GREATER),
+    ("more than", Operator.GREATER),
+    ("lower than", Operator.LESS),
+    ("less than", Operator.LESS),
+    ("fewer than", Operator.LESS),
+    ("smaller than", Operator.LESS),
+    ("shorter than", Operator.LESS),
+    ("at least", Operator.GREATER_OR_EQUAL),
+    ("at most", Operator.LESS_OR_EQUAL),
+    ("up to", Operator.LESS_OR_EQUAL),
+    ("equal to", Operator.EQUAL),
+    ("exactly", Operator.EQUAL),
+    ("above", Operator.GREATER),
+    ("over", Operator.GREATER),
+    ("exceeding", Operator.GREATER),
+    ("below", Operator.LESS),
+    ("under", Operator.LESS),
+    ("> =", Operator.GREATER_OR_EQUAL),
+    ("< =", Operator.LESS_OR_EQUAL),
+    (">", Operator.GREATER),
+    ("<", Operator.LESS),
+    ("=", Operator.EQUAL),
+)
+NEGATING = frozenset({
+    "not", "no", "without", "missing", "missed", "failed", "breached", "violated", "never",
+    "isn't", "aren't", "wasn't", "weren't", "didn't", "don't", "doesn't", "haven't", "hasn't", "lacking",
+})  # fmt: skip
+AFFIRMING = frozenset({"met", "kept", "fulfilled", "flagged", "marked"})
+WHICH = frozenset({"which", "who"})
+UNITS = frozenset({
+    "degree", "celsius", "fahrenheit", "percent", "%", "hour", "day", "minute", "second", "week", "month", "year",
+    "dollar", "euro", "pound", "$", "€", "£", "eur", "usd", "gbp", "c", "f", "hpa", "kg", "km", "mm", "mm/s", "point",
+})  # fmt: skip
+"""What may follow, or with money precede, a number that a column is compared with."""
+
+NAME_UNITS = frozenset({
+    "c", "f", "k", "pct", "percent", "hpa", "mm", "cm", "m", "km", "s", "ms", "sec", "min", "hr", "h", "hour",
+    "eur", "usd", "gbp", "kg", "g", "lb", "kwh", "kw", "w", "v", "db", "ppm",
+})  # fmt: skip
+"""What the name of a column may end with, and nobody says."""
+
+FILLER = frozenset({
+    "a", "an", "the", "of", "in", "on", "at", "for", "to", "from", "with", "within", "among", "across", "is", "are",
+    "was", "were", "be", "been", "do", "does", "did", "we", "our", "you", "i", "me", "my", "us", "there", "their",
+    "it", "its", "this", "that", "these", "those", "all", "any", "have", "has", "had", "having", "please", "can",
+    "could", "show", "give", "tell", "find", "what", "what's", "whats", "overall", "altogether", "where", "whose",
+    "came", "come", "coming", "went", "got", "dataset", "file", "data", "table", "i'd", "like", "know", "see", "want",
+    "let", "get", "calculate", "compute", "during", "how", "that's", "there's", "who",
+})  # fmt: skip
+FILLER_PHRASES = (
+    "in total",
+    "came in",
+    "come in",
+    "tell me",
+    "in the file",
+    "in the data",
+    "in the dataset",
+    "how are",
+)
+HAPPENED = frozenset({
+    "taken", "recorded", "reported", "report", "logged", "registered", "placed", "handled", "made", "happened",
+    "occurred", "exist", "collected", "measured", "observed", "listed", "found", "contained", "received",
+})  # fmt: skip
+"""What is done with any row, and chooses none."""
+
+TRADED = frozenset({"sold", "bought", "purchased", "ordered"})
+"""The same where a column is added up; where rows are counted, it asks for others than those of the table."""
+
+BEGAN = frozenset({"created", "opened", "placed", "started", "made", "filed", "submitted", "ordered", "began", "taken"})
+"""What rows did at the first of their dates."""
+
+NEUTRAL_NOUNS = frozenset({"level", "value", "figure"})
+"""What is said after the name of a column and adds nothing."""
+
+SYNONYMS = (
+    {"amount", "total", "value", "sum"},
+    {"cost", "price"},
+    {"rating", "score", "satisfaction", "csat"},
+    {"customer", "client"},
+    {"employee", "staff", "worker"},
+    {"quantity", "qty", "unit"},
+    {"temperature", "temp"},
+    {"location", "place", "site"},
+    {"category", "type", "kind"},
+    {"country", "nation"},
+    {"department", "dept"},
+    {"salary", "pay", "wage"},
+    {"revenue", "sale", "turnover"},
+    {"city", "town"},
+    {"duration", "length"},
+    {"sex", "gender"},
+)

@@ -1,0 +1,93 @@
+"""Sixty questions that no registry holds: most are right, the others are not answered, and none is answered wrongly."""
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from holdfast.agents.profiles import Profile, Profiles
+from holdfast.agents.simple import NotSure, Unclear, plan_question
+from holdfast.types import OPERATOR, DataRunRequest, Dataset
+from tests.chat.questions import QUESTIONS, Asked, loans
+from tests.data_runs.conftest import Desk, opened
+
+pytestmark = pytest.mark.anyio
+
+AT_LEAST = 45
+_GOLD = """
+import json
+answers = [
+{answers}
+]
+print(json.dumps(answers, default=lambda value: value.item()))
+result = "printed"
+"""
+
+
+@pytest.fixture(scope="module")
+async def desk(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    async with opened(tmp_path_factory.mktemp("state")) as made:
+        answer = await made.http.post("/datasets", json={"id": "loans", "files": {"loans.csv": loans()}})
+        assert answer.status_code == 201, answer.text
+        yield made
+
+
+async def gold(desk: Desk, dataset: str) -> list[Any]:
+    """What pandas says, question by question."""
+    code = _GOLD.format(answers=",\n".join(asked.gold for asked in QUESTIONS if asked.dataset == dataset))
+    capsule = await desk.ask(dataset, python=code, timeout=30)
+    assert capsule["status"] == "succeeded", capsule["error"]
+    answers: list[Any] = json.loads(capsule["stdout"])
+    return answers
+
+
+async def answered(desk: Desk, asked: Asked, dataset: Dataset, profile: Profile) -> list[list[Any]] | None:
+    """The rows of the answer, or `None` for a question that is not answered."""
+    try:
+        plan = plan_question(asked.question, dataset, profile).plan
+    except (NotSure, Unclear):
+        return None
+    capsule = await desk.app.data.run(DataRunRequest(dataset_id=asked.dataset, plan=plan, max_rows=1000), OPERATOR)
+    assert capsule.result is not None, (asked.question, capsule.error)
+    return capsule.result.rows
+
+
+def same(rows: Sequence[Sequence[Any]], right: Sequence[Sequence[Any]]) -> bool:
+    """Whether the rows have the values of the right ones, whatever columns they have besides and in which order."""
+    if len(rows) != len(right):
+        return False
+    wanted = Counter(tuple(map(_rounded, row)) for row in right)
+    width = len(right[0]) if right else 0
+    columns = range(len(rows[0]) if rows else 0)
+    return any(
+        Counter(tuple(_rounded(row[column]) for column in order) for row in rows) == wanted
+        for order in itertools.permutations(columns, width)
+    )
+
+
+def _rounded(value: Any) -> Any:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value).removesuffix(" 00:00:00")
+    return "nan" if math.isnan(number) else float(f"{number:.9g}")
+
+
+async def test_of_sixty_questions_most_are_right_and_none_is_wrong(desk: Desk) -> None:
+    profiles = Profiles(desk.app.executor)
+    outcome: dict[str, list[str]] = {"right": [], "not sure": [], "wrong": []}
+    for name in dict.fromkeys(asked.dataset for asked in QUESTIONS):
+        dataset = await desk.app.datasets.get(name, OPERATOR)
+        profile = await profiles.of(dataset)
+        for asked, right in zip((each for each in QUESTIONS if each.dataset == name), await gold(desk, name), strict=True):
+            rows = await answered(desk, asked, dataset, profile)
+            how = "not sure" if rows is None else "right" if same(rows, right) else "wrong"
+            outcome[how].append(asked.question)
+    assert len(QUESTIONS) == 60
+    assert sum(asked.dataset == "loans" for asked in QUESTIONS) == 15
+    assert outcome["wrong"] == []
+    assert len(outcome["right"]) >= AT_LEAST, outcome["not sure"]
