@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import Opened
 from tests.product import product
 
-VIEWS = ("chat", "playground", "grade", "sessions", "runs", "datasets", "status")
+VIEWS = ("chat", "playground", "grade", "sessions", "tasks", "runs", "datasets", "status")
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text()
 MOST_BYTES = 300_000
 PHONE = {"viewport": {"width": 375, "height": 760}, "has_touch": True, "is_mobile": True}

@@ -8,6 +8,7 @@ export const VIEWS = [
   { name: "playground", title: "Playground", icon: "play", load: () => import("./views/playground.js") },
   { name: "grade", title: "Grade", icon: "check", load: () => import("./views/grade.js") },
   { name: "sessions", title: "Sessions", icon: "cells", load: () => import("./views/sessions.js") },
+  { name: "tasks", title: "Tasks", icon: "tasks", load: () => import("./views/tasks.js") },
   { name: "runs", title: "Runs", icon: "history", load: () => import("./views/runs.js") },
   { name: "datasets", title: "Datasets", icon: "data", load: () => import("./views/datasets.js") },
   { name: "status", title: "Status", icon: "pulse", load: () => import("./views/status.js") },
