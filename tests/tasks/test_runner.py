@@ -50,6 +50,10 @@ def server(folder: Path, *settings: str) -> Iterator[str]:
             process.wait(30)
 
 
+def client(url: str, key: str = "") -> httpx.Client:
+    return httpx.Client(base_url=url, headers={"X-API-Key": key} if key else {}, timeout=30)
+
+
 def until(there: Callable[[], Any], seconds: float = 30) -> Any:
     """What is there in the end."""
     end = time.monotonic() + seconds
@@ -135,8 +139,7 @@ def test_an_active_runner_that_is_told_to_stop_says_so_and_leaves(tmp_path: Path
 
 
 def test_a_standby_runner_does_the_tasks_of_a_server_and_stops_when_told(tmp_path: Path) -> None:
-    with server(tmp_path, "workers=0", f"api_keys={KEY}") as url:
-        http = httpx.Client(base_url=url, headers={"X-API-Key": KEY}, timeout=30)
+    with server(tmp_path, "workers=0", f"api_keys={KEY}") as url, client(url, KEY) as http:
         receipts = [http.post("/tasks", json={**STEPS, "artifact": "kept"}).json()]
         assert "no runner is registered" in http.get(f"/tasks/{receipts[0]['id']}").json()["waiting_for"]
         register = f"{url}/runners/register"
@@ -157,8 +160,7 @@ def test_a_standby_runner_does_the_tasks_of_a_server_and_stops_when_told(tmp_pat
 
 def test_a_standby_runner_that_stops_or_is_told_to_cancel_ends_its_task(tmp_path: Path) -> None:
     body = {"type": "workflow", "steps": [{"run": "echo begun; sleep 60"}]}
-    with server(tmp_path, "workers=0", "task_lease=1") as url:
-        http = httpx.Client(base_url=url, timeout=30)
+    with server(tmp_path, "workers=0", "task_lease=1") as url, client(url) as http:
         with runner(tmp_path, MODE="standby", REGISTER_URL=f"{url}/runners/register") as process:
             cancelled, stopped = (http.post("/tasks", json=body).json()["id"] for _ in range(2))
             until(lambda: http.get(f"/tasks/{cancelled}").json()["events"] >= 5)
@@ -172,8 +174,7 @@ def test_a_standby_runner_that_stops_or_is_told_to_cancel_ends_its_task(tmp_path
 
 def test_a_runner_that_is_killed_loses_its_task_to_another(tmp_path: Path) -> None:
     body = {"type": "workflow", "steps": [{"run": "echo begun; sleep 2"}], "max_attempts": 2}
-    with server(tmp_path, "workers=0", "task_lease=1") as url:
-        http = httpx.Client(base_url=url, timeout=30)
+    with server(tmp_path, "workers=0", "task_lease=1") as url, client(url) as http:
         register = {"MODE": "standby", "REGISTER_URL": f"{url}/runners/register"}
         task_id = http.post("/tasks", json=body).json()["id"]
         with runner(tmp_path, **register) as process:
@@ -185,8 +186,7 @@ def test_a_runner_that_is_killed_loses_its_task_to_another(tmp_path: Path) -> No
 
 
 def test_runners_are_the_operators_and_their_word_needs_the_token(tmp_path: Path) -> None:
-    with server(tmp_path, "workers=0", f"api_keys={KEY}") as url:
-        admin = httpx.Client(base_url=url, headers={"X-API-Key": KEY}, timeout=30)
+    with server(tmp_path, "workers=0", f"api_keys={KEY}") as url, client(url, KEY) as admin:
         assert httpx.post(f"{url}/runners/register", json={}).status_code == 401
         task_id = admin.post("/tasks", json=STEPS).json()["id"]
         given = admin.post("/runners/register", json={"pod_name": "p", "pod_ip": "::1"}).json()
