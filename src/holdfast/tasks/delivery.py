@@ -183,10 +183,13 @@ class Courier:
         log = structlog.get_logger().bind(task=row["task_id"], seq=message.last, host=host, tries=tries)
         if tries < message.tries:
             log.info("a callback will be tried again", reason=error)
-            later = instant(now() + timedelta(seconds=self._backoff.seconds(tries)))
+            pause = self._backoff.seconds(tries)
+            later = instant(now() + timedelta(seconds=pause))
             changes = {"delivery_attempts": tries, "delivery_error": error, "delivery_at": later}
             await self._store.tasks.note_delivery(row["task_id"], changes)
             self._metrics.callbacks.labels("failed").inc()
+            # Longer pauses end with a look.
+            await anyio.sleep(min(pause, LOOK_SECONDS / 4))
             return False
         if message.type in CRITICAL_EVENTS:
             log.error("the delivery of a task's events is dead", reason=error)
