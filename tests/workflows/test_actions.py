@@ -10,7 +10,6 @@ import pytest
 
 from holdfast.agents.workflow.handler import WorkflowHandler
 from holdfast.agents.workflow.stores import Artifacts, DirectoryCache
-
 from holdfast.errors import TooLargeError, WorkspaceError
 from tests.workflows.conftest import World
 
@@ -38,18 +37,27 @@ jobs:
         workspace={"files": {"src/main.txt": "text", "b": "b"}},
     )
     assert task.failure is None and task.out == ["0", "text", "b", "src"]
-    assert "+text" in task.files["workspace.diff"].decode() and "copy/src/main.txt" in task.files["workspace.diff"].decode()
+    assert (
+        "+text" in task.files["workspace.diff"].decode()
+        and "copy/src/main.txt" in task.files["workspace.diff"].decode()
+    )
 
 
-async def test_checkout_switches_to_a_ref_that_the_workspace_holds(world: World, tmp_path: Path) -> None:
+def _repository(folder: Path) -> bytes:
+    """A tar of a repository with two commits, the first of which is called v1."""
     script = """
 git init -q -b main . && git config user.email a@b.c && git config user.name a
 echo 1 > file && git add . && git commit -qm one && git tag v1 && echo 2 > file && git commit -qam two
 """
-    subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True)
+    subprocess.run(["sh", "-ec", script], cwd=folder, check=True)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        tar.add(tmp_path, arcname=".")
+        tar.add(folder, arcname=".")
+    return packed.getvalue()
+
+
+async def test_checkout_switches_to_a_ref_that_the_workspace_holds(world: World, tmp_path: Path) -> None:
+    packed = _repository(tmp_path)
     task = await world.run(
         """
 jobs:
@@ -61,7 +69,7 @@ jobs:
       - run: cat file
       - {uses: actions/checkout@v4, with: {ref: nowhere}}
 """,
-        workspace=archive(packed.getvalue()),
+        workspace=archive(packed),
     )
     assert task.out == ["2", "1"]
     assert task.failure is not None and "cannot be switched to 'nowhere'" in task.failure.message
@@ -142,7 +150,10 @@ jobs:
     )
     assert task.failure is None, task.said
     assert task.out == ["got/out/a.txt", "every/artifact/out/c.log", "every/built/out/a.txt"]
-    assert sorted(name for name in task.files if name.startswith(("built", "artifact"))) == ["artifact.tar", "built.tar"]
+    assert sorted(name for name in task.files if name.startswith(("built", "artifact"))) == [
+        "artifact.tar",
+        "built.tar",
+    ]
 
 
 async def test_an_artifact_of_nothing_is_a_warning_or_a_failure_as_asked(world: World) -> None:
@@ -214,5 +225,3 @@ async def test_a_clone_needs_a_network_that_the_operator_allows(world: World) ->
 async def test_only_addresses_of_the_network_are_cloned(world: World, url: str) -> None:
     with pytest.raises(Exception, match="must begin with https"):
         await world.run({"steps": [{"run": "ls"}]}, workspace={"git": {"url": url}})
-
-

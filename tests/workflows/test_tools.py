@@ -40,7 +40,9 @@ async def refused(place: Workplace, name: str, **arguments: Any) -> str:
 
 def test_the_rows_are_the_tools_a_task_can_name() -> None:
     assert tuple(TOOLS) == AGENT_TOOLS
-    assert all(tool.schema["type"] == "object" and tool.schema["additionalProperties"] is False for tool in TOOLS.values())
+    assert all(
+        tool.schema["type"] == "object" and tool.schema["additionalProperties"] is False for tool in TOOLS.values()
+    )
 
 
 async def test_every_default_works(place: Workplace) -> None:
@@ -100,7 +102,10 @@ async def test_list_files_has_patterns_hidden_files_and_a_limit(place: Workplace
 async def test_grep_finds_lines_and_an_invalid_pattern_is_an_error(place: Workplace) -> None:
     assert await call(place, "grep", pattern="-o") == "src/main.py:2:print('-o', os.name)"
     assert await call(place, "grep", pattern="ONE", ignore_case=True) == "a.txt:1:one"
-    assert await call(place, "grep", pattern="o", include="*.py", max_results=1) == "src/main.py:1:import os\n... stopped at 1 results"
+    assert (
+        await call(place, "grep", pattern="o", include="*.py", max_results=1)
+        == "src/main.py:1:import os\n... stopped at 1 results"
+    )
     assert await call(place, "grep", pattern="absent") == "(no line matches)"
     assert "no regular expression" in await refused(place, "grep", pattern="(")
 

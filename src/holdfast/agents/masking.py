@@ -85,7 +85,13 @@ def _encoded(text: str) -> Iterator[str]:
         yield escaped.replace("/", "\\/")
         yield json.dumps(escaped)[1:-1]
     raw = text.encode(errors="surrogatepass")
-    for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe="!*'()"), quote_plus(raw, safe="*")):
+    for quoted in (
+        quote(raw, safe=""),
+        quote(raw),
+        quote_plus(raw),
+        quote(raw, safe="!*'()"),
+        quote_plus(raw, safe="*"),
+    ):
         yield quoted
         yield re.sub("%..", lambda match: match[0].lower(), quoted)
     yield text.replace("'", "'\\''")

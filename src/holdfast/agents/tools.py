@@ -258,4 +258,3 @@ def _fault(tool: Tool, error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     told = [f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}" for fault in faults[:5]]
     return f"The arguments of {tool.name} are wrong. " + "; ".join(told) + "."
-

@@ -67,7 +67,9 @@ class Files:
                 kept.append(line[: MAX_CHARACTERS - size])
                 size += len(kept[-1])
                 if size >= MAX_CHARACTERS:
-                    kept.append(f"\n... cut at {MAX_CHARACTERS:,} characters; ask for lines with start_line and end_line")
+                    kept.append(
+                        f"\n... cut at {MAX_CHARACTERS:,} characters; ask for lines with start_line and end_line"
+                    )
                     break
         if number < first and first > 1:
             raise ToolFault(f"{self._shown(path)} has only {number} lines")
@@ -137,7 +139,12 @@ class Files:
         return "\n".join(shown) or "(nothing)"
 
     def grep(
-        self, pattern: str, path: str = ".", include: str | None = None, ignore_case: bool = False, max_results: int = 100
+        self,
+        pattern: str,
+        path: str = ".",
+        include: str | None = None,
+        ignore_case: bool = False,
+        max_results: int = 100,
     ) -> str:
         """Lines that a regular expression finds, as file:line:text."""
         try:

@@ -55,7 +55,9 @@ class Patterns:
 
     def __init__(self, patterns: list[str]) -> None:
         cleaned = [(pattern.startswith("!"), _below(pattern.removeprefix("!"))) for pattern in patterns]
-        self._rules = [(out, collect.pattern_pieces(text), collect.pattern_pieces(f"{text}/**")) for out, text in cleaned]
+        self._rules = [
+            (out, collect.pattern_pieces(text), collect.pattern_pieces(f"{text}/**")) for out, text in cleaned
+        ]
 
     def take(self, path: str) -> bool:
         """Whether it is wanted; the last rule that fits says so."""

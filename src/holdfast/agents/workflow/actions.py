@@ -80,7 +80,9 @@ async def _switch(asked: Asked, path: str, ref: str) -> None:
     async def hear(output: Output) -> None:
         said.extend(output.data[:2000])
 
-    script = 'cd -- "$1" && git checkout --quiet --force "origin/$2" -- 2>/dev/null || git checkout --quiet --force "$2" --'
+    script = (
+        'cd -- "$1" && git checkout --quiet --force "origin/$2" -- 2>/dev/null || git checkout --quiet --force "$2" --'
+    )
     command = Command(argv=("/bin/sh", "-c", script, "sh", path, ref), wall_seconds=CHECKOUT_SECONDS)
     exited = await asked.place.run(command, hear)
     if exited.exit_code != 0:
@@ -91,7 +93,9 @@ async def _switch(asked: Asked, path: str, ref: str) -> None:
 async def _upload(asked: Asked) -> ScriptEnd:
     name = asked.inputs.get("name", "").strip() or "artifact"
     if not _ARTIFACT_NAME.fullmatch(name):
-        raise WorkspaceError(f"'{name[:80]}' is no name for an artifact; use letters, digits, '.', '_', '-' and blanks.")
+        raise WorkspaceError(
+            f"'{name[:80]}' is no name for an artifact; use letters, digits, '.', '_', '-' and blanks."
+        )
     tar = await asked.place.pack(asked.paths)
     if _is_empty(tar):
         return await _nothing_found(asked)

@@ -158,9 +158,7 @@ def _in_mapping(path: str, values: Mapping[str, str], place: str) -> Iterator[_F
 
 
 def _in_defaults(path: str, run: Mapping[str, str | None], place: str) -> Iterator[_Found]:
-    return (
-        (f"{path}.run.{name.replace('_', '-')}", text, place) for name, text in run.items() if text is not None
-    )
+    return ((f"{path}.run.{name.replace('_', '-')}", text, place) for name, text in run.items() if text is not None)
 
 
 def _in_values(path: str, value: object, place: str) -> Iterator[_Found]:

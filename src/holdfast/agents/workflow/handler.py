@@ -123,7 +123,9 @@ class WorkflowHandler:
 def _check_ends(run: WorkflowRun, teller: Teller) -> None:
     """Raises TaskFailedError if a job has not done what it should."""
     failed: Mapping[str, str] = {
-        name: end.reason or f"it was {end.result}" for name, end in run.ends.items() if end.result in ("failure", "cancelled")
+        name: end.reason or f"it was {end.result}"
+        for name, end in run.ends.items()
+        if end.result in ("failure", "cancelled")
     }
     if not failed:
         return

@@ -261,5 +261,3 @@ def _headline(step: WorkflowStep) -> str:
     if step.run is None:
         return step.uses or step.type or ""
     return next((line.strip() for line in step.run.splitlines() if line.strip()), "")
-
-

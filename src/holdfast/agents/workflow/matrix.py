@@ -28,7 +28,9 @@ def combinations(strategy: WorkflowStrategy, scope: Scope) -> list[Combination]:
     for values in axes.values():
         count *= len(values)
         _check_count(count)
-    made: list[Combination] = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else []
+    made: list[Combination] = (
+        [dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else []
+    )
     excluded = _mappings("exclude", wanted.get("exclude"))
     made = [each for each in made if not any(_covers(each, one) for one in excluded)]
     made = _included(made, axes, _mappings("include", wanted.get("include")))
@@ -72,7 +74,7 @@ def _covers(combination: Combination, part: Combination) -> bool:
 
 
 def _same(one: Value, other: Value) -> bool:
-    return type(one) is type(other) and bool(one == other) or (_is_number(one) and _is_number(other) and one == other)
+    return (type(one) is type(other) and bool(one == other)) or (_is_number(one) and _is_number(other) and one == other)
 
 
 def _is_number(value: Value) -> bool:

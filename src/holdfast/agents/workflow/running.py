@@ -70,7 +70,11 @@ class WorkflowRun:
 
     async def _note(self, job: str, message: str) -> None:
         await self._shared.teller.say(
-            LogEvent(level="info", message=self._shared.teller.masked(message), job=job if self._shared.workflow.jobs else None)
+            LogEvent(
+                level="info",
+                message=self._shared.teller.masked(message),
+                job=job if self._shared.workflow.jobs else None,
+            )
         )
 
     def _of_needs(self, name: str) -> Mapping[str, Value]:

@@ -78,9 +78,7 @@ class StepTeller:
         if name is not None:
             self.name = self._teller.masked(name)[:200]
         told = None if output is None else self._teller.masked(output)
-        event = StepEndEvent(
-            step_name=self.name, step_index=self._index, step_state=state, output=told, job=self._job
-        )
+        event = StepEndEvent(step_name=self.name, step_index=self._index, step_state=state, output=told, job=self._job)
         await self._teller.say(event)
 
     async def log(self, message: str, level: Literal["info", "warning", "error"] = "info") -> None:
