@@ -64,7 +64,7 @@ CASES: list[tuple[str, Any]] = [
     ("''", ""),
     ("''''", "'"),
     ("'}}'", "}}"),
-    ('\'"double"\'', '"double"'),
+    ("'\"double\"'", '"double"'),
     # grouping and precedence
     ("(true)", True),
     ("((1))", 1),
@@ -197,7 +197,7 @@ CASES: list[tuple[str, Any]] = [
     ("fruits[3]", None),
     ("fruits['name']", None),
     ("fruits[NaN]", None),
-    ("fromJSON('{\"1\": \"one\"}')[1]", "one"),
+    ('fromJSON(\'{"1": "one"}\')[1]', "one"),
     ("fromJSON('{\"true\": 1}').true", 1),
     ("fromJSON('{\"null\": 2}').null", 2),
     ("secrets.TOKEN", "abc"),
@@ -228,7 +228,7 @@ CASES: list[tuple[str, Any]] = [
     ("contains(github.event.issue.labels.*.name, 'help wanted')", True),
     ("contains(github.event.issue.labels.*.name, 'bu')", False),
     ("contains(fromJSON('[1, 2]'), '2')", True),
-    ("contains(fromJSON('[\"push\", \"pull_request\"]'), github.event_name)", True),
+    ('contains(fromJSON(\'["push", "pull_request"]\'), github.event_name)', True),
     ("contains(1234, 23)", True),
     ("contains(true, 'ru')", True),
     ("contains(null, '')", True),
@@ -269,7 +269,7 @@ CASES: list[tuple[str, Any]] = [
     ("fromJSON('\"text\"')", "text"),
     ("fromJSON('null')", None),
     ("fromJSON('[1, 2]')[1]", 2),
-    ("fromJSON('{\"a\": {\"b\": 3}}').a.b", 3),
+    ('fromJSON(\'{"a": {"b": 3}}\').a.b', 3),
     ("fromJSON(steps.one.outputs.list)[1]", "b"),
     ("fromJSON(toJSON(fruits)).*.name", ["apple", "orange", "pear"]),
     ("fromJSON(env.NUMBER) == 42", True),
@@ -320,7 +320,7 @@ MALFORMED = [
     ("a b", "unexpected 'b'"),
     ("(1", "ends too early"),
     ("1)", "unexpected ')'"),
-    ("'open", "unexpected \"'open\""),
+    ("'open", 'unexpected "\'open"'),
     ('"double"', "unexpected '\"double\"'"),
     ("a.", "ends too early"),
     ("a.1", "unexpected '1'"),
@@ -342,9 +342,11 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), MALFORMED, ids=[reason + str(n) for n, (_, reason) in enumerate(MALFORMED)])
+@pytest.mark.parametrize(
+    ("text", "reason"), MALFORMED, ids=[reason + str(n) for n, (_, reason) in enumerate(MALFORMED)]
+)
 def test_a_malformed_expression_is_refused_with_the_reason(text: str, reason: str) -> None:
-    with pytest.raises(ExpressionError, match=".*") as raised:
+    with pytest.raises(ExpressionError) as raised:
         parse(text)
     assert reason in str(raised.value)
 

@@ -40,7 +40,10 @@ jobs:
   skipped: {needs: bad, steps: [{run: echo no}]}
   after: {needs: skipped, steps: [{run: echo no}]}
   told: {needs: after, if: failure(), steps: [{run: echo failure}]}
-  always: {needs: [bad, skipped], if: always(), steps: [{run: "echo ${{ needs.bad.result }} ${{ needs.skipped.result }}"}]}
+  always:
+    needs: [bad, skipped]
+    if: always()
+    steps: [{run: "echo ${{ needs.bad.result }} ${{ needs.skipped.result }}"}]
   plain: {needs: bad, if: "true", steps: [{run: echo no}]}
 """
     )
@@ -153,7 +156,9 @@ jobs:
 
 
 async def test_timeout_minutes_of_a_job_ends_it(world: World) -> None:
-    task = await world.run("jobs: {a: {timeout-minutes: 0.02, steps: [{run: sleep 100}, {run: echo no, if: always()}]}}")
+    task = await world.run(
+        "jobs: {a: {timeout-minutes: 0.02, steps: [{run: sleep 100}, {run: echo no, if: always()}]}}"
+    )
     assert task.failure is not None and task.out == []
 
 
@@ -164,7 +169,9 @@ async def test_the_operator_says_how_long_a_step_may_take(world: World) -> None:
 
 
 async def test_name_of_a_job_is_shown(world: World) -> None:
-    task = await world.run("jobs: {a: {name: 'Test ${{ matrix.n }}', strategy: {matrix: {n: [5]}}, steps: [{run: echo}]}}")
+    task = await world.run(
+        "jobs: {a: {name: 'Test ${{ matrix.n }}', strategy: {matrix: {n: [5]}}, steps: [{run: echo}]}}"
+    )
     assert jobs_of(task) == ["Test 5"]
 
 

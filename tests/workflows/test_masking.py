@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from holdfast.agents.masking import MASK, Masker
 
-SECRET = "s3cr3t/Va+lue & \"quo'ted\" é"
+SECRET = 's3cr3t/Va+lue & "quo\'ted" é'
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END KEY-----\n"
 LONG = "".join(chr(33 + n * 7 % 90) for n in range(300))
 
@@ -33,7 +33,10 @@ WRITTEN = {
     "URL": quote(SECRET, safe=""),
     "URL with slashes": quote(SECRET),
     "form": quote_plus(SECRET),
-    "URL in small letters": quote(SECRET, safe="").replace("%2F", "%2f").replace("%2B", "%2b").replace("%C3%A9", "%c3%a9"),
+    "URL in small letters": quote(SECRET, safe="")
+    .replace("%2F", "%2f")
+    .replace("%2B", "%2b")
+    .replace("%C3%A9", "%c3%a9"),
     "shell": "'" + SECRET.replace("'", "'\\''") + "'",
     "hexadecimal": SECRET.encode().hex(),
 }

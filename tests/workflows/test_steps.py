@@ -48,7 +48,7 @@ jobs:
 
 
 async def test_env_takes_numbers_and_truths_as_text(world: World) -> None:
-    task = await steps(world, "- run: echo \"$A $B [$C]\"\n  env: {A: 1, B: true, C: null}")
+    task = await steps(world, '- run: echo "$A $B [$C]"\n  env: {A: 1, B: true, C: null}')
     assert task.out == ["1 true []"]
 
 
@@ -151,7 +151,9 @@ async def test_github_path_puts_directories_before_the_others(world: World) -> N
 
 
 async def test_github_step_summary_is_kept(world: World) -> None:
-    task = await steps(world, "- run: 'echo \"# One\" >> $GITHUB_STEP_SUMMARY'\n- run: echo Two >> $GITHUB_STEP_SUMMARY")
+    task = await steps(
+        world, "- run: 'echo \"# One\" >> $GITHUB_STEP_SUMMARY'\n- run: echo Two >> $GITHUB_STEP_SUMMARY"
+    )
     assert task.files["summary.md"].decode().split() == ["#", "One", "Two"]
 
 
@@ -249,7 +251,8 @@ async def test_hash_files_sums_up_what_fits(world: World) -> None:
         world,
         """
 - run: mkdir d && echo 1 > d/a.lock && echo 2 > b.lock
-- run: echo "${{ hashFiles('**/*.lock') }} ${{ hashFiles('b.lock') == hashFiles('**/*.lock') }} [${{ hashFiles('no') }}]"
+- run: |
+    echo "${{ hashFiles('**/*.lock') }} ${{ hashFiles('b.lock') == hashFiles('**/*.lock') }} [${{ hashFiles('no') }}]"
 - run: echo yes
   if: hashFiles('d/**') != ''
 """,

@@ -205,7 +205,7 @@ async def _run(
 def _stream(name: str, capture: Capture) -> str:
     capture.finish()
     cut = f"\n... cut at {MAX_OUTPUT_BYTES:,} bytes" if capture.truncated else ""
-    return f"{name.upper()}:\n{capture.text}{cut}"
+    return f"{name.upper()}:\n{capture.text.removesuffix(chr(10))}{cut}"
 
 
 def _ending(exited: Exited, seconds: float) -> str:

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from holdfast.agents.workflow.contexts import WorkflowBounds
+from holdfast.agents.workflow.handler import WorkflowHandler
+from holdfast.agents.workflow.stores import DirectoryCache
+from holdfast.agents.workplace import LIMITS
 from holdfast.errors import full_disk_is_ours
 from holdfast.execution import Executor
 from holdfast.settings import Settings
@@ -17,8 +21,21 @@ from holdfast.tasks.service import TaskConfig
 
 def task_handlers(settings: Settings, executor: Executor) -> Mapping[str, TaskHandler]:
     """Who does the tasks of each type; a type without one is refused."""
-    del settings, executor
-    return {}
+    return {"workflow": workflow_handler(settings, executor)}
+
+
+def workflow_handler(settings: Settings, executor: Executor) -> WorkflowHandler:
+    """Does workflows; what its steps cache stays in the state directory."""
+    memory = settings.task_memory
+    limits = LIMITS.model_copy(update={"memory_bytes": memory, "disk_bytes": memory // 2})
+    bounds = WorkflowBounds(
+        step_seconds=settings.step_timeout,
+        job_seconds=settings.max_task_timeout,
+        jobs_at_a_time=settings.workflow_jobs,
+        limits=limits,
+    )
+    cache = DirectoryCache(settings.state_dir / "step-cache", settings.step_cache)
+    return WorkflowHandler(executor, bounds, cache)
 
 
 def task_config(settings: Settings) -> TaskConfig:

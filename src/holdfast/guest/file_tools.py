@@ -1,4 +1,4 @@
-"""The file tools of an agent, from inside its sandbox: nothing outside of the workspace is touched, whatever a path says.
+"""The file tools of an agent, from inside its sandbox: whatever a path says, nothing outside of it is touched.
 
 Every path is resolved by the kernel below the workspace, at the moment it is opened: links that stay inside are
 followed, all others and `..` that climb out are refused.
@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import time
+from contextlib import suppress
 
 from holdfast.guest.collect import RESERVED, matches, pattern_pieces
 from holdfast.guest.syscalls import open_beneath
@@ -171,9 +172,10 @@ class Files:
             return
         pieces = pattern_pieces(include) if include else None
         for name in sorted(self._walk(relative, hidden=True)):
-            if not name.endswith("/") and not name.startswith(".git/"):
-                if pieces is None or matches(pieces, name) or matches(pieces, name.rpartition("/")[2]):
-                    yield name
+            if name.endswith("/") or name.startswith(".git/"):
+                continue
+            if pieces is None or matches(pieces, name) or matches(pieces, name.rpartition("/")[2]):
+                yield name
 
     def _lines_of(self, name: str) -> Iterator[tuple[int, str]]:
         """The lines of a text file; none of what cannot be read."""
@@ -234,10 +236,8 @@ class Files:
         try:
             if name == "..":
                 raise ToolFault("'..' of a directory that does not exist leads nowhere")
-            try:
+            with suppress(FileExistsError):
                 os.mkdir(name, dir_fd=parent)
-            except FileExistsError:
-                pass
         finally:
             os.close(parent)
         return open_beneath(self._root, path, _DIRECTORY, links=True)

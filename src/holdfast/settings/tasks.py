@@ -22,6 +22,10 @@ class TaskSettings(BaseModel):
     task_logs: Size = described("16m", "What is kept of the logs of one task.")
     task_files: Size = described("256m", "What is kept of the files of one task.")
     task_store: Size = described("2g", "What is kept of the events of tasks that have ended; the oldest go first.")
+    task_memory: Size = described("1g", "Memory of the sandbox a task works in; half of it may be files.")
+    step_timeout: Positive = described(600.0, "Most seconds a step of a workflow may take.")
+    workflow_jobs: PositiveInt = described(2, "Jobs of one workflow that run at the same time.")
+    step_cache: Size = described("1g", "What the steps of workflows may cache for later ones; the oldest go first.")
     allow_private_callbacks: bool = described(
         False, "Let callbacks of tasks go to loopback and private addresses; never to link-local ones."
     )

@@ -20,7 +20,7 @@ from holdfast.agents.workflow.expressions import (
     speaks_of,
     text_of,
 )
-from holdfast.agents.workflow.scripts import ScriptEnd, Work, run_script
+from holdfast.agents.workflow.scripts import Script, ScriptEnd, Work, run_script
 from holdfast.agents.workflow.telling import StepState, StepTeller
 from holdfast.agents.workplace import Workplace, open_workplace
 from holdfast.errors import RequestError
@@ -177,10 +177,8 @@ class JobRun:
     ) -> ScriptEnd:
         scope = self._scope(own)
         asked = self._minutes(step.timeout_minutes, scope, self._shared.bounds.step_seconds)
-        end, said = await run_script(
-            work,
-            teller.streams(self._shared.bounds.limits.output_bytes),
-            script=await self._resolved(work.place, step.run or "", own),
+        script = Script(
+            text=await self._resolved(work.place, step.run or "", own),
             shell=self._default(step.shell, "shell", scope),
             directory=self._default(step.working_directory, "working_directory", scope) or ".",
             environment={**standing(self._shared, self._name), **self._environment, **own},
@@ -188,6 +186,7 @@ class JobRun:
             seconds=max(0.1, min(asked, self._deadline - anyio.current_time())),
             stoppable=not self._stop.is_set(),
         )
+        end, said = await run_script(work, teller.streams(self._shared.bounds.limits.output_bytes), script)
         self._environment |= commands.read_variables(said["env"])
         self._directories = [*commands.read_directories(said["path"]), *self._directories]
         self._shared.teller.summarise(said["summary"])

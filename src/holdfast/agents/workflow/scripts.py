@@ -37,25 +37,32 @@ class ScriptEnd:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
 
-async def run_script(
-    work: Work,
-    streams: Streams,
-    *,
-    script: str,
-    shell: str | None,
-    directory: str,
-    environment: Mapping[str, str],
-    path: Sequence[str],
-    seconds: float,
-    stoppable: bool,
-) -> tuple[ScriptEnd, Mapping[str, str]]:
-    """How it ended, and what it wrote into its files, by their keys. Raises ExpressionError, CommandFault, EngineError."""
-    _check(script, environment)
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What to run and how: `path` are directories before those of `PATH`; `stoppable` by what ends its job."""
+
+    text: str
+    shell: str | None
+    directory: str
+    environment: Mapping[str, str]
+    path: Sequence[str]
+    seconds: float
+    stoppable: bool
+
+
+async def run_script(work: Work, streams: Streams, script: Script) -> tuple[ScriptEnd, Mapping[str, str]]:
+    """How it ended, and what it wrote into its files, by their keys.
+
+    Raises ExpressionError, CommandFault, EngineError.
+    """
+    text, environment, seconds = script.text, script.environment, script.seconds
+    words = command_of(script.shell, f"{WORKSPACE}/{_SCRIPT}")
+    _check(text, environment)
     said = {key: f"{RESERVED}/{key}" for key in FILES}
     command = Command(
-        argv=("/bin/sh", "-c", _ENTER, "sh", directory, ":".join(path), *command_of(shell, f"{WORKSPACE}/{_SCRIPT}")),
+        argv=("/bin/sh", "-c", _ENTER, "sh", script.directory, ":".join(script.path), *words),
         environment={**environment, **{FILES[key]: f"{WORKSPACE}/{name}" for key, name in said.items()}},
-        files={_SCRIPT: script.encode(errors="replace"), **dict.fromkeys(said.values(), b"")},
+        files={_SCRIPT: text.encode(errors="replace"), **dict.fromkeys(said.values(), b"")},
         returns=dict.fromkeys(said.values(), MAX_FILE_BYTES),
         wall_seconds=seconds,
     )
@@ -66,7 +73,7 @@ async def run_script(
         if streams.flooded:
             flooded.set()
 
-    stops = (flooded, work.stop) if stoppable else (flooded,)
+    stops = (flooded, work.stop) if script.stoppable else (flooded,)
     exited = await work.place.run(command, hear, *stops)
     await streams.finish()
     end = _end(exited, seconds, flooded=flooded.is_set())
