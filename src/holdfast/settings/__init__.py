@@ -208,6 +208,29 @@ class Settings(BaseModel):
 
     enable_python_execution: bool = _described(True, "Let data runs be of Python; SQL and plans always may.")
 
+    llm_provider: Annotated[Literal["auto", "openai", "anthropic", "off"], Lowered] = _described(
+        "auto", "Who answers questions in the chat; `auto` is whoever there is a key for, `off` is no language model."
+    )
+    openai_api_key: SecretStr | None = _described(None, "The key of OpenAI, or of the server at `openai_base_url`.")
+    openai_model: str = _described("gpt-6.1-terra", "The model of OpenAI, or of the server at `openai_base_url`.")
+    openai_base_url: str | None = _described(
+        None, "Another server that speaks as OpenAI's does (Ollama, vLLM), such as `http://127.0.0.1:11434/v1`."
+    )
+    anthropic_api_key: SecretStr | None = _described(None, "The key of Anthropic.")
+    anthropic_model: str = _described("claude-sonnet-5-5", "The model of Anthropic.")
+    anthropic_base_url: str | None = _described(None, "Another server that speaks as Anthropic's does.")
+    chat_privacy: Annotated[Literal["schema", "statistics", "rows"], Lowered] = _described(
+        "statistics",
+        "What a language model is told: names and types; also ranges and frequent values; also rows and results.",
+    )
+    thread_history_window: PositiveInt = _described(12, "Messages of a thread that a language model is told.")
+    chat_timeout: Positive = _described(120.0, "Seconds a language model may take for one question in all.")
+    chat_request_timeout: Positive = _described(60.0, "Seconds it may take for one of its requests.")
+    chat_attempts: Annotated[int, Field(ge=1, le=20)] = _described(4, "Queries it may try for one question.")
+    chat_tokens: PositiveInt = _described(60_000, "Tokens it may use for one question.")
+    chat_cost: Positive = _described(0.5, "Dollars it may cost for one question, where its price is known.")
+    chat_grace: Positive = _described(30.0, "Seconds that a streamed answer goes on when nobody reads it.")
+
     server: str | None = _described(
         None, "The server that `holdfast run`, `grade`, `prebuild` and `session` call, instead of this machine."
     )
