@@ -1,7 +1,8 @@
 """What comes of what a language model says: a query, a question, words, nonsense, an error, or nothing at all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import anyio
@@ -38,7 +39,7 @@ class Case(NamedTuple):
     stop: str
     attempts: int = 1
     requests: int = 1
-    settings: dict[str, Any] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 GOOD = ("succeeded", "answered")
@@ -90,6 +91,12 @@ CASES = {
     "tokens run out": Case([BROKEN, BROKEN], "failed", "token_budget", 1, 1, {"chat_tokens": 1}),
     "money runs out": Case([BROKEN, BROKEN], "failed", "cost_budget", 1, 1, {"chat_cost": 1e-9}),
 }
+
+
+async def until(so: Callable[[], Any]) -> None:
+    with anyio.fail_after(30):
+        while not so():  # noqa: ASYNC110 - what is waited for tells nobody
+            await anyio.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -207,7 +214,9 @@ async def test_a_cell_that_gives_orders_is_data(desk: Desk) -> None:
 
 async def test_a_model_that_obeys_a_cell_in_its_words_is_flagged(desk: Desk) -> None:
     query = {"kind": "sql", "sql": "SELECT sum(amount) AS s FROM injected"}
-    async with talking(desk, [{**query, "sql": "SELECT sum(amount) AS s FROM sales"}, "The sum is 999."], chat_privacy="rows") as talk:
+    async with talking(
+        desk, [{**query, "sql": "SELECT sum(amount) AS s FROM sales"}, "The sum is 999."], chat_privacy="rows"
+    ) as talk:
         said = await talk.say("What is the sum?", dataset="injected")
     assert [each["matched"] for each in said["numbers"]] == [False]
 
@@ -221,8 +230,7 @@ async def test_a_turn_is_cancelled_on_demand(desk: Desk) -> None:
                 said.append(await talk.say("How many?", thread_id="cancel-me"))
 
             group.start_soon(ask)
-            while not talk.script.asked:
-                await anyio.sleep(0.01)
+            await until(lambda: talk.script.asked)
             assert (await talk.http.get("/threads/cancel-me")).json()["running"] is not None
             busy = await talk.http.post("/chat", json={"dataset_id": "sales", "message": "x", "thread_id": "cancel-me"})
             assert (busy.status_code, busy.json()["code"]) == (409, "thread_busy")
@@ -235,8 +243,7 @@ async def test_cancelling_a_turn_ends_its_cell(desk: Desk) -> None:
     slow = {"kind": "python", "python": "import time\nwhile True:\n    pass"}
     async with talking(desk, [slow]) as talk, anyio.create_task_group() as group:
         group.start_soon(talk.say, "How many?", 200, "sales")
-        while not desk.app.data._live:
-            await anyio.sleep(0.01)
+        await until(lambda: desk.app.data._live)
         (run_id,) = desk.app.data._live
         thread = (await talk.http.get("/threads")).json()["threads"][0]["thread_id"]
         await talk.http.post(f"/threads/{thread}/cancel", json={})
@@ -270,8 +277,7 @@ async def test_who_follows_later_sees_what_comes(desk: Desk) -> None:
     async with talking(desk, [wait]) as talk:
         async with anyio.create_task_group() as group:
             group.start_soon(talk.say, "How many?", 200, "sales")
-            while not talk.script.asked:
-                await anyio.sleep(0.01)
+            await until(lambda: talk.script.asked)
             thread = (await talk.http.get("/threads?limit=1")).json()["threads"][0]["thread_id"]
             followed: list[Any] = []
 
@@ -282,4 +288,4 @@ async def test_who_follows_later_sees_what_comes(desk: Desk) -> None:
             await anyio.sleep(0.1)
             go.set()
         assert [each["type"] for each in followed][-1] == "done"
-        assert [each["type"] for each in followed][0] == "status"
+        assert followed[0]["type"] == "status"

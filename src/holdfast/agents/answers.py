@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from holdfast.agents.turn import Outcome
+from holdfast.agents.outcomes import Outcome
 from holdfast.data.charting import chosen, specification
 from holdfast.types import (
     Capsule,

@@ -17,8 +17,9 @@ from anyio.abc import TaskGroup
 from pydantic import TypeAdapter
 
 from holdfast.agents.answers import answer_message, cancelled, response
+from holdfast.agents.outcomes import Outcome, Question
 from holdfast.agents.profiles import Profiles
-from holdfast.agents.turn import Outcome, Question, Turns
+from holdfast.agents.turn import Turns
 from holdfast.data.datasets import DatasetLibrary
 from holdfast.errors import HoldfastError, InternalError, OverCeilingError
 from holdfast.store import Store
@@ -226,7 +227,9 @@ class Conversations:
                 try:
                     await self._end(live, outcome)
                 except Exception as error:
-                    live.failure = live.failure or (error if isinstance(error, HoldfastError) else InternalError(str(error)))
+                    live.failure = live.failure or (
+                        error if isinstance(error, HoldfastError) else InternalError(str(error))
+                    )
                 finally:
                     del self._live[live.thread.thread_id]
                     live.over.set()

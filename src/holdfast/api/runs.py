@@ -208,9 +208,7 @@ class _Stream(Response):
 class EventStream(_Stream):
     """What a generator of events says."""
 
-    def __init__(
-        self, app: App, events: AsyncGenerator[Any, None], longest_seconds: float | None = None
-    ) -> None:
+    def __init__(self, app: App, events: AsyncGenerator[Any, None], longest_seconds: float | None = None) -> None:
         super().__init__(app)
         self._events = events
         self._longest_seconds = longest_seconds or app.settings.max_timeout

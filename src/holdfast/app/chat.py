@@ -6,8 +6,9 @@ from pydantic import SecretStr
 
 from holdfast.agents.conversations import Conversations
 from holdfast.agents.model import LanguageModel, ModelChoice, ProviderModel
+from holdfast.agents.outcomes import ChatBounds
 from holdfast.agents.profiles import Profiles
-from holdfast.agents.turn import ChatBounds, Turns
+from holdfast.agents.turn import Turns
 from holdfast.data.datasets import DatasetLibrary
 from holdfast.data.runs import DataRuns
 from holdfast.errors import ConfigurationError
@@ -25,7 +26,10 @@ def conversations(
     store: Store,
     model: LanguageModel | None = None,
 ) -> Conversations:
-    """The conversations of a server, not opened yet, with the model of the settings, or this. Raises ConfigurationError."""
+    """The conversations of a server, not opened yet; without a `model`, with that of the settings.
+
+    Raises ConfigurationError.
+    """
     return Conversations(
         Turns(data, model or language_model(settings), chat_bounds(settings)),
         datasets,

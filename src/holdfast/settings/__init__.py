@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -22,13 +22,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.config import JsonDict
 
 from holdfast.errors import ConfigurationError
 from holdfast.languages import DATA_MODULES
+from holdfast.settings.chat import ChatSettings
 from holdfast.settings.kinds import OFF as OFF
 from holdfast.settings.kinds import RATE as RATE
 from holdfast.settings.kinds import Allowed, Folder, Listed, Lowered, NameServer, Positive, Size, rate, store_place
+from holdfast.settings.kinds import described as _described
 from holdfast.settings.names import SEED_NAMES as SEED_NAMES
 from holdfast.settings.names import WITHOUT_EFFECT as WITHOUT_EFFECT
 
@@ -49,15 +50,8 @@ def _default_concurrency() -> int:
     return max(4, 2 * (os.cpu_count() or 1))
 
 
-def _described(default: Any, description: str, shown: str | None = None) -> Any:
-    extra: JsonDict = {"shown": shown}
-    if callable(default):
-        return Field(default_factory=default, description=description, json_schema_extra=extra, validate_default=True)
-    return Field(default=default, description=description, json_schema_extra=extra, validate_default=True)
-
-
-class Settings(BaseModel):
-    """What an operator can choose. Make one with `load_settings`."""
+class GeneralSettings(BaseModel):
+    """What is not of a part that has settings of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -208,29 +202,6 @@ class Settings(BaseModel):
 
     enable_python_execution: bool = _described(True, "Let data runs be of Python; SQL and plans always may.")
 
-    llm_provider: Annotated[Literal["auto", "openai", "anthropic", "off"], Lowered] = _described(
-        "auto", "Who answers questions in the chat; `auto` is whoever there is a key for, `off` is no language model."
-    )
-    openai_api_key: SecretStr | None = _described(None, "The key of OpenAI, or of the server at `openai_base_url`.")
-    openai_model: str = _described("gpt-6.1-terra", "The model of OpenAI, or of the server at `openai_base_url`.")
-    openai_base_url: str | None = _described(
-        None, "Another server that speaks as OpenAI's does (Ollama, vLLM), such as `http://127.0.0.1:11434/v1`."
-    )
-    anthropic_api_key: SecretStr | None = _described(None, "The key of Anthropic.")
-    anthropic_model: str = _described("claude-sonnet-5-5", "The model of Anthropic.")
-    anthropic_base_url: str | None = _described(None, "Another server that speaks as Anthropic's does.")
-    chat_privacy: Annotated[Literal["schema", "statistics", "rows"], Lowered] = _described(
-        "statistics",
-        "What a language model is told: names and types; also ranges and frequent values; also rows and results.",
-    )
-    thread_history_window: PositiveInt = _described(12, "Messages of a thread that a language model is told.")
-    chat_timeout: Positive = _described(120.0, "Seconds a language model may take for one question in all.")
-    chat_request_timeout: Positive = _described(60.0, "Seconds it may take for one of its requests.")
-    chat_attempts: Annotated[int, Field(ge=1, le=20)] = _described(4, "Queries it may try for one question.")
-    chat_tokens: PositiveInt = _described(60_000, "Tokens it may use for one question.")
-    chat_cost: Positive = _described(0.5, "Dollars it may cost for one question, where its price is known.")
-    chat_grace: Positive = _described(30.0, "Seconds that a streamed answer goes on when nobody reads it.")
-
     server: str | None = _described(
         None, "The server that `holdfast run`, `grade`, `prebuild` and `session` call, instead of this machine."
     )
@@ -253,7 +224,7 @@ class Settings(BaseModel):
         return self.languages_dir or self.state_dir / "languages"
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
+    def _consistent(self) -> Self:
         pairs = (
             ("max_body_bytes", self.max_body_bytes, "key_body_memory", self.key_body_memory),
             ("key_body_memory", self.key_body_memory, "body_memory", self.body_memory),
@@ -273,6 +244,10 @@ class Settings(BaseModel):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+
+class Settings(ChatSettings, GeneralSettings):
+    """What an operator can choose. Make one with `load_settings`."""
 
 
 INTERNAL = frozenset({CONFIG_VARIABLE, "HOLDFAST_EXPECT"})

@@ -11,7 +11,7 @@ from holdfast.agents.simple.filtering import Filtering
 from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Unclear
 from holdfast.agents.simple.reach import Reach
 from holdfast.agents.simple.vocabulary import Meaning, Vocabulary, What
-from holdfast.agents.simple.words import FEWEST, MOST
+from holdfast.agents.simple.words import FEWEST, MOST, words_of
 from holdfast.data.columns import Kind
 from holdfast.types import Aggregate
 
@@ -202,20 +202,20 @@ class Reader:
         own = [each for each in rows if " ".join(described.get(each.table, ())) == self._singular(head)]
         rows = own or rows
         table = self.pick(head, rows).table
-        rivals = [each for each in entities if each.table == table and not self.vocabulary.is_unique(table, each.column)]
+        rivals = [
+            each for each in entities if each.table == table and not self.vocabulary.is_unique(table, each.column)
+        ]
         head.used = True
         if not rivals or own:
             self._begin(Measure(Aggregate.COUNT, table))
         elif table in described:
             self._begin(Measure(Aggregate.COUNT_DISTINCT, table, rivals[0].column))
         else:
-            chosen = self._chosen(head, [Choice(f"all rows of {table}", table), _different(rivals[0])])
+            chosen = self.choose(head, [Choice(f"all rows of {table}", table), _different(rivals[0])])
             func = Aggregate.COUNT_DISTINCT if chosen.column else Aggregate.COUNT
             self._begin(Measure(func, table, chosen.column or "*"))
 
     def _singular(self, chunk: Chunk) -> str:
-        from holdfast.agents.simple.words import words_of
-
         return " ".join(word.stem for word in words_of(chunk.text))
 
     def _count_filtered(self, head: Chunk) -> None:
@@ -231,9 +231,7 @@ class Reader:
     def counted_columns(self, noun: Chunk) -> list[Meaning]:
         """Columns whose values can be counted: names, not measurements."""
         columns = noun.naming(What.COLUMN)
-        return [
-            each for each in columns if each.entity or self.vocabulary.kind(each.table, each.column) is Kind.TEXT
-        ]
+        return [each for each in columns if each.entity or self.vocabulary.kind(each.table, each.column) is Kind.TEXT]
 
     def groups_of(self, noun: Chunk) -> list[Meaning]:
         """Columns by which something can be grouped."""
@@ -260,7 +258,9 @@ class Reader:
     def _measurable(self, noun: Chunk, func: Aggregate) -> list[Meaning]:
         allowed = {Kind.NUMBER} if func in _NUMERIC else _ORDERED
         columns = noun.naming(What.COLUMN)
-        return [each for each in columns if not each.entity and self.vocabulary.kind(each.table, each.column) in allowed]
+        return [
+            each for each in columns if not each.entity and self.vocabulary.kind(each.table, each.column) in allowed
+        ]
 
     def _and_also(self, func: Aggregate, noun: Chunk) -> None:
         """`average temperature and humidity`."""
@@ -299,8 +299,10 @@ class Reader:
         places = list(dict.fromkeys((each.table, each.column) for each in meanings))
         if len(places) == 1:
             return meanings[0]
-        choices = [Choice(f"{column} of {table}" if column else f"rows of {table}", table, column) for table, column in places]
-        chosen = self._chosen(noun, choices)
+        choices = [
+            Choice(f"{column} of {table}" if column else f"rows of {table}", table, column) for table, column in places
+        ]
+        chosen = self.choose(noun, choices)
         return next(each for each in meanings if (each.table, each.column) == (chosen.table, chosen.column))
 
     def _in_base(self, meanings: list[Meaning]) -> list[Meaning]:
@@ -316,7 +318,8 @@ class Reader:
         }
         return [each for each in meanings if each.table in named]
 
-    def _chosen(self, noun: Chunk, choices: list[Choice]) -> Choice:
+    def choose(self, noun: Chunk, choices: list[Choice]) -> Choice:
+        """What the user said that the word means. Raises Unclear."""
         chosen = self.chosen.get(noun.text)
         if chosen in choices:
             return chosen
