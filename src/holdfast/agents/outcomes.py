@@ -33,6 +33,7 @@ _STATUS = {
     CapsuleStatus.TIMED_OUT: ChatStatus.TIMED_OUT,
     CapsuleStatus.CANCELLED: ChatStatus.CANCELLED,
 }
+_STOPS = {ChatStatus.SUCCEEDED: StopReason.ANSWERED, ChatStatus.CANCELLED: StopReason.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,9 @@ class Teller(Protocol):
 def told(capsule: Capsule, planner: Planner) -> Outcome:
     """What a run came to, in words."""
     status = _STATUS.get(capsule.status, ChatStatus.FAILED)
-    good = status is ChatStatus.SUCCEEDED
     return Outcome(
         status=status,
-        stop=StopReason.ANSWERED if good else StopReason.QUERY_FAILED,
+        stop=_STOPS.get(status, StopReason.QUERY_FAILED),
         message=prose.said_of(capsule),
         planner=planner,
         capsule=capsule,

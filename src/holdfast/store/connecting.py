@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from holdfast.errors import ConfigurationError
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration this version needs; a test compares it with the newest. A database that is there needs no alembic."""
 
 POSTGRESQL = "postgresql+psycopg"
