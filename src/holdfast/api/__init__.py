@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from holdfast.api import (
+    chat,
     data_runs,
     datasets,
     documentation,
@@ -77,6 +78,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
     *data_runs.ROUTES,
     *tasks.ROUTES,
     *runners.ROUTES,
+    *chat.ROUTES,
     ("/runtimes", info.runtimes, "GET", documented("Runtimes")),
     ("/images", info.runtimes, "GET", documented("Runtimes")),
     ("/health", info.health, "GET", documented("Health", refusals=ANY_CALLER)),
@@ -127,7 +129,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
 )
 _ASKED = (
     *(RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest),
-    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED, *tasks.ASKED, *runners.ASKED),
+    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED, *tasks.ASKED, *runners.ASKED, *chat.ASKED),
 )
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
@@ -139,6 +141,7 @@ _ANSWERED = (
     *data_runs.ANSWERED,
     *tasks.ANSWERED,
     *runners.ANSWERED,
+    *chat.ANSWERED,
 )
 
 

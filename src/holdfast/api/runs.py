@@ -22,6 +22,7 @@ from holdfast.types import (
     OPERATOR,
     BuiltEvent,
     Caller,
+    ChatEvent,
     Event,
     ExitedEvent,
     GradedEvent,
@@ -32,7 +33,7 @@ from holdfast.types import (
     SessionEvent,
 )
 
-AnyEvent = Event | SessionEvent | BuiltEvent | GradeEvent
+AnyEvent = Event | SessionEvent | BuiltEvent | GradeEvent | ChatEvent
 T = TypeVar("T")
 Body = TypeVar("Body")
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
@@ -208,7 +209,7 @@ class StreamResponse(Response):
 class EventStream(StreamResponse):
     """What a generator of events says."""
 
-    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None], longest_seconds: float | None = None) -> None:
+    def __init__(self, app: App, events: AsyncGenerator[Any, None], longest_seconds: float | None = None) -> None:
         super().__init__(app)
         self._events = events
         self._longest_seconds = longest_seconds or app.settings.max_timeout

@@ -9,6 +9,8 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
+from holdfast.agents.conversations import Conversations
+from holdfast.app.chat import conversations as conversations
 from holdfast.app.engines import OpenEngine as OpenEngine
 from holdfast.app.engines import docker_config as docker_config
 from holdfast.app.engines import gvisor_config as gvisor_config
@@ -73,6 +75,7 @@ class App:
     datasets: DatasetLibrary
     data: DataRuns
     tasks: TaskService
+    chat: Conversations
 
     @property
     def degraded(self) -> bool:
@@ -96,6 +99,7 @@ def assemble(
     executor.on_end = store.keep
     prebuilds = Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack)
     datasets = open_datasets(settings, executor)
+    data = DataRuns(executor, store, datasets, Understanding(executor, SqlPolicy(engine), data_bounds(settings)))
     return App(
         settings=settings,
         executor=executor,
@@ -106,8 +110,9 @@ def assemble(
         prebuilds=prebuilds,
         sessions=SessionManager(executor, prebuilds, session_store(settings), session_ceilings(settings)),
         datasets=datasets,
-        data=DataRuns(executor, store, datasets, Understanding(executor, SqlPolicy(engine), data_bounds(settings))),
+        data=data,
         tasks=TaskService(store, handlers(settings, executor), task_config(settings), metrics),
+        chat=conversations(settings, executor, data, datasets, store),
     )
 
 
@@ -144,6 +149,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
             app.datasets.open(),
             app.data.open(),
             app.tasks.open(),
+            app.chat.open(),
         ):
             yield app
 

@@ -25,6 +25,7 @@ from pydantic import (
 
 from holdfast.errors import ConfigurationError
 from holdfast.languages import DATA_MODULES
+from holdfast.settings.chat import ChatSettings
 from holdfast.settings.kinds import OFF as OFF
 from holdfast.settings.kinds import RATE as RATE
 from holdfast.settings.kinds import Allowed, Folder, Listed, Lowered, NameServer, Positive, Size, rate, store_place
@@ -246,7 +247,7 @@ class GeneralSettings(BaseModel):
         return self
 
 
-class Settings(TaskSettings, GeneralSettings):
+class Settings(TaskSettings, ChatSettings, GeneralSettings):
     """What an operator can choose. Make one with `load_settings`."""
 
 

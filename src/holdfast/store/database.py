@@ -99,7 +99,7 @@ class Database:
             last = (await connection.execute(beyond)).scalar()
             if last is not None:
                 removed += (await connection.execute(delete(runs).where(runs.c.seq <= last))).rowcount
-            await thread_rows.prune(connection, ended_before)
+            await thread_rows.prune(connection, ended_before, keep)
             return int(removed) + await capsule_rows.prune(connection, capsule_bytes)
 
     async def count_runs(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from holdfast.errors import NotFoundError, ThreadBusyError
@@ -20,12 +20,16 @@ _BUSY = "The thread is answering a question already; wait for it, or cancel it w
 _TITLE = 120
 
 
-async def prune(connection: AsyncConnection, before: str) -> None:
-    """Forget threads that were not used since."""
-    old = select(threads.c.thread_id).where(threads.c.updated_at < before, threads.c.running.is_(None))
-    await connection.execute(delete(messages).where(messages.c.thread_id.in_(old)))
-    await connection.execute(delete(chat_events).where(chat_events.c.thread_id.in_(old)))
-    await connection.execute(delete(threads).where(threads.c.updated_at < before, threads.c.running.is_(None)))
+async def prune(connection: AsyncConnection, before: str, keep: int) -> None:
+    """Forget threads that were not used since, and those that were used least lately beyond so many."""
+    last = select(threads.c.updated_at).order_by(threads.c.updated_at.desc()).offset(keep).limit(1)
+    edge = (await connection.execute(last)).scalar()
+    too_old = threads.c.updated_at < before
+    gone = too_old if edge is None else or_(too_old, threads.c.updated_at <= edge)
+    await connection.execute(delete(threads).where(gone, threads.c.running.is_(None)))
+    left = select(threads.c.thread_id)
+    for table in (messages, chat_events):
+        await connection.execute(delete(table).where(table.c.thread_id.not_in(left)))
 
 
 class ThreadRows:
@@ -53,6 +57,7 @@ class ThreadRows:
             changes = {"running": int(turn[0]), "updated_at": now, "dataset_id": dataset_id}
             if (await connection.execute(claim.values(**changes))).rowcount == 0:
                 raise ThreadBusyError(_BUSY)
+            await _forget_events_before_the_last_turn(connection, thread_id)
             thread = await _thread(connection, {**row, **changes})
         return thread, row["state"]
 
@@ -128,6 +133,15 @@ class ThreadRows:
 async def _found(connection: AsyncConnection, thread_id: str) -> RowMapping | None:
     row = (await connection.execute(select(threads).where(threads.c.thread_id == thread_id))).first()
     return None if row is None else row._mapping
+
+
+async def _forget_events_before_the_last_turn(connection: AsyncConnection, thread_id: str) -> None:
+    """Nobody resumes what is long over; its messages and runs stay."""
+    last = select(func.max(chat_events.c.turn_id)).where(chat_events.c.thread_id == thread_id)
+    number = (await connection.execute(last)).scalar()
+    if number is not None:
+        old = (chat_events.c.thread_id == thread_id, chat_events.c.turn_id < number)
+        await connection.execute(delete(chat_events).where(*old))
 
 
 def _may_see(row: Mapping[Any, Any], caller: Caller) -> bool:
