@@ -83,7 +83,9 @@ async def test_of_sixty_questions_most_are_right_and_none_is_wrong(desk: Desk) -
     for name in dict.fromkeys(asked.dataset for asked in QUESTIONS):
         dataset = await desk.app.datasets.get(name, OPERATOR)
         profile = await profiles.of(dataset)
-        for asked, right in zip((each for each in QUESTIONS if each.dataset == name), await gold(desk, name), strict=True):
+        for asked, right in zip(
+            (each for each in QUESTIONS if each.dataset == name), await gold(desk, name), strict=True
+        ):
             rows = await answered(desk, asked, dataset, profile)
             how = "not sure" if rows is None else "right" if same(rows, right) else "wrong"
             outcome[how].append(asked.question)

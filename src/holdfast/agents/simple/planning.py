@@ -72,7 +72,11 @@ class _Plan:
         groups = self._groups()
         measures = {self._alias(measure, groups): measure for measure in found.measures}
         selected: list[dict[str, Any]] = [
-            {"func": each.func, "column": "*" if each.column == "*" else self._name(each.table, each.column), "alias": alias}
+            {
+                "func": each.func,
+                "column": "*" if each.column == "*" else self._name(each.table, each.column),
+                "alias": alias,
+            }
             for alias, each in measures.items()
         ]
         plan: dict[str, Any] = {

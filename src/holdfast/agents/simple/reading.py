@@ -202,7 +202,9 @@ class Reader:
         own = [each for each in rows if " ".join(described.get(each.table, ())) == self._singular(head)]
         rows = own or rows
         table = self.pick(head, rows).table
-        rivals = [each for each in entities if each.table == table and not self.vocabulary.is_unique(table, each.column)]
+        rivals = [
+            each for each in entities if each.table == table and not self.vocabulary.is_unique(table, each.column)
+        ]
         head.used = True
         if not rivals or own:
             self._begin(Measure(Aggregate.COUNT, table))
@@ -231,9 +233,7 @@ class Reader:
     def counted_columns(self, noun: Chunk) -> list[Meaning]:
         """Columns whose values can be counted: names, not measurements."""
         columns = noun.naming(What.COLUMN)
-        return [
-            each for each in columns if each.entity or self.vocabulary.kind(each.table, each.column) is Kind.TEXT
-        ]
+        return [each for each in columns if each.entity or self.vocabulary.kind(each.table, each.column) is Kind.TEXT]
 
     def groups_of(self, noun: Chunk) -> list[Meaning]:
         """Columns by which something can be grouped."""
@@ -260,7 +260,9 @@ class Reader:
     def _measurable(self, noun: Chunk, func: Aggregate) -> list[Meaning]:
         allowed = {Kind.NUMBER} if func in _NUMERIC else _ORDERED
         columns = noun.naming(What.COLUMN)
-        return [each for each in columns if not each.entity and self.vocabulary.kind(each.table, each.column) in allowed]
+        return [
+            each for each in columns if not each.entity and self.vocabulary.kind(each.table, each.column) in allowed
+        ]
 
     def _and_also(self, func: Aggregate, noun: Chunk) -> None:
         """`average temperature and humidity`."""
@@ -299,7 +301,9 @@ class Reader:
         places = list(dict.fromkeys((each.table, each.column) for each in meanings))
         if len(places) == 1:
             return meanings[0]
-        choices = [Choice(f"{column} of {table}" if column else f"rows of {table}", table, column) for table, column in places]
+        choices = [
+            Choice(f"{column} of {table}" if column else f"rows of {table}", table, column) for table, column in places
+        ]
         chosen = self._chosen(noun, choices)
         return next(each for each in meanings if (each.table, each.column) == (chosen.table, chosen.column))
 

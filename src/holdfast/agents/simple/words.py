@@ -130,7 +130,16 @@ FILLER = frozenset({
     "came", "come", "coming", "went", "got", "dataset", "file", "data", "table", "i'd", "like", "know", "see", "want",
     "let", "get", "calculate", "compute", "during", "how", "that's", "there's", "who",
 })  # fmt: skip
-FILLER_PHRASES = ("in total", "came in", "come in", "tell me", "in the file", "in the data", "in the dataset", "how are")
+FILLER_PHRASES = (
+    "in total",
+    "came in",
+    "come in",
+    "tell me",
+    "in the file",
+    "in the data",
+    "in the dataset",
+    "how are",
+)
 HAPPENED = frozenset({
     "taken", "recorded", "reported", "report", "logged", "registered", "placed", "handled", "made", "happened",
     "occurred", "exist", "collected", "measured", "observed", "listed", "found", "contained", "received",
