@@ -56,7 +56,7 @@ def test_what_a_program_prints_is_text_also_when_it_is_markup(opened: Opened) ->
 def test_files_input_and_limits_reach_the_program(opened: Opened, tmp_path: Path) -> None:
     (tmp_path / "given.txt").write_text("from a file")
     page = opened("playground")
-    write(page, "import sys\nprint(open('given.txt').read(), '|', sys.stdin.read())\nwhile True: pass\n")
+    write(page, "import sys\nprint(open('given.txt').read(), '|', sys.stdin.read(), flush=True)\nwhile True: pass\n")
     page.get_by_role("tab", name="Files").click()
     page.get_by_label("Add files").set_input_files(tmp_path / "given.txt")
     page.get_by_role("tab", name="Stdin").click()

@@ -12,7 +12,7 @@ import { VIEWS } from "./views.js";
 const made = new Map();
 let current = null;
 
-const main = h("main", { id: "main", class: "main", tabindex: "-1" });
+const main = h("main", { id: "main", class: "main", tabindex: "0" });
 const links = new Map(VIEWS.map((view) => [view.name, navLink(view)]));
 const menu = h(
   "button",

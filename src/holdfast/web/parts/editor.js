@@ -108,6 +108,7 @@ function liveEditor(cm, node, { text, language, label, onChange, onRun, minLines
           cm.indentUnit.of("    "),
           cm.EditorView.lineWrapping,
         ],
+        cm.EditorView.domEventHandlers({ beforeinput: (event, view) => overtyped(cm, event, view) }),
         cm.syntaxHighlighting(colours(cm)),
         cm.EditorView.theme(theme(minLines)),
         cm.EditorView.contentAttributes.of({ "aria-label": `${label}. Press Escape, then Tab, to leave.` }),
@@ -122,6 +123,21 @@ function liveEditor(cm, node, { text, language, label, onChange, onRun, minLines
     setLanguage: (name) => view.dispatch({ effects: chosen.reconfigure(languageOf(name)) }),
     focus: () => view.focus(),
   };
+}
+
+// Typing over a selection: left to itself, Chromium would keep the look of what was there in a `style` attribute, which
+// the policy stops and reports.
+function overtyped(cm, event, view) {
+  const { from, to, empty } = view.state.selection.main;
+  if (event.inputType !== "insertText" || event.data === null || empty || view.composing) return false;
+  event.preventDefault();
+  const typed = () =>
+    view.state.update(view.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+  const isHandled = view.state
+    .facet(cm.EditorView.inputHandler)
+    .some((handle) => handle(view, from, to, event.data, typed));
+  if (!isHandled) view.dispatch(typed());
+  return true;
 }
 
 function colours(cm) {

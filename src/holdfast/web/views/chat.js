@@ -14,6 +14,7 @@ import { conversation } from "./chat/conversation.js";
 const NAME = "chat";
 
 export function create() {
+  let asked = 0;
   let datasets = [];
   let dataset = null;
   let talk = null;
@@ -48,8 +49,11 @@ export function create() {
   return { node, show };
 
   async function show({ parts: [wanted, thread] }) {
+    asked += 1;
+    const mine = asked;
     try {
       ({ datasets } = await get("/datasets"));
+      if (mine !== asked) return;
     } catch (error) {
       return replace(
         place,

@@ -17,6 +17,7 @@ const NAME = "datasets";
 const ACCEPTED = ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet,.xlsx";
 
 export function create() {
+  let asked = 0;
   const list = h("div", {});
   const place = h("div", { class: "grow" });
   const upload = h("div", { class: "stack" });
@@ -44,9 +45,12 @@ export function create() {
   return { node, show };
 
   async function show({ parts: [id] }) {
+    asked += 1;
+    const mine = asked;
     split.classList.toggle("has-detail", Boolean(id));
     try {
       const { datasets } = await get("/datasets");
+      if (mine !== asked) return;
       drawList(datasets, id);
       const chosen = datasets.find((dataset) => dataset.id === id);
       if (chosen) return await open(chosen);

@@ -97,14 +97,14 @@ export function create() {
   return { node, show };
 
   function show({ parts: [name] }) {
-    if (
-      name &&
-      name !== language.value &&
-      [...language.options].some(({ value, disabled }) => value === name && !disabled)
-    ) {
-      language.value = name;
-      changed();
-    }
+    if (!name || name === saved.language) return;
+    const options = [...language.options];
+    const isListed = options.some(({ value, disabled }) => value === name && !disabled);
+    if (!isListed && options.length > 1) return;
+    // The list may not have come yet.
+    if (!isListed) language.append(h("option", { value: name }, name));
+    language.value = name;
+    changed();
   }
 
   async function listLanguages() {
@@ -122,6 +122,9 @@ export function create() {
         ),
       );
       language.value = wanted;
+      if (language.selectedIndex >= 0) return;
+      language.selectedIndex = 0;
+      changed();
     } catch (error) {
       if (!isAbort(error)) replace(results, failure(error, listLanguages));
     }

@@ -15,6 +15,7 @@ const NAME = "sessions";
 const PREFIX = "code-runner-";
 
 export function create() {
+  let asked = 0;
   const language = choice([{ value: "python", title: "Python" }], { "aria-label": "Language of a new session" });
   const list = h("div", { class: "session-list" });
   const place = h("div", { class: "grow" });
@@ -34,8 +35,11 @@ export function create() {
   return { node, show };
 
   async function show({ parts: [id] }) {
+    asked += 1;
+    const mine = asked;
     try {
       const { sessions } = await get("/sessions");
+      if (mine !== asked) return;
       drawList(sessions, id);
       const chosen = sessions.find((session) => session.session_id === id);
       replace(place, chosen ? cellsOf(chosen) : idle(id, sessions));
