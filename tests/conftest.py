@@ -4,7 +4,6 @@ import os
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any, NoReturn
 
 import anyio
@@ -19,7 +18,7 @@ from holdfast.settings import load_settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.attacks.model import Attack
 from holdfast.testing.engines import open_engine
-from tests.remains import Remains
+from tests.remains import Remains, Session
 
 EXPECTED = frozenset(filter(None, os.environ.get("HOLDFAST_EXPECT", "").split(",")))
 ABSENT = (ImportError, StartupError)
@@ -100,9 +99,16 @@ async def config(anyio_backend: str) -> LocalConfig:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def remains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remains]:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """This run of the tests, so that what it leaves is told apart from what others do on this host."""
+    with Session.begun(tmp_path_factory.getbasetemp()) as begun:
+        yield begun
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remains(session: Session) -> Remains:
     """What was there before the first test."""
-    yield Remains.now(Path(tmp_path_factory.getbasetemp()))
+    return Remains.now(session)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -60,7 +60,7 @@ def cluster() -> Iterator[Cluster]:
     found = sorted(DEBIAN.glob("*/bin/initdb"))
     if not found:
         lacks("postgres", "PostgreSQL is not installed on this host; run: sudo apt install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"holdfast-pg-{os.getpid()}-"))
     made = Cluster(found[-1].parent, folder)
     try:
         made.make()

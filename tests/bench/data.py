@@ -139,7 +139,7 @@ def measure(folder: Path, rows: int) -> str:
 def main() -> None:
     """Measure, print, and write it into the page of benchmarks."""
     millions = float(sys.argv[1]) if len(sys.argv) > 1 else 10
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"holdfast-bench-{os.getpid()}-") as folder:
         text = measure(Path(folder), int(millions * 1_000_000))
     print(text)
     before, _, rest = PAGE.read_text().partition(BEGIN)

@@ -4,6 +4,7 @@ The table goes into docs/guide/engines.md. With `python -m tests.dockerd run` in
 """
 
 import asyncio
+import os
 import shutil
 import statistics
 import subprocess
@@ -124,7 +125,7 @@ async def _under_load(engine: Engine, spec: SandboxSpec) -> float:
 async def _runsc_run(settings: Settings) -> str:
     """A cold `runsc run` of the same interpreter with the same program, on the same binds."""
     program, config = await runsc.find(rootless=False), gvisor_config(settings, Metrics())
-    with TemporaryDirectory(prefix="holdfast-bench-") as folder:
+    with TemporaryDirectory(prefix=f"holdfast-bench-{os.getpid()}-") as folder:
         root = Path(folder, "tree")
         bundle.make_tree(config, root)
 

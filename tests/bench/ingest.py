@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -67,5 +68,5 @@ def _peak() -> float:
 
 if __name__ == "__main__":
     millions = float(sys.argv[1]) if len(sys.argv) > 1 else 10
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as place:
+    with tempfile.TemporaryDirectory(prefix=f"holdfast-bench-{os.getpid()}-") as place:
         asyncio.run(measure(Path(place), int(millions * 1_000_000)))

@@ -80,7 +80,7 @@ def other_daemon() -> Iterator[Dockerd]:
     if os.geteuid() != 0 or shutil.which("dockerd") is None or not usual.answers():
         lacks("docker", "there is no Docker daemon of the tests; run: make dockerd")
     # Not where pytest keeps its own: a daemon that is killed leaves mounts, which nobody but `stop` takes away.
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-dockerd-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=f"holdfast-dockerd-{os.getpid()}-", dir="/var/tmp"))
     daemon = Dockerd(folder)
     archive = folder / "image.tar"
     usual.docker("tag", "holdfast/bash", f"{SMALL}/python")

@@ -20,7 +20,7 @@ from tests.conftest import lacks
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 SERVER = """
 import asyncio, sys

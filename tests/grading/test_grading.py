@@ -98,7 +98,9 @@ async def test_values_too_large_for_the_first_look_are_asked_for(app: App) -> No
     code = "long = list(range(50_000))\ntext = 'é' * 100_000\nhuge = list(range(1_000_000))"
     contains = {"type": "list_contains", "variable": "long", "expected": 49_999}
     length = {"type": "list_length", "variable": "huge", "expected": 1_000_000}
-    result = await grade(app, code, contains, length, value_of("text", "é" * 100_000), value_of("huge", [1]))
+    tests = contains, length, value_of("text", "é" * 100_000), value_of("huge", [1])
+    # A million numbers take longer than the usual two seconds when half a processor is shared with others.
+    result = await grade(app, code, *tests, timeout=20)
     assert [verdict.passed for verdict in result.test_results] == [True, True, True, False]
     assert result.test_results[3].error == "The value is too large to compare."
 

@@ -3,6 +3,7 @@
 import fcntl
 import signal
 import struct
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from holdfast.engines.local.launchers import PLAIN
 from holdfast.errors import HostError
 from holdfast.guest import syscalls
 from holdfast.types import Isolation
+from tests.conftest import lacks
 
 pytestmark = pytest.mark.anyio
 
@@ -157,3 +159,50 @@ async def said_by(engine: LocalEngine, command: Command) -> bytes:
             said += event.data if isinstance(event, Output) else b""
     await sandbox.aclose()
     return said
+
+
+BESIDE = """
+import anyio
+from holdfast.app import open_app
+from holdfast.settings import load_settings
+from holdfast.types import RunRequest
+
+async def main():
+    async with open_app(load_settings({"pool_size": 0})) as app:
+        print((await app.executor.run(RunRequest(image="bash", entrypoint="cat /proc/self/uid_map"))).stdout)
+
+anyio.run(main)
+"""
+
+
+async def test_two_engines_on_one_state_directory_never_share_a_host_id(config: LocalConfig) -> None:
+    async with LocalEngine.open(config) as engine:
+        ours = await host_ids_of(engine)
+        beside = await anyio.run_process([sys.executable, "-c", BESIDE])
+    assert ids_in(beside.stdout)
+    assert not ids_in(beside.stdout) & ours
+
+
+async def test_ids_of_an_engine_that_is_gone_are_free_again(config: LocalConfig) -> None:
+    async with LocalEngine.open(config) as engine:
+        before = await host_ids_of(engine)
+    async with LocalEngine.open(config) as engine:
+        assert await host_ids_of(engine) == before
+
+
+async def host_ids_of(engine: LocalEngine) -> set[int]:
+    """The ids of a cell, as the host knows them: both are in the map of its user namespace."""
+    if engine.capabilities.cgroup == "none":
+        lacks("local", "an ordinary user sees only ids of its own namespace")
+    sandbox = await engine.create(SandboxSpec("bash", STOCK_LIMITS))
+    said = bytearray()
+    async with sandbox.exec(Command(argv=("cat", "/proc/self/uid_map"))) as process:
+        async for event in process:
+            said += event.data if isinstance(event, Output) else b""
+    await sandbox.aclose()
+    return ids_in(said)
+
+
+def ids_in(uid_map: bytes | bytearray) -> set[int]:
+    """What a map of ids says of those outside."""
+    return {int(line.split()[1]) for line in uid_map.decode().splitlines() if line}

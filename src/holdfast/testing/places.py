@@ -3,6 +3,7 @@
 An attack must be contained in each of them. `open_place` gives an engine whose every sandbox is there.
 """
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -81,7 +82,7 @@ async def _layered(settings: Settings, layer: str) -> AsyncIterator[Engine]:
 @contextmanager
 def _own_state() -> Iterator[Path]:
     """A state directory with one finished layer, in which nothing is."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-doctor-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"holdfast-doctor-{os.getpid()}-") as folder:
         (Path(folder) / "prebuilds" / "layers" / _LAYER).mkdir(parents=True)
         yield Path(folder)
 

@@ -55,7 +55,7 @@ class UnisolatedEngine:
 
     def __init__(self, folders: Sequence[str] = ()) -> None:
         self._path = os.pathsep.join((*folders, os.environ.get("PATH", os.defpath)))  # noqa: TID251 -- inherited on purpose
-        self._root = Path(tempfile.mkdtemp(prefix="holdfast-unisolated-"))
+        self._root = Path(tempfile.mkdtemp(prefix=f"holdfast-unisolated-{os.getpid()}-"))
         self._numbers = itertools.count(1)
         self._foreign = inheritable_descriptors()
         self.home = self._root / "home"

@@ -6,9 +6,8 @@ import math
 import os
 import secrets
 import socket
-import zlib
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,22 +23,18 @@ from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
 from holdfast.engines.local.description import describe, environment
 from holdfast.engines.local.gateway import Gateways
+from holdfast.engines.local.ids import MAX_CELLS, HostIds
 from holdfast.engines.local.launcher import Launcher, LauncherFailed
 from holdfast.engines.local.launchers import DATASETS, PLAIN, Launchers
 from holdfast.engines.local.process import Pipes
 from holdfast.errors import EngineError, HostError, NotFoundError, UnsupportedError
 from holdfast.guest import syscalls
 from holdfast.guest.init import NAMESPACE_NAMES
-from holdfast.guest.tree import own_id_range
 from holdfast.languages import LANGUAGES
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
 
 CREATE_SECONDS = 10.0
 REMOVAL_TRIES, REMOVAL_PAUSE_SECONDS = 50, 0.02
-MAX_CELLS = 1024
-_FIRST_UID_AS_ROOT = 1_879_048_192
-_UID_BLOCKS = 30_000
-"""Ids above systemd's container range; each state directory has its own block (two ids per cell)."""
 
 CLONE_FLAGS = (
     syscalls.CLONE_NEWUSER
@@ -72,19 +67,20 @@ _MIN_INODES, _MAX_INODES = 1024, 262_144
 class LocalEngine:
     """Cells on this machine. Make one with `LocalEngine.open`."""
 
-    def __init__(self, config: LocalConfig, groups: cgroup.CgroupTree, problems: tuple[Problem, ...]) -> None:
+    def __init__(
+        self, config: LocalConfig, groups: cgroup.CgroupTree, problems: tuple[Problem, ...], host_ids: HostIds
+    ) -> None:
         self._config = config
         self._groups = groups
         self._ids = itertools.count(1)
         self._free_slots = list(range(MAX_CELLS - 1, -1, -1))
         self._landlock = syscalls.landlock_abi()
         self._native = cell_library.in_tree(config.guest_env) if config.compiled else None
-        self._uid_range = None if os.geteuid() == 0 else _own_ranges()
-        self._uid_base = self._first_uid()
         self._launchers = Launchers(
             self._launcher_description, config.profiles, config.layers, self._restarted, config.on_demand
         )
-        self._gateways = Gateways(config, _FIRST_UID_AS_ROOT + _UID_BLOCKS * MAX_CELLS * 2 + self._block())
+        self._host_ids = host_ids
+        self._gateways = Gateways(config, host_ids.gateway)
         self._cells: set[LocalSandbox] = set()
         self._with_data: dict[LocalSandbox, str] = {}
         self._gone: set[str] = set()
@@ -98,15 +94,16 @@ class LocalEngine:
     @asynccontextmanager
     async def open(cls, config: LocalConfig) -> AsyncIterator["LocalEngine"]:
         """Start an engine and try it out. Raises HostError when the host is below the operator's floor."""
-        groups, problems = _prepare_cgroups(config)
-        engine = cls(config, groups, problems)
-        try:
-            await engine._start()
-            engine._launchers.keep()
-            yield engine
-        finally:
-            await engine._launchers.stop_keeping()
-            await engine.aclose()
+        with closing(HostIds.claimed(config.state_dir)) as host_ids:
+            groups, problems = _prepare_cgroups(config)
+            engine = cls(config, groups, problems, host_ids)
+            try:
+                await engine._start()
+                engine._launchers.keep()
+                yield engine
+            finally:
+                await engine._launchers.stop_keeping()
+                await engine.aclose()
 
     @classmethod
     async def probe(cls, config: LocalConfig) -> Capabilities:
@@ -123,28 +120,20 @@ class LocalEngine:
             empty: frozenset[str] = frozenset()
             return Capabilities(engine="local", limits=empty, networks=frozenset(), layers=empty, problems=(problem,))
 
-    def _first_uid(self) -> int | None:
-        if os.geteuid() == 0:
-            return _FIRST_UID_AS_ROOT + self._block() * MAX_CELLS * 2
-        return None if self._uid_range is None else 1
-
-    def _block(self) -> int:
-        return zlib.crc32(str(self._config.state_dir).encode()) % _UID_BLOCKS
-
     def _launcher_description(self, modules: tuple[str, ...], layer: str = "") -> dict[str, Any]:
         launcher = {
             "modules": modules,
             "cgroup": self._groups.launcher_config(),
             "cgroup_usage_fields": self._groups.usage_fields(),
             "cgroup_cpu_unit_seconds": self._groups.cpu_unit_seconds,
-            "uid_base": self._uid_base,
+            "uid_base": self._host_ids.base,
             "clone_flags": CLONE_FLAGS,
             "landlock": self._landlock,
-            "seccomp": compile_filter(shared_user=self._uid_base is None).hex(),
+            "seccomp": compile_filter(shared_user=self._host_ids.base is None).hex(),
             "native": self._native,
             "namespaces_outside": {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACE_NAMES},
         }
-        files = {"files": self._gateways.files(), "uid_range": self._uid_range}
+        files = {"files": self._gateways.files(), "uid_range": self._host_ids.subordinate}
         return describe(self._config, layer, launcher) | files
 
     def _restarted(self) -> None:
@@ -176,7 +165,7 @@ class LocalEngine:
             known = {problem.layer: problem for problem in self.capabilities.problems}
             raise HostError(probe.below_floor(missing, known))
         limits = {"wall_seconds", "output_bytes", "disk_bytes", "open_files", "cpu_seconds", "memory_bytes"}
-        if self._uid_base is not None:
+        if self._host_ids.base is not None:
             limits |= {"processes"}
         if "cgroup" in layers:
             limits |= {"processes", "cpu_shares", "cpus"}
@@ -299,7 +288,7 @@ class LocalEngine:
             "RLIMIT_MSGQUEUE": 0,
             "RLIMIT_SIGPENDING": 256,
         }
-        if self._uid_base is not None:
+        if self._host_ids.base is not None:
             rlimits["RLIMIT_NPROC"] = limits.processes
         if limits.cpu_seconds is not None:
             rlimits["RLIMIT_CPU"] = math.ceil(limits.cpu_seconds) + 1
@@ -391,10 +380,3 @@ def _prepare_cgroups(config: LocalConfig) -> tuple[cgroup.CgroupTree, tuple[Prob
         if "cgroup" in config.floor and not config.accept_rlimits:
             raise HostError(probe.below_floor({"cgroup"}, {"cgroup": none.problem})) from none
         return cgroup.CgroupTree("none"), (none.problem,)
-
-
-def _own_ranges() -> list[int] | None:
-    uids, gids = own_id_range("/etc/subuid", os.getuid()), own_id_range("/etc/subgid", os.getuid())
-    if uids is None or gids is None or not probe.has_newuidmap():
-        return None
-    return [*uids, *gids]

@@ -87,9 +87,9 @@ class Gateway(Helper):
 class Gateways:
     """The gateways of one engine: as root one for all cells; else one per launcher, in its user namespace."""
 
-    def __init__(self, config: LocalConfig, uid_as_root: int) -> None:
+    def __init__(self, config: LocalConfig, uid_as_root: int | None) -> None:
         self._config = config
-        self._uid = uid_as_root if os.geteuid() == 0 else None
+        self._uid = uid_as_root
         self._by_launcher: dict[Launcher | None, Gateway] = {}
         self._starting = asyncio.Lock()
         self._name_servers = network.resolvers(config.network_resolvers)

@@ -52,7 +52,7 @@ class Arena:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.bare = not engine.capabilities.layers
-        self.token = secrets.token_hex(8)
+        self.token = f"{os.getpid()}-{secrets.token_hex(8)}"
         self.secret = canaries.new_secret()
         self.key = secrets.randbelow(1 << 30) + 1
         self._stack = ExitStack()

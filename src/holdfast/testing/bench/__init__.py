@@ -3,6 +3,7 @@
 `holdfast bench` and `make bench` are callers of this.
 """
 
+import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ __all__ = ["QUICK", "Pace", "Report", "Table", "benchmark", "tables"]
 def benchmark(settings: Settings, pace: Pace, passes: int, say: Say) -> Report:
     """Measure everything so many times; `say` hears what is being done. Raises StartupError, EngineError."""
     with ExitStack() as at_the_end:
-        folder = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-bench-"))
+        folder = at_the_end.enter_context(tempfile.TemporaryDirectory(prefix=f"holdfast-bench-{os.getpid()}-"))
         jobs = find_jobs(settings, Path(folder), at_the_end)
         here = machine(settings, jobs)
         found = []

@@ -1,6 +1,7 @@
 """A real server in a clean environment."""
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -78,7 +79,7 @@ def started(settings: Settings, **changes: object) -> Iterator[Server]:
 
     It takes from `settings` what this host can do, and otherwise the defaults with these changes. Raises StartupError.
     """
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"holdfast-bench-{os.getpid()}-") as folder:
         port = _free_port()
         log = Path(folder, "server.log")
         began = time.perf_counter()
