@@ -21,7 +21,7 @@ async def app(anyio_backend: str) -> AsyncIterator[App]:
         yield opened
 
 
-async def ask(app: App, code: str, seconds: float = 20.0) -> DataAnswer:
+async def ask(app: App, code: str, seconds: float = 60.0) -> DataAnswer:
     limits = data_limits(app.executor.bounds, app.executor.engine.capabilities, seconds)
     files = {"t": ("t.csv", b"n\n1\n2\n")}
     return await execute(app.executor, DataQuery("python", code, limits, files=files))
