@@ -43,7 +43,7 @@ TOLD: dict[str, tuple[str, Any]] = {
     "a text of half a character": ("'a\\ud800b'", [["a?b"]]),
     "complex numbers and structured arrays": (
         "[1j, np.zeros(1, dtype=[('x', 'i4'), ('y', 'f8')])[0]]",
-        [["1j"], ["(0, 0.)"]],
+        [["1j"], ["(0, 0.0)"]],
     ),
     "built-ins that were replaced": (
         "import builtins, json\njson.dumps = lambda *a, **k: '{}'\nbuiltins.print = None\nresult = 5",
