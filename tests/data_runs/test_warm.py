@@ -53,7 +53,6 @@ async def test_a_run_in_a_cell_that_had_its_dataset_open_comes_to_the_same(
         "FROM '/etc/passwd'",
         "FROM read_text('/etc/passwd')",
         "ATTACH '/data/data.duckdb' AS again",
-        "ATTACH ':memory:' AS more",
         "SET memory_limit = '100GB'",
         "SET threads = 64",
         "RESET lock_configuration",
