@@ -1,7 +1,8 @@
 """Data runs over HTTP: a count on the demo data, and a group-by on a large dataset beside DuckDB alone.
 
-`python -m tests.bench.data [MILLIONS OF ROWS]` prints what it measures and writes it into docs/benchmarks.md; ten
-millions are 1 GB of CSV. Each is measured in turn with what it is compared with, so that all see the same machine.
+`python -m tests.bench.data [MILLIONS OF ROWS [FOLDER]]` prints what it measures and writes it into docs/benchmarks.md;
+ten millions are 1 GB of CSV. In a folder (for one number of rows) what was made is kept. Each is measured in turn
+with what it is compared with, so that all see the same machine.
 """
 
 import asyncio
@@ -9,11 +10,11 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from holdfast.app import open_app
@@ -42,13 +43,18 @@ duckdb.connect().execute(f'''COPY (
 _ALONE = """
 import duckdb, sys, time
 threads = {"threads": int(sys.argv[1])}
-warm = duckdb.connect(sys.argv[2], read_only=True, config=threads)
+
+def quiet(connection):
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+warm = quiet(duckdb.connect(sys.argv[2], read_only=True, config=threads))
 for line in sys.stdin:
     began = time.perf_counter()
     if line.startswith("warm"):
         warm.execute(sys.argv[4]).fetchall()
     else:
-        with duckdb.connect(config=threads) as fresh:
+        with quiet(duckdb.connect(config=threads)) as fresh:
             fresh.execute(f"CREATE TABLE big AS FROM read_csv('{sys.argv[3]}')")
             fresh.execute(sys.argv[4]).fetchall()
     print((time.perf_counter() - began) * 1000, flush=True)
@@ -97,12 +103,20 @@ def asked(client: Connection, dataset: str, sql: str) -> float:
     return milliseconds
 
 
+def prepared(folder: Path, rows: int) -> tuple[Path, Path]:
+    """The CSV, and the database of the dataset that was made of it."""
+    source, known = folder / "big.csv", folder / f"made-of-{rows}"
+    if not source.exists():
+        subprocess.run([python(), "-c", _MAKE, str(source), str(rows)], check=True)
+    if not known.exists():
+        own: dict[str, Any] = {"state_dir": folder / "state", "guest_env": load_settings().guest_environment}
+        known.write_text(str(asyncio.run(ingested(load_settings({**own, "pool_size": 0}), source))))
+    return source, Path(known.read_text())
+
+
 def measure(folder: Path, rows: int) -> str:
-    source = folder / "big.csv"
-    subprocess.run([python(), "-c", _MAKE, str(source), str(rows)], check=True)
+    source, database = prepared(folder, rows)
     usual = load_settings()
-    own: dict[str, Any] = {"state_dir": folder / "state", "guest_env": usual.guest_environment}
-    database = asyncio.run(ingested(load_settings({**own, "pool_size": 0}), source))
     with started(usual, state_dir=folder / "state") as server:
         client = Connection(server.port)
         counts = [asked(client, "ecommerce", "SELECT count(*) FROM orders") for _ in range(COUNTS + WARM_UP)][WARM_UP:]
@@ -139,8 +153,13 @@ def measure(folder: Path, rows: int) -> str:
 def main() -> None:
     """Measure, print, and write it into the page of benchmarks."""
     millions = float(sys.argv[1]) if len(sys.argv) > 1 else 10
-    with tempfile.TemporaryDirectory(prefix=f"holdfast-bench-{os.getpid()}-") as folder:
-        text = measure(Path(folder), int(millions * 1_000_000))
+    with ExitStack() as stack:
+        made = (
+            sys.argv[2]
+            if len(sys.argv) > 2
+            else stack.enter_context(TemporaryDirectory(prefix=f"holdfast-bench-{os.getpid()}-"))
+        )
+        text = measure(Path(made), int(millions * 1_000_000))
     print(text)
     before, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")

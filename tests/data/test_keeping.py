@@ -224,6 +224,36 @@ async def test_a_registry_names_nothing_outside_of_its_folder(
     assert (await shelf.app.datasets.list(OPERATOR)).datasets == ()
 
 
+async def test_what_nobody_has_used_for_long_goes_and_what_is_used_or_of_the_registry_stays(
+    shelf_with: Callable[..., Any],
+) -> None:
+    shelf: Shelf = await shelf_with(dataset_days=1)
+    for name in ("old", "used"):
+        await shelf.add({f"{name}.csv": f"{name}\n1\n".encode()}, id=name)
+    demo = {each.id for each in (await shelf.app.datasets.list(OPERATOR)).datasets} - {"old", "used"}
+    records = shelf.app.settings.state_dir / "dataset-records"
+    for path in records.glob("*.json"):
+        said = json.loads(path.read_text())
+        path.write_text(json.dumps(said | {"created": "2020-01-01T00:00:00Z"}))
+    await shelf.app.datasets.get("used", OPERATOR)
+    await shelf.app.datasets.clean_up()
+    assert {each.id for each in (await shelf.app.datasets.list(OPERATOR)).datasets} == demo | {"used"}
+    assert len(shelf.directories) == len(demo) + 1 and not (records / "old.used").exists()
+
+
+def test_gc_removes_old_datasets_and_says_which(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n\n1\n")
+    command(tmp_path, "add", str(tmp_path / "a.csv"), "--id", "old")
+    record = tmp_path / "dataset-records" / "old.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"created": "2020-01-01T00:00:00Z"}))
+    for path in record.parent.glob("old.used"):
+        os.utime(path, (0, 0))
+    argv = (sys.executable, "-m", "holdfast.cli", "gc", "--json")
+    done = subprocess.run(argv, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=50)
+    assert json.loads(done.stdout)["datasets_removed"] == ["old"], done.stderr
+    assert not record.exists() and list((tmp_path / "datasets").iterdir()) == []
+
+
 async def test_the_command_adds_lists_shows_and_removes(tmp_path: Path) -> None:
     source = tmp_path / "my sales.csv"
     source.write_text("n,city\n1,Bern\nx,Rome\n")

@@ -305,3 +305,18 @@ SELECT (SELECT list(x) FROM (SELECT unnest([3, 1, 2]) AS x ORDER BY x))
 SELECT i.product, sum(i.quantity) FROM items AS i WHERE i.order_id IN (SELECT order_id FROM orders WHERE paid) GROUP BY 1 ORDER BY 2 DESC, 1
 SELECT EXISTS (FROM orders WHERE total > 1000) AS any_big, NOT EXISTS (FROM items) AS none
 SELECT min(total), max(total) - min(total) AS spread, spread / count(*) AS step FROM orders
+SELECT 'getenv(''HOME'')', 'DROP TABLE orders; --' FROM orders
+SELECT "a column" FROM "odd ""table"
+FROM orders o JOIN items USING (order_id) SELECT o.status, sum(price * quantity) AS total GROUP BY ALL ORDER BY ALL LIMIT 5
+SELECT status, quantile_cont(total, [0.25, 0.5]) FROM orders GROUP BY status
+SELECT date_trunc('month', day) m, count(*) FILTER (WHERE paid) FROM orders GROUP BY m HAVING count(*) > 1
+SELECT [x * 2 FOR x IN [1, 2, 3] IF x > 1]
+SELECT * FROM orders ASOF JOIN items ON orders.order_id >= items.order_id
+SELECT arg_max(status, total), histogram(status), approx_count_distinct(status) FROM orders
+SELECT regexp_extract(status, '(a)(b)?', ['x', 'y']) FROM orders
+WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n) FROM t
+SELECT lag(total) OVER w, avg(total) OVER (w ROWS 2 PRECEDING) FROM orders WINDOW w AS (ORDER BY day)
+UNPIVOT (SELECT order_id, total, paid::INT AS p FROM orders) ON total, p INTO NAME n VALUE v
+SELECT * FROM orders WHERE (status, paid) IN (('a', true), ('b', false)) -- comment ; drop
+SELECT strftime(moment, '%Y-%m'), epoch_ms(moment), moment AT TIME ZONE 'UTC' FROM orders
+SELECT list_sort(list(DISTINCT status)), string_agg(status, ',' ORDER BY day DESC) FROM orders

@@ -1,7 +1,8 @@
 """Runs under the interpreter of the programs: encodes what it is told to, reads it back by its type alone, compares.
 
 A line of JSON in, a line out: `{"sql": [[expression, type], …]}` for values of DuckDB, `{"frame": {column: [dtype,
-[python, …]]}}` for frames.
+[python, …]]}}` for frames. `{"ask": statement}` is the first rows, the number of all, and how often the sequence
+`s`, which starts at 0, was asked for a number meanwhile.
 """
 
 import datetime
@@ -20,7 +21,7 @@ from holdfast.guest.data import frames, ready, results, sql, values
 
 CONNECTION = duckdb.connect(ready.NAME, config=ready.CONFIG)
 CONNECTION.execute("SET TimeZone = 'UTC'")
-JOB = {"max_rows": 1_000, "max_output_bytes": 1_000_000}
+JOB = {"code": "", "max_rows": 1_000, "max_output_bytes": 1_000_000}
 NAMES = {"np": np, "pd": pd, "decimal": decimal, "datetime": datetime, "uuid": uuid, "nan": math.nan, "inf": math.inf}
 
 
@@ -61,10 +62,20 @@ def of_sql(expression: str, kind: str) -> dict[str, Any]:
     return {"json": said, "type": answer["column_types"][0], "same": bool(equal and typed)}
 
 
+def asked(code: str) -> dict[str, Any]:
+    CONNECTION.execute("CREATE OR REPLACE SEQUENCE s MINVALUE 0 START 0")
+    rows, total = sql.collect(CONNECTION.sql(code), {**JOB, "code": code, "max_rows": 3})
+    answer = json.loads(rows.answer(total, 0))
+    return {**answer, "numbers": CONNECTION.sql("SELECT nextval('s')").fetchall()[0][0]}
+
+
 def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         try:
+            if "ask" in job:
+                print(json.dumps(asked(job["ask"])), flush=True)
+                continue
             answer: Any = [of_sql(*each) for each in job["sql"]] if "sql" in job else of_frame(job["frame"])
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}

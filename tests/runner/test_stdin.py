@@ -1,5 +1,6 @@
 """The stdin programs: the samples of the seed, on a host and as they are in the image."""
 
+import base64
 import json
 import os
 import subprocess
@@ -96,6 +97,33 @@ def test_the_samples_of_the_seed_are_answered(programs: Programs) -> None:
         ["priority", "n"],
     )
     assert said.body["isolation"]["engine"] == ("local" if programs.where == "host" else "container")
+
+
+def test_figures_are_artifacts_of_the_answer(programs: Programs) -> None:
+    code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.figure()\nplt.bar([1], [2])\nresult = 7"
+    said = programs.ask("python", asked("python", code, timeout_seconds=30))
+    assert (said.exit_code, said.body["rows"]) == (0, [[7]]), said.body
+    drawn = {each["path"]: base64.b64decode(each["base64"]) for each in said.body["artifacts"]}
+    assert sorted(drawn) == ["figure-1.png", "figure-2.png"]
+    assert all(content.startswith(b"\x89PNG") for content in drawn.values())
+    assert [each["size_bytes"] for each in said.body["artifacts"]] == [len(content) for content in drawn.values()]
+    assert programs.ask("sql", asked("sql", "SELECT 1")).body["artifacts"] == []
+
+
+def test_in_the_image_only_files_of_the_program_are_figures(image: Programs) -> None:
+    (image.root / "secret.png").write_bytes(b"secret")
+    names = ["figure-1.png", "../secret.png", "figure-2.png", "figure-3.vl.json", "/etc/passwd"]
+    answer = {"status": "success", "exec_ms": 1, "columns": [], "figures": names}
+    code = f"""
+import json, os
+os.symlink({str(image.root / "secret.png")!r}, "figure-1.png")
+os.mkfifo("figure-2.png")
+open("figure-3.vl.json", "w").write("{{}}")
+json.dump({answer!r} | {{"error": None}}, open(".holdfast/answer.json", "w"))
+os._exit(0)"""
+    said = image.ask("python", asked("python", code))
+    assert [each["path"] for each in said.body["artifacts"]] in ([], ["figure-3.vl.json"]), said.body
+    assert "secret" not in json.dumps(said.body["artifacts"])
 
 
 def test_what_python_prints_is_beside_the_answer(programs: Programs) -> None:

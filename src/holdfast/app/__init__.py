@@ -24,6 +24,7 @@ from holdfast.app.limits import bounds as bounds
 from holdfast.app.limits import data_bounds as data_bounds
 from holdfast.app.limits import session_ceilings as session_ceilings
 from holdfast.app.places import builds_have_network as builds_have_network
+from holdfast.app.places import dataset_age as dataset_age
 from holdfast.app.places import dataset_store as dataset_store
 from holdfast.app.places import open_keys as open_keys
 from holdfast.app.places import open_prebuilds as open_prebuilds
@@ -204,6 +205,7 @@ def open_datasets(settings: Settings, executor: Executor) -> DatasetLibrary:
         upload_bytes=settings.dataset_upload,
         total_bytes=settings.dataset_total,
         most=settings.dataset_count,
+        max_age=dataset_age(settings),
     )
     catalogue = FolderCatalogue(folder) if folder else DemoCatalogue()
     return DatasetLibrary(executor, dataset_store(settings), allowance, catalogue)

@@ -1,5 +1,7 @@
 """What is kept in the state directory, and who may use it."""
 
+from datetime import timedelta
+
 from holdfast.data.store import DatasetStore
 from holdfast.engines.local.network import can_give_network
 from holdfast.execution import ProgramStore
@@ -30,6 +32,11 @@ def builds_have_network(settings: Settings) -> bool:
 def dataset_store(settings: Settings) -> DatasetStore:
     """Where datasets are kept."""
     return DatasetStore(settings.state_dir)
+
+
+def dataset_age(settings: Settings) -> timedelta | None:
+    """How long after its last use an uploaded dataset is removed; None for never."""
+    return timedelta(days=settings.dataset_days) if settings.dataset_days else None
 
 
 def session_store(settings: Settings) -> SessionStore:

@@ -1,5 +1,6 @@
 """The stdin programs on a host: the request is run in a cell, with the files of the request and nothing else."""
 
+import base64
 import sys
 from pathlib import Path
 from typing import Literal
@@ -48,6 +49,7 @@ def _answer(kind: Literal["sql", "python"], settings: Settings, data_dir: Path |
         status=str(status),
         streams=(found.run.stdout, found.run.stderr) if kind == "python" else ("", found.run.stderr),
         isolation=_isolation(found.run),
+        artifacts=_figures(found),
     ), status == "success"
 
 
@@ -83,6 +85,11 @@ def _told(found: DataAnswer) -> dict[str, object]:
     table = found.table.model_dump() if found.table else {}
     error = found.error.model_dump() if found.error else None
     return {**table, "error": error, "exec_ms": found.exec_ms or found.run.timings.run_ms, "notes": found.notes}
+
+
+def _figures(found: DataAnswer) -> list[tuple[str, bytes]]:
+    drawn = [artifact for artifact in found.run.artifacts if artifact.path in found.figures]
+    return [(artifact.path, base64.b64decode(artifact.base64)) for artifact in drawn]
 
 
 def _isolation(run: RunResult) -> dict[str, object]:

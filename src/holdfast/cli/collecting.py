@@ -2,7 +2,9 @@
 
 import json
 
-from holdfast.app import store_of
+from anyio.to_thread import run_sync
+
+from holdfast.app import dataset_age, dataset_store, no_server, store_of
 from holdfast.settings import Settings
 from holdfast.telemetry import Metrics
 
@@ -12,6 +14,20 @@ async def collect(settings: Settings, *, as_json: bool) -> None:
     async with store_of(settings, Metrics()).open(tidy=False) as store:
         removed = await store.prune()
         kept = await store.count()
-    print(
-        json.dumps({"removed": removed, "kept": kept}) if as_json else f"Removed {removed} rows of runs; {kept} kept."
-    )
+    datasets = await run_sync(_expired_datasets, settings)
+    if as_json:
+        print(json.dumps({"removed": removed, "kept": kept, "datasets_removed": datasets}))
+        return
+    print(f"Removed {removed} rows of runs; {kept} kept. Removed {len(datasets)} datasets that nobody has used lately.")
+
+
+def _expired_datasets(settings: Settings) -> list[str]:
+    """The ids that are gone. A server that runs removes their files, and without one that is done here."""
+    max_age, store = dataset_age(settings), dataset_store(settings)
+    if max_age is None:
+        return []
+    gone = store.expire(max_age)
+    if no_server(settings):
+        with store.alone():
+            store.sweep([record.dataset.digest for record in gone])
+    return [record.dataset.id for record in gone]

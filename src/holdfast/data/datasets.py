@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
 import structlog
@@ -51,12 +51,13 @@ SWEEP_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What ingestion gets, and how much may be kept."""
+    """What ingestion gets, how much may be kept, and for how long after its last use."""
 
     limits: Limits
     upload_bytes: int
     total_bytes: int
     most: int
+    max_age: timedelta | None = None
 
 
 class DatasetLibrary:
@@ -235,7 +236,9 @@ class DatasetLibrary:
             await run_sync(self._sweep, (digest,))
 
     async def clean_up(self) -> None:
-        """Remove everything that no record names and nobody uses."""
+        """Remove what nobody has used for too long, and everything that no record names and nobody uses."""
+        if self._allowance.max_age is not None:
+            await run_sync(self._store.expire, self._allowance.max_age)
         unnamed = await run_sync(self._store.unnamed)
         for name in unnamed:
             # What is being made is locked, and sandboxes read it.
@@ -264,6 +267,8 @@ class DatasetLibrary:
     def _known(self, dataset_id: str) -> tuple[Record | None, bool]:
         """The record of an id, and whether the registry, as it is now, has nothing new to say of it."""
         record = self._store.get(dataset_id)
+        if record is not None and not record.source:
+            self._store.used(dataset_id)
         entry = next((entry for entry in self._catalogue.entries() if entry.id == dataset_id), None)
         if entry is None:
             return record, record is None or not record.source

@@ -19,14 +19,17 @@ import marshal, sys
 with open({PROGRAM!r}, "rb") as file:
     version, modules = marshal.load(file)
 for name, compiled, source in modules:
+    if name in sys.modules:
+        continue
     module = sys.modules[name] = type(sys)(name)
     module.__path__ = []
     package, _, child = name.rpartition(".")
     if package:
         setattr(sys.modules[package], child, module)
     exec(marshal.loads(compiled) if version == sys.version else compile(source, name, "exec"), vars(module))
-module.main()
+sys.modules[{_PACKAGE + ".main"!r}].main()
 """
+"""A cell from the stock may have loaded some of them, of the same installation."""
 
 
 @cache

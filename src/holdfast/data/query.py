@@ -14,12 +14,12 @@ from typing import Any, Literal
 import anyio
 
 from holdfast.data import program
-from holdfast.engines import DATA_AT, Command, SandboxSpec
+from holdfast.engines import Command, SandboxSpec
 from holdfast.execution import Bounds, Executor
 from holdfast.guest.data.answer import ANSWER
 from holdfast.guest.data.checked import ROOM_BESIDE_THE_TABLE, checked
-from holdfast.guest.data.main import JOB
-from holdfast.guest.data.protocol import FAILED, timed_out
+from holdfast.guest.data.main import DATABASE, JOB
+from holdfast.guest.data.protocol import FAILED, MAX_FIGURE_BYTES, timed_out
 from holdfast.languages import DATA_PROFILE
 from holdfast.types import Capabilities, DataError, Limits, RunResult, Status, Table
 
@@ -29,8 +29,6 @@ CPUS = 0.5
 PROCESSES = 64
 MAX_ROWS = 200
 MAX_OUTPUT_BYTES = 65_536
-MAX_FIGURE_BYTES = 8 << 20
-_DATABASE = f"{DATA_AT}/data.duckdb"
 _AT_ONCE = 64 << 10
 """Longer answers are read beside the event loop."""
 
@@ -107,7 +105,7 @@ def command(query: DataQuery) -> Command:
         "kind": query.kind,
         "code": query.code,
         "parameters": list(query.parameters),
-        "database": _DATABASE if query.dataset else None,
+        "database": DATABASE if query.dataset else None,
         "files": {table: f"data/{name}" for table, (name, _) in query.files.items()},
         "max_rows": query.max_rows,
         "max_output_bytes": query.max_output_bytes,

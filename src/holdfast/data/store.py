@@ -9,9 +9,10 @@ import fcntl
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,7 +23,10 @@ from holdfast.types import Dataset, FileReport, Frozen
 DATABASE = "data.duckdb"
 """The one file of a dataset."""
 
-_RECORD = ".json"
+_RECORD, _USED = ".json", ".used"
+NOTED_SECONDS = 3600.0
+"""How exactly it is known when a dataset was used last."""
+
 UNFINISHED = "new"
 """How the name of a directory begins that is not registered yet: no digest does, but a sandbox can be given it."""
 
@@ -104,7 +108,30 @@ class DatasetStore:
 
     def remove(self, dataset_id: str) -> None:
         """Forget an id; its directory stays until `sweep`."""
-        (self._records / f"{dataset_id}{_RECORD}").unlink(missing_ok=True)
+        for ending in (_RECORD, _USED):
+            (self._records / f"{dataset_id}{ending}").unlink(missing_ok=True)
+
+    def used(self, dataset_id: str) -> None:
+        """Take note that somebody asks for it now."""
+        path = self._records / f"{dataset_id}{_USED}"
+        with suppress(OSError):
+            if not path.exists() or time.time() - path.stat().st_mtime > NOTED_SECONDS:
+                path.touch(mode=0o600)
+
+    def expire(self, max_age: timedelta) -> list[Record]:
+        """Forget those uploaded that nobody has used for so long; which those were."""
+        now = datetime.now(UTC)
+        old = [record for record in self.records() if not record.source and now - self._last_use(record) > max_age]
+        for record in old:
+            self.remove(record.dataset.id)
+        return old
+
+    def _last_use(self, record: Record) -> datetime:
+        try:
+            noted = (self._records / f"{record.dataset.id}{_USED}").stat().st_mtime
+        except OSError:
+            return record.created
+        return max(record.created, datetime.fromtimestamp(noted, UTC))
 
     def is_named(self, digest: str) -> bool:
         """Whether a record means this content."""

@@ -100,6 +100,8 @@ def go_on(config: dict[str, Any], channel: Channel, stash: preload.Stash, stream
 def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash) -> None:
     if config["warm_up"] and stash.modules:
         preload.warm_up(stash)
+        if config["data"]:
+            preload.open_ahead(stash)
     job = channel.receive()
     if job is None:
         os._exit(0)

@@ -351,6 +351,25 @@ def warm_up(stash: Stash) -> None:
         freeze()
 
 
+def open_ahead(stash: Stash) -> None:
+    """Open the dataset of this cell: it runs nothing but questions about it, so their program may be there and seen."""
+    visible = set(sys.modules)
+    sys.modules.update(stash.loaded)
+    sys.path.insert(0, OUR_LIBRARY)
+    try:
+        from holdfast.guest.data import main, sql
+
+        sql.open_ahead(main.DATABASE)
+    except Exception:  # noqa: S110  # it is opened when the job comes, which can tell what is wrong
+        pass
+    finally:
+        del sys.path[0]
+        for name in sys.modules.keys() - visible:
+            if not name.startswith("holdfast"):
+                del sys.modules[name]
+        freeze()
+
+
 def give_main(stash: Stash) -> None:
     """Fill the namespace of the main module, which is empty until then."""
     vars(sys.modules["__main__"]).update(stash.main)

@@ -185,6 +185,9 @@ class GeneralSettings(BaseModel):
     dataset_upload: Size = _described("2g", "Largest upload of a dataset.")
     dataset_total: Size = _described("20g", "All datasets together, as they are kept.")
     dataset_count: PositiveInt = _described(500, "Uploaded datasets that are kept at most.")
+    dataset_days: Annotated[float, Field(ge=0, allow_inf_nan=False, le=36_500)] = _described(
+        90.0, "Days after its last use that an uploaded dataset is removed; 0 keeps all."
+    )
     dataset_timeout: Positive = _described(900.0, "Seconds that reading the files of a dataset may take.")
     dataset_memory: Size = _described(
         "3g", "Memory of reading them; the tables they become count in it, and have half of it."

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import resource
 import select
 import shutil
@@ -46,6 +47,7 @@ sys.path.insert(0, sys.argv[1])
 from holdfast.guest.data import container
 container.child(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 """
+FIGURE = re.compile(r"figure-[0-9]{1,3}\.(?:png|vl\.json)")
 _PIECE = 65_536
 _DRAIN_SECONDS = 2.0
 _KILLED = "It was killed, most likely because it needed more memory than the container has."
@@ -83,7 +85,8 @@ def _respond(kind: str, root: str) -> tuple[str, bool]:
         (Path(folder) / ".holdfast").mkdir()
         (Path(folder) / main.JOB).write_text(json.dumps(_job(request)))
         code, streams = _execute(folder, request)
-        return _response(request, _read(folder, request), code, streams)
+        told = _read(folder, request)
+        return _response(request, told, code, streams, _figures(folder, told))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -199,18 +202,42 @@ def _read(folder: str, request: RunnerRequest) -> dict[str, Any] | None:
     """The answer; None where there is none."""
     most = request.max_output_bytes + ROOM_BESIDE_THE_TABLE
     try:
-        fd = os.open(f"{folder}/{answer.ANSWER}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return None
-            text = file.read(most + 1)
-        return checked(text, kind=request.kind, max_rows=request.max_rows) if len(text) <= most else None
-    except (OSError, ValueError):
+        text = _content(folder, answer.ANSWER, most)
+        return None if text is None else checked(text, kind=request.kind, max_rows=request.max_rows)
+    except ValueError:
         return None
 
 
+def _figures(folder: str, told: dict[str, Any] | None) -> list[tuple[str, bytes]]:
+    """What was drawn, as long as there is room. The names are the child's: only one in its own folder is read."""
+    found, room = [], protocol.MAX_FIGURE_BYTES
+    for name in dict.fromkeys(told["figures"] if told and told["error"] is None else ()):
+        content = _content(folder, name, room) if FIGURE.fullmatch(name) else None
+        if content is not None:
+            found.append((name, content))
+            room -= len(content)
+    return found
+
+
+def _content(folder: str, name: str, most: int) -> bytes | None:
+    """A regular file of the child's folder; None for one that is none, or longer."""
+    try:
+        fd = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return None
+            content = file.read(most + 1)
+    except OSError:
+        return None
+    return content if len(content) <= most else None
+
+
 def _response(
-    request: RunnerRequest, told: dict[str, Any] | None, code: int | None, streams: tuple[str, str]
+    request: RunnerRequest,
+    told: dict[str, Any] | None,
+    code: int | None,
+    streams: tuple[str, str],
+    figures: list[tuple[str, bytes]],
 ) -> tuple[str, bool]:
     if code is None or code == -signal.SIGXCPU:
         error = protocol.timed_out(request.kind, request.timeout_seconds)
@@ -219,4 +246,5 @@ def _response(
     if told is None:
         error = {"type": protocol.FAILED[request.kind], "message": _KILLED if code == -signal.SIGKILL else _SILENT}
         return response(status="error", error=error, streams=streams, isolation=ISOLATION), False
-    return response(told, streams=streams, isolation=ISOLATION), told["error"] is None
+    said = response(told, streams=streams, isolation=ISOLATION, artifacts=figures)
+    return said, told["error"] is None

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 JOB = ".holdfast/job.json"
+DATABASE = "/data/data.duckdb"
+"""Where the tables of a dataset are."""
+
 OUT_OF_MEMORY = "The query needed more memory than it may use; select or group less, or ask for more memory."
 
 

@@ -5,6 +5,7 @@ Used on the host, where a request is run in a cell, and in the runner image, whe
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -13,12 +14,15 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 MAX_REQUEST_BYTES = 16 << 20
 MAX_STREAM_CHARACTERS = 65_536
 MAX_FILES = 1_000
+MAX_FIGURE_BYTES = 8 << 20
+"""All figures of one run together."""
+
 IMAGE_ROOT = "/data"
 """Where the files are in the runner image, and how requests may call the root anywhere."""
 
@@ -140,8 +144,9 @@ def response(
     error: Mapping[str, Any] | None = None,
     streams: tuple[str, str] = ("", ""),
     isolation: Mapping[str, Any] | None = None,
+    artifacts: Sequence[tuple[str, bytes]] = (),
 ) -> str:
-    """One RunnerResponse, as one line. Without a `status` it is what the answer says."""
+    """One RunnerResponse, as one line. Without a `status` it is what the answer says. `artifacts` are files by name."""
     answer = answer or {}
     error = error or answer.get("error")
     notes = "\n".join([*answer.get("notes", ()), streams[1]]).strip("\n")
@@ -158,5 +163,9 @@ def response(
         "total_rows": answer.get("total_rows", 0),
         "truncated": answer.get("truncated", False),
         "isolation": isolation,
+        "artifacts": [
+            {"path": path, "size_bytes": len(content), "base64": base64.b64encode(content).decode()}
+            for path, content in artifacts
+        ],
     }
     return json.dumps(body, allow_nan=False)

@@ -68,8 +68,20 @@ def run(job: dict[str, Any]) -> tuple[Rows, int, float, list[str]]:
     namespace = _namespace(job)
     last = _execute(tree, job["code"], namespace)
     _flush()
-    rows, total, figures = results.collect(namespace, last, job)
+    rows, total, figures = _collect(namespace, last, job)
     return rows, total, (time.perf_counter() - begun) * 1000, figures
+
+
+def _collect(namespace: dict[str, Any], last: Any, job: dict[str, Any]) -> tuple[Rows, int, list[str]]:
+    """What was left behind, whose classes may be the code's own. Raises Failure."""
+    # However many digits: the cell bounds the time that takes.
+    sys.set_int_max_str_digits(0)
+    try:
+        return results.collect(namespace, last, job)
+    except Failure:
+        raise
+    except BaseException as error:
+        raise _failure(error, "The result cannot be told: ") from None
 
 
 def _flush() -> None:
@@ -159,7 +171,7 @@ def _execute(tree: ast.Module, code: str, namespace: dict[str, Any]) -> Any:
     return namespace.pop(_LAST, None)
 
 
-def _failure(error: BaseException) -> Failure:
+def _failure(error: BaseException, when: str = "") -> Failure:
     """The exception as Python tells it, without the frames of this program."""
     if isinstance(error, MemoryError):
         return Failure(FAILED, "MemoryError: the code needed more memory than it may use.", line=_line(error))
@@ -171,7 +183,7 @@ def _failure(error: BaseException) -> Failure:
         said, told = "it could not be told", [kind, "\n"]
     sys.stderr.write("".join(told)[-MAX_MESSAGE:])
     sys.stderr.flush()
-    return Failure(FAILED, f"{kind}: {said}" if said else kind, line=_line(error))
+    return Failure(FAILED, f"{when}{kind}: {said}" if said else f"{when}{kind}", line=_line(error))
 
 
 def _own(error: BaseException) -> Any:

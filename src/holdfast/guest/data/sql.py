@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 FAILED = "SQL_EXECUTION_ERROR"
 LOOK_AHEAD = 4_096
-"""A result of more rows is counted by asking a second time, for no more than the count."""
+"""A result of more rows is counted by asking a second time, for no more than the count: of a scan that is nothing."""
+
+COSTLY = re.compile(r"\b(?:group|distinct|union|intersect|except|pivot|over|recursive|random)\b|uuid", re.IGNORECASE)
+"""Where a statement may have to do everything before its first row, or not the same twice, it is asked once, and counts
+its rows itself. For a small result that takes a few milliseconds longer; nothing else depends on it."""
 
 READERS = {
     ".tsv": "read_csv",
@@ -33,13 +37,12 @@ READERS = {
 
 TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal"
 ATTACH = "ATTACH {path} AS dataset (READ_ONLY); USE dataset;"
-HARDEN = """
-SET memory_limit = '{memory_mib}MiB';
-SET threads = {threads};
-SET TimeZone = 'UTC';
-SET enable_external_access = false;
-SET lock_configuration = true;
-"""
+CLOSE = "SET TimeZone = 'UTC'; SET enable_external_access = false;"
+LOCK = "SET memory_limit = '{memory_mib}MiB'; SET threads = {threads}; SET lock_configuration = true;"
+MOST_AHEAD = 4
+_opened: dict[str | None, Any] = {}
+"""Datasets that were opened before the job came, by their paths."""
+
 _LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 
 
@@ -56,13 +59,32 @@ def run(job: dict[str, Any]) -> tuple[Rows, int, float]:
 
 def open_data(job: dict[str, Any]) -> Any:
     """A connection to what the job is about; nothing else can be opened from there."""
+    connection = _opened.pop(job["database"], None)
+    if connection is None:
+        connection = _open(job["database"], job["files"])
+    connection.execute(LOCK.format(**job))
+    return connection
+
+
+def _open(database: str | None, files: dict[str, str]) -> Any:
     connection = duckdb.connect(ready.NAME, config=ready.CONFIG)
-    for table, path in job["files"].items():
+    for table, path in files.items():
         reader = READERS.get(os.path.splitext(path)[1].lower(), "read_csv")
         connection.execute(f"CREATE TABLE {values.quoted(table)} AS FROM {reader}(?)", [path])
-    attach = ATTACH.format(path=values.literal(job["database"])) if job["database"] else ""
-    connection.execute(attach + HARDEN.format(**job))
+    connection.execute((ATTACH.format(path=values.literal(database)) if database else "") + CLOSE)
     return connection
+
+
+def open_ahead(database: str) -> None:
+    """Open a dataset that will be asked for, and ask it something, so that all this is done when the job comes."""
+    connection = _open(database, {})
+    job = {"code": "", "parameters": [], "max_rows": 1, "max_output_bytes": 1_024}
+    for (name,) in connection.sql(TABLES).limit(MOST_AHEAD).fetchall():
+        table = values.quoted(name)
+        for code in (f"FROM {table} SELECT count(*)", f"FROM {table} LIMIT 1"):
+            rows, total = _ask(connection, {**job, "code": code})
+            rows.answer(total, 0.0)
+    _opened[database] = connection
 
 
 def _ask(connection: Any, job: dict[str, Any]) -> tuple[Rows, int]:
@@ -83,14 +105,32 @@ def collect(asked: Any, job: dict[str, Any]) -> tuple[Rows, int]:
     turns = [values.turn(kind) for kind in types]
     changed = values.select(types)
     shown = asked if changed is None else asked.project(changed)
-    seen = 0
-    for row in shown.limit(max(LOOK_AHEAD, job["max_rows"] + 1)).fetchall():
-        seen += 1
-        if not rows.full:
-            rows.take(item if made is None else made(item) for item, made in zip(row, turns, strict=True))
-    if seen < max(LOOK_AHEAD, job["max_rows"] + 1):
-        return rows, seen
-    return rows, max(seen, asked.aggregate("count(*)").fetchall()[0][0])
+    take = _once if COSTLY.search(job["code"]) else _looking_ahead
+    found, total = take(asked, shown, job["max_rows"])
+    for row in found:
+        if rows.full:
+            break
+        rows.take(item if made is None else made(item) for item, made in zip(row, turns, strict=True))
+    return rows, total
+
+
+def _looking_ahead(asked: Any, shown: Any, most: int) -> tuple[list[Any], int]:
+    """The first rows and the number of all; asked twice where there are many."""
+    limit = max(LOOK_AHEAD, most + 1)
+    found = shown.limit(limit).fetchall()
+    if len(found) < limit:
+        return found, len(found)
+    return found, max(limit, asked.aggregate("count(*)").fetchall()[0][0])
+
+
+def _once(asked: Any, shown: Any, most: int) -> tuple[list[Any], int]:
+    """The same, asked once: DuckDB counts all rows and keeps the first."""
+    columns = ", ".join(f"#{number}" for number in range(1, len(shown.columns) + 1))
+    numbered = shown.project(f"row(row_number() OVER (), {columns}) AS numbered")
+    kept = f"list(numbered) FILTER (WHERE numbered[1] <= {most})"
+    total, found = numbered.aggregate(f"count(*), {kept}").fetchall()[0]
+    # Where several threads have filled it, its order is theirs.
+    return [row[1:] for row in sorted(found or [], key=lambda row: row[0])], total
 
 
 def failure(error: Exception, kind: str) -> Failure:

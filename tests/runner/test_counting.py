@@ -1,0 +1,44 @@
+"""How many rows a result has, of which the first are returned: a statement that does much first is asked once."""
+
+import pytest
+
+from tests.runner.conftest import InGuest
+
+MANY = 10_000
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "SELECT i, max(nextval('s')) FROM range(10_000) t(i) GROUP BY i ORDER BY i",
+        "SELECT DISTINCT i, nextval('s') FROM range(10_000) t(i) ORDER BY i",
+        "SELECT i, nextval('s'), row_number() OVER (ORDER BY i) FROM range(10_000) t(i)",
+        "SELECT i, nextval('s') FROM range(5_000) t(i) UNION ALL SELECT i, nextval('s') FROM range(5_000, 10_000) t(i)",
+    ],
+)
+def test_what_has_to_be_done_before_the_first_row_is_done_once(in_guest: InGuest, code: str) -> None:
+    answer = in_guest.ask(ask=code)
+    assert (answer["total_rows"], answer["truncated"], [row[0] for row in answer["rows"]]) == (MANY, True, [0, 1, 2])
+    assert answer["numbers"] == MANY, "each row was made once"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "i, i",
+        "i, INTERVAL (i) MONTH",
+        "i, NULL",
+        "i, {'a': i, 'b': [i::HUGEINT, NULL]}",
+        "i, DATE '9999-12-31' + i::INT",
+        "i, 1e308 * 10 * i",
+        "i, MAP {i: 'x'}",
+        "i, 'a''b' || i",
+        "i, (i::DECIMAL(38, 4) / 3)",
+    ],
+)
+@pytest.mark.parametrize("rows", [0, 1, 3, 4, 5_000])
+def test_both_ways_to_count_say_the_same(in_guest: InGuest, values: str, rows: int) -> None:
+    query = f"SELECT {values} FROM range({rows}) t(i)"
+    plain, once = in_guest.ask(ask=query), in_guest.ask(ask=f"{query} WHERE 'group' <> ''")
+    assert {**plain, "exec_ms": 0} == {**once, "exec_ms": 0}
+    assert (plain["total_rows"], len(plain["rows"])) == (rows, min(3, rows))
