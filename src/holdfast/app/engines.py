@@ -59,11 +59,11 @@ async def pooled(
         yield engine
         return
     limits = with_unasked_disk(bounds(settings).defaults)
-    # The rest of the room is for what is asked for most at the time.
-    kinds = [("python", "", 3), ("python", DATA_PROFILE, 6), ("node", "node", 12)]
+    # Of 24 that is 11, 3 and 2. The rest of the room is for what is asked for most at the time.
+    kinds = [("python", "", 11 / 24), ("python", DATA_PROFILE, 1 / 8), ("node", "node", 1 / 12)]
     stocking = Stocking(
         standing={
-            SandboxSpec(language, limits, profile=profile): max(1, settings.pool_size // part)
+            SandboxSpec(language, limits, profile=profile): max(1, int(settings.pool_size * part))
             for language, profile, part in kinds
             if runtimes.get(language)
         },
