@@ -59,8 +59,8 @@ async def pooled(
         yield engine
         return
     limits = with_unasked_disk(bounds(settings).defaults)
-    # Of 24 that is 11, 3 and 2. The rest of the room is for what is asked for most at the time.
-    kinds = [("python", "", 11 / 24), ("python", DATA_PROFILE, 1 / 8), ("node", "node", 1 / 12)]
+    # Of 24 that is 12, 2 and 2. The rest of the room is for what is asked for most at the time.
+    kinds = [("python", "", 1 / 2), ("python", DATA_PROFILE, 1 / 12), ("node", "node", 1 / 12)]
     stocking = Stocking(
         standing={
             SandboxSpec(language, limits, profile=profile): max(1, int(settings.pool_size * part))

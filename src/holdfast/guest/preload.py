@@ -38,6 +38,15 @@ str(frame.groupby("b").a.sum()), frame.describe().to_string(), frame.to_csv(inde
 }
 """Small first uses, so that what a library sets up on its first call is set up once."""
 
+ANY_PROGRAM = """
+def text_of(value):
+    return "".join(str(each) for each in [value])
+with open("/dev/null", "w") as nothing:
+    print(text_of(1), file=nothing)
+print(end="")
+"""
+"""What nearly every program does, without a trace."""
+
 ADDED_TO_BUILTINS = {"open", "quit", "exit", "copyright", "credits", "license", "help"}
 """What is not there when CPython begins to start, nor when it ends."""
 
@@ -341,8 +350,9 @@ def warm_up(stash: Stash) -> None:
     visible = set(sys.modules)
     sys.modules.update(stash.loaded)
     try:
-        for name in stash.plans:
-            exec(REHEARSALS.get(name, ""), {})  # noqa: S102  # our own text, above
+        for text in (ANY_PROGRAM, *(REHEARSALS.get(name, "") for name in stash.plans)):
+            exec(compile(text, "main.py", "exec"), {})  # noqa: S102  # our own text, above
+        ending.rehearse(stash)
     except Exception:  # noqa: S110  # what does not work here will not work for the program either, and it can be told
         pass
     finally:
