@@ -24,7 +24,7 @@ LOOK_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 RATE_MEMORY_SECONDS = 2.0
 CALM_SECONDS = 0.01
-"""A shelf that is at least a quarter full is refilled when nobody has asked for so long: making cells slows runs down."""
+"""A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down."""
 
 BURST_PAUSE_SECONDS, BURST_MOST = 0.25, 10
 """Requests closer together than this are one burst; a shelf keeps enough for its longest one lately, up to so many."""

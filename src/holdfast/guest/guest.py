@@ -7,6 +7,7 @@ import _socket
 import fcntl
 import os
 import resource
+import select
 import sys
 
 from holdfast.guest import building, collect, ending, layering, preload, syscalls
@@ -21,6 +22,7 @@ PYTHON = "python"
 MAIN_FILE = "main.py"
 _MAIN_PATH = f"{building.WORKSPACE}/{MAIN_FILE}"
 _ARCHIVE_MARK = b"PK\5\6"
+CALM_MILLISECONDS = 100
 _REHEARSED = {"argv": ("python", "main.py"), "environment": {}, "files": [("main.py", 4)], "rlimits": {}}
 JOB_DESCRIPTOR = 3
 """Where a program that was started in advance finds its job, and above it the two ends of a pipe to rehearse with."""
@@ -100,16 +102,21 @@ def go_on(config: dict[str, Any], channel: Channel, stash: preload.Stash, stream
 
 
 def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash) -> None:
-    if config["warm_up"]:
-        # What any run will write to is this process's own by the time there is one.
-        receive_rehearsed()
-        preload.warm_up(stash)
+    if config["warm_up"] and (stash.modules or _has_time(channel)):
+        preload.warm_up(stash, receive_rehearsed)
     job = channel.receive()
     if job is None:
         os._exit(0)
     # Its number may become one of the program's own.
     channel.close()
     _start(job, stash)
+
+
+def _has_time(channel: Channel) -> bool:
+    """Whether no job comes at once: under load it would, and what is done before it would only slow others down."""
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    return not poll.poll(CALM_MILLISECONDS)
 
 
 def receive_rehearsed() -> None:

@@ -22,7 +22,7 @@ from holdfast.guest.footprint import Footprints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -342,14 +342,16 @@ def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
     return taken
 
 
-def warm_up(stash: Stash) -> None:
-    """Use what is loaded once more, while nobody waits: this process then has its own copies of what it will write to.
+def warm_up(stash: Stash, receive: Callable[[], None]) -> None:
+    """Do once, while nobody waits, what a run will do: this process then has its own copies of what it will write to.
 
-    It sees all modules meanwhile, and afterwards again only what a fresh interpreter has.
+    That is to `receive` a job, to use what is loaded, and to end. It sees all modules meanwhile, and
+    afterwards again only what a fresh interpreter has.
     """
     visible = set(sys.modules)
     sys.modules.update(stash.loaded)
     try:
+        receive()
         for text in (ANY_PROGRAM, *(REHEARSALS.get(name, "") for name in stash.plans)):
             exec(compile(text, "main.py", "exec"), {})  # noqa: S102  # our own text, above
         ending.rehearse(stash)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from sqlalchemy import URL, Column, Connection, MetaData, String, Table, event, inspect, make_url, text
+from sqlalchemy import URL, Column, Connection, MetaData, String, Table, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -18,7 +18,7 @@ from holdfast.store.tables import metadata
 HEAD = "0002"
 """The migration this version needs; a test compares it with the newest, and what it leads to with the tables."""
 
-_VERSION = "alembic_version"
+_VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 POSTGRESQL = "postgresql+psycopg"
 CONNECTIONS = 5
@@ -132,15 +132,14 @@ def _is_empty(connection: Connection) -> bool:
 def _make(connection: Connection) -> None:
     """All tables as they are now, and the version they have: what the migrations lead to, without alembic."""
     metadata.create_all(connection)
-    version = Table(_VERSION, MetaData(), Column("version_num", String(32), primary_key=True))
-    version.create(connection)
-    connection.execute(version.insert().values(version_num=HEAD))
+    _VERSIONS.create(connection)
+    connection.execute(insert(_VERSIONS).values(version_num=HEAD))
 
 
 def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(_VERSION):
+    if not inspect(connection).has_table(_VERSIONS.name):
         return None
-    version = connection.execute(text(f"SELECT version_num FROM {_VERSION}")).scalar()
+    version = connection.execute(select(_VERSIONS.c.version_num)).scalar()
     return None if version is None else str(version)
 
 
