@@ -25,10 +25,13 @@ OpenEngine: TypeAlias = "LocalEngine | docker.DockerEngine | GvisorEngine"
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[OpenEngine]:
-    """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
+async def open_engine(settings: Settings, metrics: Metrics, **local: int) -> AsyncIterator[OpenEngine]:
+    """The engine of the settings, without stock. Raises HostError when this host is below the floor.
+
+    `local` are fields of LocalConfig that differ from what the settings mean.
+    """
     openers: dict[str, Callable[[], AbstractAsyncContextManager[OpenEngine]]] = {
-        "local": lambda: _open_local(settings, metrics),
+        "local": lambda: _open_local(replace(local_config(settings, metrics), **local), settings),
         "docker": lambda: docker.DockerEngine.open(docker_config(settings)),
         "gvisor": lambda: GvisorEngine.open(gvisor_config(settings, metrics)),
     }
@@ -37,8 +40,7 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Ope
 
 
 @asynccontextmanager
-async def _open_local(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
-    config = local_config(settings, metrics)
+async def _open_local(config: LocalConfig, settings: Settings) -> AsyncIterator[LocalEngine]:
     async with AsyncExitStack() as stack:
         try:
             engine = await stack.enter_async_context(LocalEngine.open(config))

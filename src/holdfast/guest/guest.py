@@ -22,7 +22,6 @@ PYTHON = "python"
 MAIN_FILE = "main.py"
 _MAIN_PATH = f"{building.WORKSPACE}/{MAIN_FILE}"
 _ARCHIVE_MARK = b"PK\5\6"
-CALM_MILLISECONDS = 100
 _REHEARSED = {"argv": ("python", "main.py"), "environment": {}, "files": [("main.py", 4)], "rlimits": {}}
 JOB_DESCRIPTOR = 3
 """Where a program that was started in advance finds its job, and above it the two ends of a pipe to rehearse with."""
@@ -102,7 +101,8 @@ def go_on(config: dict[str, Any], channel: Channel, stash: preload.Stash, stream
 
 
 def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash) -> None:
-    if config["warm_up"] and (stash.modules or _has_time(channel)):
+    calm_milliseconds = config["warm_up"]
+    if calm_milliseconds is not None and not _is_asked_within(channel, calm_milliseconds):
         preload.warm_up(stash, receive_rehearsed)
     job = channel.receive()
     if job is None:
@@ -112,11 +112,10 @@ def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash
     _start(job, stash)
 
 
-def _has_time(channel: Channel) -> bool:
-    """Whether no job comes at once: under load it would, and what is done before it would only slow others down."""
+def _is_asked_within(channel: Channel, milliseconds: int) -> bool:
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLIN)
-    return not poll.poll(CALM_MILLISECONDS)
+    return bool(poll.poll(milliseconds))
 
 
 def receive_rehearsed() -> None:
