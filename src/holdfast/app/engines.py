@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from holdfast.app.limits import bounds
 from holdfast.app.places import builds_have_network, open_prebuilds
@@ -25,7 +25,7 @@ OpenEngine: TypeAlias = "LocalEngine | docker.DockerEngine | GvisorEngine"
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, metrics: Metrics, **local: int) -> AsyncIterator[OpenEngine]:
+async def open_engine(settings: Settings, metrics: Metrics, **local: Any) -> AsyncIterator[OpenEngine]:
     """The engine of the settings, without stock. Raises HostError when this host is below the floor.
 
     `local` are fields of LocalConfig that differ from what the settings mean.
