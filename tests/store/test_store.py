@@ -142,7 +142,15 @@ async def test_a_database_that_refuses_costs_rows_and_not_the_server(place: Path
         assert [run.run_id for run in (await store.runs(EVERYONE, None, 10, None)).runs] == ["run-2"]
 
 
-async def test_the_migrations_lead_to_the_tables_and_the_version_the_code_expects(place: Path | str) -> None:
+@pytest.mark.parametrize("before", [None, "0001"])
+async def test_a_new_store_and_the_migrations_lead_to_the_same_tables_and_version(
+    place: Path | str, before: str | None
+) -> None:
+    if before is not None:
+        engine = create_engine(url_of(place))
+        with engine.begin() as connection:
+            alembic_to(connection, before)
+        engine.dispose()
     async with opened(place):
         pass
     engine = create_engine(url_of(place))

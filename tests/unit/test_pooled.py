@@ -77,14 +77,14 @@ async def test_the_stock_is_bounded_in_number_whatever_is_wanted() -> None:
         assert pooled.in_stock == 2
 
 
-def test_a_shelf_that_is_half_full_is_refilled_in_a_calm_moment() -> None:
-    shelf = a_shelf(stock=4, standing=8, last_arrival=NOW)
+def test_a_shelf_that_is_a_quarter_full_is_refilled_in_a_calm_moment() -> None:
+    shelf = a_shelf(stock=2, standing=8, last_arrival=NOW)
     assert shelf.calm_in(NOW, most=16) == pytest.approx(CALM_SECONDS)
     assert shelf.calm_in(NOW + CALM_SECONDS, most=16) == 0
 
 
 def test_a_shelf_that_runs_out_is_refilled_at_once() -> None:
-    assert a_shelf(stock=3, standing=8, last_arrival=NOW).calm_in(NOW, most=16) == 0
+    assert a_shelf(stock=1, standing=8, last_arrival=NOW).calm_in(NOW, most=16) == 0
 
 
 def test_more_is_wanted_of_what_is_asked_for_often_and_only_the_standing_stock_later() -> None:

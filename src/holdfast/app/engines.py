@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from holdfast.app.limits import bounds
 from holdfast.app.places import builds_have_network, open_prebuilds
@@ -25,10 +25,13 @@ OpenEngine: TypeAlias = "LocalEngine | docker.DockerEngine | GvisorEngine"
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[OpenEngine]:
-    """The engine of the settings, without stock. Raises HostError when this host is below the floor."""
+async def open_engine(settings: Settings, metrics: Metrics, **local: Any) -> AsyncIterator[OpenEngine]:
+    """The engine of the settings, without stock. Raises HostError when this host is below the floor.
+
+    `local` are fields of LocalConfig that differ from what the settings mean.
+    """
     openers: dict[str, Callable[[], AbstractAsyncContextManager[OpenEngine]]] = {
-        "local": lambda: _open_local(settings, metrics),
+        "local": lambda: _open_local(replace(local_config(settings, metrics), **local), settings),
         "docker": lambda: docker.DockerEngine.open(docker_config(settings)),
         "gvisor": lambda: GvisorEngine.open(gvisor_config(settings, metrics)),
     }
@@ -37,8 +40,7 @@ async def open_engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Ope
 
 
 @asynccontextmanager
-async def _open_local(settings: Settings, metrics: Metrics) -> AsyncIterator[LocalEngine]:
-    config = local_config(settings, metrics)
+async def _open_local(config: LocalConfig, settings: Settings) -> AsyncIterator[LocalEngine]:
     async with AsyncExitStack() as stack:
         try:
             engine = await stack.enter_async_context(LocalEngine.open(config))
@@ -59,11 +61,11 @@ async def pooled(
         yield engine
         return
     limits = with_unasked_disk(bounds(settings).defaults)
-    # The rest of the room is for what is asked for most at the time.
-    kinds = [("python", "", 3), ("python", DATA_PROFILE, 6), ("node", "node", 12)]
+    # Of 24 that is 12, 2 and 2. The rest of the room is for what is asked for most at the time.
+    kinds = [("python", "", 1 / 2), ("python", DATA_PROFILE, 1 / 12), ("node", "node", 1 / 12)]
     stocking = Stocking(
         standing={
-            SandboxSpec(language, limits, profile=profile): max(1, settings.pool_size // part)
+            SandboxSpec(language, limits, profile=profile): max(1, int(settings.pool_size * part))
             for language, profile, part in kinds
             if runtimes.get(language)
         },

@@ -24,7 +24,7 @@ LOOK_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 RATE_MEMORY_SECONDS = 2.0
 CALM_SECONDS = 0.01
-"""A shelf that is at least half full is refilled when nobody has asked for so long: making cells slows runs down."""
+"""A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down."""
 
 BURST_PAUSE_SECONDS, BURST_MOST = 0.25, 10
 """Requests closer together than this are one burst; a shelf keeps enough for its longest one lately, up to so many."""
@@ -57,7 +57,7 @@ class Shelf:
 
     def calm_in(self, now: float, most: int) -> float:
         """How many seconds refilling can wait."""
-        if 2 * len(self.stock) < self.wanted(now, most):
+        if 4 * len(self.stock) < self.wanted(now, most):
             return 0.0
         return max(0.0, self.last_arrival + CALM_SECONDS - now)
 

@@ -40,7 +40,7 @@ _DEFAULTS: dict[str, Any] = {
     # Files to remove and directories to cover, of what the container's kernel brings along.
     "removed": (),
     "covered": (),
-    "warm_up": False,
+    "warm_up": None,
     # What else a guest asks for, with the answers that suit a container.
     "landlock": 0,
     "uid_base": 0,

@@ -22,7 +22,7 @@ from holdfast.guest.footprint import Footprints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -37,6 +37,15 @@ str(frame.groupby("b").a.sum()), frame.describe().to_string(), frame.to_csv(inde
     "duckdb": ready.REHEARSAL,
 }
 """Small first uses, so that what a library sets up on its first call is set up once."""
+
+ANY_PROGRAM = """
+def text_of(value):
+    return "".join(str(each) for each in [value])
+with open("/dev/null", "w") as nothing:
+    print(text_of(1), file=nothing)
+print(end="")
+"""
+"""What nearly every program does, without a trace."""
 
 ADDED_TO_BUILTINS = {"open", "quit", "exit", "copyright", "credits", "license", "help"}
 """What is not there when CPython begins to start, nor when it ends."""
@@ -333,16 +342,19 @@ def hide(stash: Stash, started_with: Iterable[str]) -> list[ModuleType]:
     return taken
 
 
-def warm_up(stash: Stash) -> None:
-    """Use what is loaded once more, while nobody waits: this process then has its own copies of what it will write to.
+def warm_up(stash: Stash, receive: Callable[[], None]) -> None:
+    """Do once, while nobody waits, what a run will do: this process then has its own copies of what it will write to.
 
-    It sees all modules meanwhile, and afterwards again only what a fresh interpreter has.
+    That is to `receive` a job, to use what is loaded, and to end. It sees all modules meanwhile, and
+    afterwards again only what a fresh interpreter has.
     """
     visible = set(sys.modules)
     sys.modules.update(stash.loaded)
     try:
-        for name in stash.plans:
-            exec(REHEARSALS.get(name, ""), {})  # noqa: S102  # our own text, above
+        receive()
+        for text in (ANY_PROGRAM, *(REHEARSALS.get(name, "") for name in stash.plans)):
+            exec(compile(text, "main.py", "exec"), {})  # noqa: S102  # our own text, above
+        ending.rehearse(stash)
     except Exception:  # noqa: S110  # what does not work here will not work for the program either, and it can be told
         pass
     finally:

@@ -25,7 +25,6 @@ TIMES = 20
 _FAR = 3600.0
 _BEYOND_ALL_DESCRIPTORS = 1 << 30
 _PR_GET_DUMPABLE = 3
-_JOB = {"op": "exec", "argv": ("python", "main.py"), "environment": {}, "files": [("main.py", 4)], "rlimits": {}}
 
 
 def rehearse(config: dict[str, Any], stash: Stash) -> None:
@@ -57,16 +56,7 @@ def _act_as_pid_1(played: init.Init) -> None:
 
 
 def _act_as_guest(config: dict[str, Any]) -> None:
-    ends = _socket.socketpair()
-    sender, receiver = frames.Channel(ends[0]), frames.Channel(ends[1])
-    sender.send(_JOB, b"text", (0, 1, 2))
-    frame = receiver.receive()
-    if frame is not None:
-        frames.split_files(frame.header["files"], frame.payload)
-        for fd in frame.fds:
-            os.close(fd)
-    for end in ends:
-        end.close()
+    guest.receive_rehearsed()
     landlock = guest.landlock_ruleset(config)
     if landlock is not None:
         os.close(landlock)

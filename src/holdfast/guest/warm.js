@@ -70,9 +70,9 @@ function endQuickly(exitNow) {
 }
 
 if (isMainThread) {
-  rehearse();
   const { exitNow, forgetLibraryPages } = loadLibrary();
   forgetLibraryPages?.();
+  rehearse(); // after the line above: what it reads, the program will
   becomeMain(receiveJob());
   if (exitNow) endQuickly(exitNow);
 }

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from sqlalchemy import URL, Connection, event, inspect, make_url, text
+from sqlalchemy import URL, Column, Connection, MetaData, String, Table, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from holdfast.errors import ConfigurationError
+from holdfast.store.tables import metadata
 
 HEAD = "0004"
-"""The migration this version needs; a test compares it with the newest. A database that is there needs no alembic."""
+"""The migration this version needs; a test compares it with the newest, and what it leads to with the tables."""
+
+_VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 POSTGRESQL = "postgresql+psycopg"
 CONNECTIONS = 5
@@ -104,7 +107,9 @@ async def _up_to_date(engine: AsyncEngine) -> None:
     name = _named(engine.url)
     try:
         async with engine.begin() as connection:
-            if await connection.run_sync(_version) != HEAD:
+            if await connection.run_sync(_is_empty):
+                await connection.run_sync(_make)
+            elif await connection.run_sync(_version) != HEAD:
                 await connection.run_sync(_migrate, name)
     except (DatabaseError, OSError) as error:
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
@@ -120,15 +125,26 @@ def _named(url: URL) -> str:
     return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
 
 
+def _is_empty(connection: Connection) -> bool:
+    return not inspect(connection).get_table_names()
+
+
+def _make(connection: Connection) -> None:
+    """All tables as they are now, and the version they have: what the migrations lead to, without alembic."""
+    metadata.create_all(connection)
+    _VERSIONS.create(connection)
+    connection.execute(insert(_VERSIONS).values(version_num=HEAD))
+
+
 def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(_VERSIONS.name):
         return None
-    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    version = connection.execute(select(_VERSIONS.c.version_num)).scalar()
     return None if version is None else str(version)
 
 
 def _migrate(connection: Connection, name: str) -> None:
-    # Loaded here, because a server that finds its database as it must be never needs it.
+    # Loaded here, because only what an older version has written needs it, and it takes 10 MB.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

@@ -31,14 +31,14 @@ async def _local() -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def _stocked() -> AsyncIterator[Engine]:
-    """As a server has it: sandboxes wait in stock."""
+    """As a server has it: sandboxes wait in stock, and have done what cells do that wait for long."""
     from holdfast.app import open_engine, pooled
     from holdfast.settings import load_settings
     from holdfast.telemetry import Metrics
 
     settings, metrics = load_settings(), Metrics()
     async with (
-        open_engine(settings, metrics) as engine,
+        open_engine(settings, metrics, calm_milliseconds=0) as engine,
         pooled(engine, settings, await engine.runtimes(), metrics) as stocked,
     ):
         yield stocked

@@ -22,7 +22,9 @@ def test_the_tree_of_the_image_is_enough_to_run_the_program(tmp_path: Path) -> N
     assert Program(inside, "1\n").works()
 
 
-def test_a_machine_without_docker_is_a_reason_and_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_docker_is_a_reason_and_not_a_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(docker, "CLEAN_PATH", "/nowhere")
     with ExitStack() as at_the_end:
-        assert docker.docker_program(BARE, at_the_end) == "it is not installed"
+        assert docker.docker_program(BARE, tmp_path / "docker.sock", at_the_end) == "it is not installed"

@@ -211,7 +211,7 @@ class DockerEngine:
         modules = self._config.profiles.get(spec.profile, ())
         return {
             "modules": modules,
-            "warm_up": bool(modules),
+            "warm_up": 0 if modules else None,
             "environment": environment(spec),
             "seccomp": self._seccomp,
             **({} if self._config.runtime else accounting.pid1_config(self._cgroup)),

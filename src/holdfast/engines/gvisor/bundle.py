@@ -84,7 +84,7 @@ def first_message(seccomp: bytes, spec: SandboxSpec, modules: tuple[str, ...]) -
         "disk": f"size={spec.limits.disk_bytes}",
         "seccomp": seccomp.hex(),
         "modules": modules,
-        "warm_up": True,
+        "warm_up": 0,
         "removed": ("/dev/net/tun", "/dev/fuse"),
         # Pid 1 has the effective ids of a guest, so gVisor's kernel would show its memory map and environment.
         "covered": ("/proc/1",),

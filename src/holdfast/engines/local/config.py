@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from holdfast.engines import SandboxSpec
 from holdfast.types import Destination
 
 LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
@@ -23,7 +24,8 @@ class LocalConfig:
     interpreter, which always exists, and those `on_demand` start when they are first asked for. `network_allow` and
     `network_resolvers` say what programs with a network may reach besides public addresses (see `network`).
     `toolchains` is where Holdfast installed languages, `layers` where finished layers are, each a directory of its
-    name. `compiled` cells are made by cell.c where it could be compiled.
+    name. `compiled` cells are made by cell.c where it could be compiled. A cell in stock goes on making
+    ready when nobody has asked for it in so many `calm_milliseconds`.
     """
 
     state_dir: Path
@@ -33,6 +35,7 @@ class LocalConfig:
     floor: frozenset[str] = frozenset({"namespaces", "seccomp", "cgroup"})
     accept_rlimits: bool = False
     compiled: bool = True
+    calm_milliseconds: int = 100
     allow_network: bool = False
     network_allow: tuple[Destination, ...] = ()
     network_resolvers: tuple[IPv4Address, ...] = ()
@@ -40,6 +43,10 @@ class LocalConfig:
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_demand: frozenset[str] = frozenset()
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)
+
+    def calm_milliseconds_of(self, spec: SandboxSpec) -> int:
+        """With packages loaded, what a cell can do before its job is worth much, and it does that at once."""
+        return 0 if spec.profile else self.calm_milliseconds
 
     @property
     def datasets(self) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.engines.control.inbox import ConnectionLost, Inbox
 from holdfast.guest.frames import marshalled, pack, receive_with_fds
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16
 
 
 class Connection(Inbox):

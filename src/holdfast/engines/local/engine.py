@@ -234,8 +234,7 @@ class LocalEngine:
             "cgroup": self._groups.cell(spec.limits),
             "disk": _disk_options(spec.limits),
             "warm": program.argv if program else None,
-            # A cell for the stock has the time, and the memory.
-            "warm_up": spec.limits == STOCK_LIMITS,
+            "warm_up": self._config.calm_milliseconds_of(spec) if spec.limits == STOCK_LIMITS else None,
             "network": spec.network is Network.FULL,
             "data": spec.data,
         }

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 from typing import IO
 
 from holdfast.testing.bench.server import CLEAN_PATH
@@ -15,21 +16,22 @@ IMPORT_SECONDS = 120
 _WHERE = "import sysconfig; print(sysconfig.get_path('stdlib'))"
 
 
-def docker_program(bare: Program, at_the_end: ExitStack) -> Program | str:
+def docker_program(bare: Program, socket: Path, at_the_end: ExitStack) -> Program | str:
     """A bare process's program in a container, or why there is none; the image is removed at the end."""
-    docker = shutil.which("docker", path=CLEAN_PATH)
-    if docker is None:
+    client = shutil.which("docker", path=CLEAN_PATH)
+    if client is None:
         return "it is not installed"
-    if not _done([docker, "version"], ANSWER_SECONDS):
+    docker = (client, "--host", f"unix://{socket}")
+    if not _done([*docker, "version"], ANSWER_SECONDS):
         return "its daemon does not answer"
     try:
         archive = tree_command(bare.command[0])
     except (OSError, subprocess.CalledProcessError):
         return "what the system's interpreter consists of cannot be found out with ldd"
-    at_the_end.callback(_done, [docker, "image", "rm", "--force", IMAGE], ANSWER_SECONDS)
+    at_the_end.callback(_done, [*docker, "image", "rm", "--force", IMAGE], ANSWER_SECONDS)
     with subprocess.Popen(archive, env=ENVIRONMENT, stdout=subprocess.PIPE) as tree:
-        imported = _done([docker, "import", "-", IMAGE], IMPORT_SECONDS, stdin=tree.stdout)
-    program = Program((docker, *FLAGS, IMAGE, *bare.command), bare.stdout)
+        imported = _done([*docker, "import", "-", IMAGE], IMPORT_SECONDS, stdin=tree.stdout)
+    program = Program((*docker, *FLAGS, IMAGE, *bare.command), bare.stdout)
     if not imported or not program.works():
         return "an image made of the system's interpreter does not work here"
     return program

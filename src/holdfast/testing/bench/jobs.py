@@ -54,7 +54,8 @@ class Jobs:
 def find_jobs(settings: Settings, folder: Path, at_the_end: ExitStack) -> Jobs:
     """Look around on this machine; files that peers read are written into `folder`. Raises StartupError."""
     absent: list[str] = []
-    return Jobs(_print(absent, at_the_end), _pandas(settings, folder, absent), _node(folder, absent), tuple(absent))
+    printing = _print(settings, absent, at_the_end)
+    return Jobs(printing, _pandas(settings, folder, absent), _node(folder, absent), tuple(absent))
 
 
 def system_python() -> str:
@@ -65,7 +66,7 @@ def system_python() -> str:
     return f"/usr/bin/{found}"
 
 
-def _print(absent: list[str], at_the_end: ExitStack) -> Job:
+def _print(settings: Settings, absent: list[str], at_the_end: ExitStack) -> Job:
     stdout = "1\n"
     bare = Program((system_python(), "-I", "-c", PRINT), stdout)
     bwrap = Program(("/usr/bin/bwrap", *BWRAP_FLAGS, *bare.command), stdout)
@@ -74,7 +75,7 @@ def _print(absent: list[str], at_the_end: ExitStack) -> Job:
         peers[BWRAP] = bwrap
     else:
         absent.append(f"{BWRAP}: /usr/bin/bwrap is missing or cannot make a sandbox here")
-    docker = docker_program(bare, at_the_end)
+    docker = docker_program(bare, settings.docker_socket, at_the_end)
     if isinstance(docker, Program):
         peers[DOCKER] = docker
     else:

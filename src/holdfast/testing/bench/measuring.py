@@ -58,6 +58,7 @@ def measure(settings: Settings, jobs: Jobs, pace: Pace, say: Say) -> Findings:
         floods = [load.flood_of_output(warm, cap, pace.settle_seconds) for cap in (DEFAULT_CAP, LARGEST_CAP)]
     say("100 programs at once that import numpy")
     with started(settings, queue=BURST_QUEUE) as fresh:
+        time.sleep(pace.settle_seconds)
         idle = fresh.weight()
         numpy_burst = load.numpy_at_once(fresh, pace.settle_seconds)
         time.sleep(pace.forget_seconds)
