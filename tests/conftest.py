@@ -114,7 +114,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_left_out(item: pytest.Item) -> bool:
-    """On engines that take a second for each attack, `TESTS_ATTACK_SAMPLE=4` leaves every fourth, and what is declared."""
+    """On engines that take a second for each attack, `TESTS_ATTACK_SAMPLE=4` leaves every fourth and the declared."""
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     attack, engine = given.get("attack"), given.get("engine")
     if not isinstance(attack, Attack) or engine not in SLOW_ENGINES or _proves_itself(engine, attack.name):

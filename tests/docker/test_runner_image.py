@@ -44,7 +44,8 @@ echo '{
   "timeout_seconds": 5,
   "max_rows": 10,
   "max_output_bytes": 65536
-}' | docker run -i --rm --network none --entrypoint python3 -v ../datasets:/data:ro csv-analyst-runner:latest /app/runner_python.py
+}' | docker run -i --rm --network none --entrypoint python3 -v ../datasets:/data:ro \
+  csv-analyst-runner:latest /app/runner_python.py
 """
 """What the README says to paste, in the folder of the image; with no network, as this daemon has none to give."""
 
