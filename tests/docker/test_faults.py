@@ -1,5 +1,6 @@
 """The daemon stops, comes back, or loses a container while programs run."""
 
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,6 +16,11 @@ from tests.dockerd import Dockerd
 
 pytestmark = pytest.mark.anyio
 
+MEMORY_EATERS = [
+    "x = [bytearray(1 << 20) for _ in range(400)]",
+    "import os\nfor _ in range(8):\n    if os.fork() == 0:\n        x = [bytearray(1 << 20) for _ in range(400)]\n"
+    "for _ in range(8): os.wait()",
+]
 WAITING = "import time; print('started', flush=True); time.sleep(60)"
 
 
@@ -67,6 +73,31 @@ async def test_a_daemon_that_is_killed_leaves_no_orphan_once_it_is_back(
     await _until_empty(other_daemon)
 
 
+async def test_a_daemon_whose_disk_is_full_is_a_503_and_runs_go_on_when_there_is_room(
+    fragile: Workshop, other_daemon: Dockerd
+) -> None:
+    assert (await fragile.run("print(1)")).stdout == "1\n"
+    filler = other_daemon.place / "filler"
+    try:
+        await anyio.to_thread.run_sync(_fill, filler)
+        with pytest.raises(EngineError, match="The disk of the Docker daemon is full") as refused:
+            await fragile.run("print(2)")
+        assert refused.value.http_status == 503 and refused.value.retry_after_seconds
+    finally:
+        filler.unlink(missing_ok=True)
+    assert (await fragile.run("print(3)")).stdout == "3\n"
+    await _until_empty(other_daemon)
+
+
+def _fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 20)):
+            pass
+    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
 async def test_a_container_that_is_killed_from_outside_is_no_failure_of_the_program(
     fragile: Workshop, other_daemon: Dockerd
 ) -> None:
@@ -81,6 +112,15 @@ async def test_a_container_that_is_killed_from_outside_is_no_failure_of_the_prog
 async def test_a_program_that_takes_all_memory_of_its_container_is_out_of_memory(fragile: Workshop) -> None:
     result = await fragile.run("x = [bytearray(1 << 20) for _ in range(400)]", mem_limit="64m")
     assert result.status is Status.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize("code", MEMORY_EATERS)
+async def test_a_program_that_takes_all_memory_of_gvisor_is_out_of_memory(
+    anyio_backend: str, tmp_path: Path, code: str
+) -> None:
+    async with opened(tmp_path, docker_runtime="runsc") as workshop:
+        result = await workshop.run(code, mem_limit="64m", disk_limit="48m")
+    assert (result.status, result.exit_code) == (Status.OUT_OF_MEMORY, 137)
 
 
 def _containers(daemon: Dockerd) -> list[str]:
