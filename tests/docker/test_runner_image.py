@@ -49,7 +49,7 @@ echo '{
 """
 """What the README says to paste, in the folder of the image; with no network, as this daemon has none to give."""
 
-Paste = Callable[[str], dict[str, Any]]
+Paste = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
