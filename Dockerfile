@@ -32,6 +32,7 @@ ENV PATH=/opt/holdfast/bin:/usr/local/bin:/usr/bin:/bin \
     HOLDFAST_ENGINE=docker HOLDFAST_HOST=0.0.0.0 HOLDFAST_STATE_DIR=/state HOME=/tmp PYTHONDONTWRITEBYTECODE=1
 VOLUME /state
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=5s CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz')"]
+HEALTHCHECK --interval=30s --timeout=5s CMD ["python3", "-c", \
+    "import os, urllib.request as r; r.urlopen('http://127.0.0.1:%s/healthz' % os.environ.get('PORT', '8000'))"]
 ENTRYPOINT ["holdfast"]
 CMD ["serve"]

@@ -1,6 +1,7 @@
 """`python -m tests.bench.engines`: what each engine of this host enforces, and how fast it is.
 
-The tables go into docs/guide/engines.md; with `cases` as an argument only the one that needs no measuring. With `python -m tests.dockerd run` in front it has Docker's columns too.
+The tables go into docs/guide/engines.md; with `cases` as an argument only the one that needs no measuring. With
+`python -m tests.dockerd run` in front there are Docker's columns too.
 """
 
 import asyncio
