@@ -22,6 +22,7 @@ from holdfast.engines.gvisor import bundle, runsc
 from holdfast.engines.pooled import PooledEngine
 from holdfast.errors import HoldfastError
 from holdfast.execution.requests import with_unasked_disk
+from holdfast.languages import ENVIRONMENT_AT
 from holdfast.settings import Settings, load_settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.attacks import ATTACKS
@@ -151,7 +152,7 @@ def _docker_run(runtime: str) -> Measured:
         words = ("-H", f"unix://{settings.docker_socket}", "run", "--rm", "--network", "none", "--interactive")
         chosen = ("--runtime", runtime) if runtime else ()
         image = f"{settings.docker_images}/python"
-        command = (docker, *words, *chosen, "--entrypoint", ASK[0], image, *ASK[1:])
+        command = (docker, *words, *chosen, "--entrypoint", f"{ENVIRONMENT_AT}/bin/{ASK[0]}", image, *ASK[1:])
         return "docker run --rm", statistics.median([_spawned(command) for _ in range(SAMPLES)])
 
     return measured
