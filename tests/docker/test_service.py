@@ -143,7 +143,7 @@ def up(daemon: Dockerd, *files: Path) -> Iterator[Project]:
         _wait_until_it_answers(project.port)
         yield project
     finally:
-        project.run("down", "--volumes", "--timeout", "20")
+        project.run("down", "--volumes", "--rmi", "local", "--timeout", "20")
 
 
 @pytest.fixture(scope="module")
