@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,13 +15,10 @@ from holdfast.engines.docker import DockerConfig, DockerEngine
 from holdfast.settings import load_settings
 from holdfast.types import OPERATOR, Prebuild, PrebuildRequest, RunRequest, RunResult
 from tests.conftest import ABSENT, absent, lacks
-from tests.dockerd import PLACE, Dockerd, unmount_below
+from tests.dockerd import PLACE, Dockerd
 
 SMALL = "holdfast-small"
 """Images that are quickly carried to another daemon: Python without any packages."""
-
-DISK_BYTES = 1 << 30
-"""Of the daemon that a test may do anything to."""
 
 
 class Workshop:
@@ -85,12 +81,8 @@ def other_daemon() -> Iterator[Dockerd]:
         lacks("docker", "there is no Docker daemon of the tests; run: make dockerd")
     # Not where pytest keeps its own: a daemon that is killed leaves mounts, which nobody but `stop` takes away.
     folder = Path(tempfile.mkdtemp(prefix="holdfast-dockerd-", dir="/var/tmp"))
+    daemon = Dockerd(folder)
     archive = folder / "image.tar"
-    # A disk of its own, so that a test can fill it.
-    disk = folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "scratch", str(disk)], check=True)
-    daemon = Dockerd(disk / "docker")
     usual.docker("tag", "holdfast/bash", f"{SMALL}/python")
     usual.docker("save", "--output", str(archive), f"{SMALL}/python")
     usual.docker("rmi", f"{SMALL}/python")
@@ -100,5 +92,4 @@ def other_daemon() -> Iterator[Dockerd]:
         yield daemon
     finally:
         daemon.stop()
-        unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
