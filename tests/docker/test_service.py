@@ -19,6 +19,9 @@ import yaml
 from tests.conftest import lacks
 from tests.dockerd import PLACE, Dockerd
 
+# Longer than usual: the first test builds the image.
+pytestmark = pytest.mark.timeout(600)
+
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy/compose.yaml"
 BASE = "holdfast-base:python"
