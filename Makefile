@@ -17,7 +17,7 @@ INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock vendor clean bench-tasks kills
+.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock vendor clean bench-tasks kills wheels
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ serve: setup ## Start the service on HOST (127.0.0.1) and PORT (8000)
 	@echo "Try it from another terminal:"
 	@echo "  curl -s http://$(HOST):$(PORT)/run -H 'Content-Type: application/json' -d '{\"code\": \"print(6 * 7)\"}'"
 	@HOLDFAST_PREBUILD_NETWORK=$(PREBUILD_NETWORK) exec $(BIN)/holdfast serve --host $(HOST) --port $(PORT)
+
+wheels: $(INSTALLED) ## Fetch the packages of the service's image, for a build without a network
+	@$(BIN)/pip download --quiet --dest deploy/wheels --only-binary :all: --require-hashes --requirement requirements.lock
+	@$(BIN)/pip download --quiet --dest deploy/wheels --only-binary :all: pip hatchling
 
 attack: setup ## Attack the local engine on this machine
 	@$(BIN)/holdfast doctor --attack

@@ -76,20 +76,14 @@ class Dockerd:
             pid = int(self._pidfile.read_text())
             os.kill(pid, number)
         except (OSError, ValueError):
-            self._unmount()
+            unmount_below(self.place)
             return
         if self._started is not None:
             self._started.wait(START_SECONDS)
         end = time.monotonic() + START_SECONDS
         while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
             time.sleep(0.05)
-        self._unmount()
-
-    def _unmount(self) -> None:
-        """Take away what a daemon that was killed leaves behind, the innermost first."""
-        points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-        for point in sorted((point for point in points if point.startswith(f"{self.place}/")), reverse=True):
-            subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
+        unmount_below(self.place)
 
     def answers(self) -> bool:
         """Whether it does what it is asked."""
@@ -118,6 +112,13 @@ class Dockerd:
     def _runtimes(self) -> dict[str, object]:
         runsc = shutil.which("runsc")
         return {"runtimes": {"runsc": {"path": runsc, "runtimeArgs": list(RUNSC_ARGUMENTS)}}} if runsc else {}
+
+
+def unmount_below(place: Path) -> None:
+    """Take away what a daemon that was killed leaves behind, the innermost first."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in sorted((point for point in points if point.startswith(f"{place}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
 
 
 def make_base(daemon: Dockerd, tag: str) -> None:

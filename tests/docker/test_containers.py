@@ -13,7 +13,9 @@ from holdfast.engines import Command, Engine, Exited, SandboxSpec
 from holdfast.engines.docker import DockerConfig, DockerEngine
 from holdfast.engines.docker.config import STATE_LABEL
 from holdfast.errors import HostError, UnsupportedError
+from holdfast.guest.syscalls import CAP_SETUID
 from holdfast.testing.attacks.arena import LIMITS
+from holdfast.testing.contract.case import command, run
 from holdfast.types import Network
 
 pytestmark = pytest.mark.anyio
@@ -32,9 +34,8 @@ def containers(docker: Docker, config: DockerConfig) -> list[str]:
 
 async def exit_code(engine: Engine, code: str) -> int | None:
     sandbox = await engine.create(SPEC)
-    command = Command(("python", "main.py"), files={"main.py": code.encode()})
     try:
-        async with sandbox.exec(command) as process:
+        async with sandbox.exec(Command(("python", "main.py"), files={"main.py": code.encode()})) as process:
             async for event in process:
                 if isinstance(event, Exited):
                     return event.exit_code
@@ -45,7 +46,7 @@ async def exit_code(engine: Engine, code: str) -> int | None:
 
 async def test_docker_is_told_nothing_of_a_program(config: DockerConfig, docker: Docker) -> None:
     secret = secrets.token_hex(8)
-    command = Command(
+    told = Command(
         ("python", "main.py", secret),
         environment={"WORD": secret},
         stdin=secret.encode(),
@@ -54,7 +55,7 @@ async def test_docker_is_told_nothing_of_a_program(config: DockerConfig, docker:
     async with (
         DockerEngine.open(config) as engine,
         aclosing(await engine.create(SPEC)) as sandbox,
-        sandbox.exec(command) as process,
+        sandbox.exec(told) as process,
     ):
         async for event in process:
             assert not isinstance(event, Exited) and secret.encode() in event.data
@@ -76,6 +77,20 @@ async def test_a_container_is_made_with_everything_docker_can_hold_it_with(
     assert host["PidsLimit"] == LIMITS.processes + 1
     assert all(f"size={LIMITS.disk_bytes}" in options and "nr_inodes=" in options for options in host["Tmpfs"].values())
     assert host["LogConfig"]["Type"] == "none"
+
+
+async def test_pid_1_keeps_the_right_to_make_guests_and_no_other(config: DockerConfig) -> None:
+    look = (
+        "print(*[line for line in open('/proc/1/status') if line.startswith(('CapPrm', 'CapEff', 'CapBnd'))], sep='')"
+    )
+    async with DockerEngine.open(config) as engine:
+        said = (await run(engine, command(look))).stdout.decode().split()
+    sets = dict(zip(said[::2], said[1::2], strict=True))
+    assert {name: int(value, 16) for name, value in sets.items()} == {
+        "CapPrm:": 1 << CAP_SETUID,
+        "CapEff:": 0,
+        "CapBnd:": 0,
+    }
 
 
 async def test_nothing_is_left_when_the_engine_is_closed(config: DockerConfig, docker: Docker) -> None:

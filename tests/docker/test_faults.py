@@ -15,6 +15,11 @@ from tests.dockerd import Dockerd
 
 pytestmark = pytest.mark.anyio
 
+MEMORY_EATERS = [
+    "x = [bytearray(1 << 20) for _ in range(400)]",
+    "import os\nfor _ in range(8):\n    if os.fork() == 0:\n        x = [bytearray(1 << 20) for _ in range(400)]\n"
+    "for _ in range(8): os.wait()",
+]
 WAITING = "import time; print('started', flush=True); time.sleep(60)"
 
 
@@ -81,6 +86,15 @@ async def test_a_container_that_is_killed_from_outside_is_no_failure_of_the_prog
 async def test_a_program_that_takes_all_memory_of_its_container_is_out_of_memory(fragile: Workshop) -> None:
     result = await fragile.run("x = [bytearray(1 << 20) for _ in range(400)]", mem_limit="64m")
     assert result.status is Status.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize("code", MEMORY_EATERS)
+async def test_a_program_that_takes_all_memory_of_gvisor_is_out_of_memory(
+    anyio_backend: str, tmp_path: Path, code: str
+) -> None:
+    async with opened(tmp_path, docker_runtime="runsc") as workshop:
+        result = await workshop.run(code, mem_limit="64m", disk_limit="48m")
+    assert (result.status, result.exit_code) == (Status.OUT_OF_MEMORY, 137)
 
 
 def _containers(daemon: Dockerd) -> list[str]:

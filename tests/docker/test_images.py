@@ -66,7 +66,7 @@ def test_the_service_is_asked_for_with_a_key_limits_and_nothing_it_can_write_to(
     service = described["services"]["holdfast"]
     assert service["environment"]["HOLDFAST_API_KEYS"].startswith("${HOLDFAST_API_KEYS:?")
     assert service["read_only"] is True and service["user"] == "1000:1000" and service["cap_drop"] == ["ALL"]
-    assert "/var/run/docker.sock:/var/run/docker.sock" in service["volumes"]
+    assert "${HOLDFAST_DOCKER_SOCKET:-/var/run/docker.sock}:/var/run/docker.sock" in service["volumes"]
     resources = service["deploy"]["resources"]
     assert resources["limits"] == {"cpus": "0.5", "memory": "256M"}
     assert resources["reservations"] == {"cpus": "0.25", "memory": "128M"}

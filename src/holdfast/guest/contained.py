@@ -3,8 +3,8 @@
 A container runtime starts `python main.py` with `guest/pid1` as its PYTHONPATH and `/workspace` as its directory, as
 root of the container with `CAP_SETUID`, `CAP_SETGID` and `CAP_SETPCAP` (and `CAP_SYS_ADMIN` if it is to mount `disk`),
 and connects its stdin and stdout. The first message is the configuration (`_DEFAULTS` shows what there is); `ready`
-answers it. Guests get another uid, no capability, and none of these streams. Like a launcher this interpreter can go
-on as a program itself.
+answers it. Of its rights it keeps the first alone, and that only while it makes a guest. Guests get another uid, no
+capability, and none of these streams. Like a launcher this interpreter can go on as a program itself.
 
 Besides what pid 1 of a cell is told: `input {last}`, `taken {bytes}`; besides what it says: `output {stream}`.
 """
@@ -98,6 +98,7 @@ def _prepare(channel: StreamChannel, started_with: set[str]) -> ContainedInit | 
             os.unlink(path)
     for path in config["covered"]:
         syscalls.mount("covered", path, "tmpfs", syscalls.MS_RDONLY, "mode=555")
+    _keep_what_makes_guests()
     os.chdir(building.WORKSPACE)
     stash = preload.load(config["modules"], started_with)
     _signal.signal(_signal.SIGCHLD, lambda *_: None)
@@ -110,6 +111,14 @@ def _prepare(channel: StreamChannel, started_with: set[str]) -> ContainedInit | 
     return prepared
 
 
+def _keep_what_makes_guests() -> None:
+    """Of all rights, the one to give a guest another user; nothing that starts from here can gain any by exec."""
+    syscalls.drop_bounding_set()
+    group = building.GUEST_UID
+    os.setresgid(group, group, group)
+    syscalls.keep_capability(syscalls.CAP_SETUID)
+
+
 class ContainedInit(init.Init):
     """The life of pid 1 of a container."""
 
@@ -119,17 +128,15 @@ class ContainedInit(init.Init):
         self._built = True
 
     def _make_guest(self, streams: tuple[int, ...] = ()) -> processes.Guest | None:
-        """With all our rights, which a guest needs to give them up."""
+        """As the user who has a right: to become another one."""
         os.seteuid(0)
-        os.setegid(0)
         made = super()._make_guest(streams)
         if made is not None:
             self._take_the_guests_rights()
         return made
 
     def _take_the_guests_rights(self) -> None:
-        """As effective ids: not every kernel (gVisor's) has separate ones for files."""
-        os.setegid(building.GUEST_UID)
+        """As effective id: not every kernel (gVisor's) has a separate one for files."""
         os.seteuid(building.GUEST_UID)
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
 

@@ -167,7 +167,8 @@ def _lock_in(config: dict[str, Any], keep: tuple[int, ...]) -> None:
     syscalls.drop_bounding_set()
     uid = building.GUEST_UID
     if config["uid_base"] is not None:
-        os.setgroups([])
+        if os.getgroups():
+            os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     syscalls.drop_capabilities()

@@ -32,6 +32,7 @@ _LOOPBACK_UP = struct.pack("16sH14x", b"lo", _IFF_UP | _IFF_RUNNING)
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAPABILITY_HEADER = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
 _PR_CAPBSET_READ = 23
+CAP_SETUID = 7
 _PR_SET_NAME = 15
 _PR_GET_NO_NEW_PRIVS = 39
 _MADV_DONTNEED = 4
@@ -172,15 +173,21 @@ def set_fs_ids(uid: int, gid: int) -> None:
 def drop_bounding_set() -> None:
     """Give up, for this process and its children, the chance to ever gain a capability by exec."""
     capability = 0
-    while _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+    # To drop one needs a right of its own, which a process whose parent has dropped them all does not need.
+    while _prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 or _prctl(_PR_CAPBSET_READ, capability, 0, 0, 0) == 0:
         capability += 1
-    if _prctl(_PR_CAPBSET_READ, capability, 0, 0, 0) >= 0:
+    if _prctl(_PR_CAPBSET_READ, capability, 0, 0, 0) > 0:
         raise PermissionError("prctl PR_CAPBSET_DROP was refused")
 
 
 def drop_capabilities() -> None:
     """Clear the effective, permitted and inheritable sets, and with them the ambient one."""
     _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "capset")
+
+
+def keep_capability(number: int) -> None:
+    """Clear every set but for this one capability, permitted and effective."""
+    _check(_libc.capset(_CAPABILITY_HEADER, struct.pack("=6I", 1 << number, 1 << number, 0, 0, 0, 0)), "capset")
 
 
 def raise_permitted_capabilities() -> None:

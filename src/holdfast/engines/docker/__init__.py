@@ -1,4 +1,4 @@
-"""The Docker engine: a container per sandbox, on a daemon of Docker or Podman.
+"""The Docker engine: a container per sandbox, on a Docker daemon.
 
 Theory of operation
 ===================

@@ -64,8 +64,8 @@ class KeptContainer:
 
     async def was_out_of_memory(self) -> bool:
         """Whether the kernel took a container that is gone, for its memory."""
-        # Its control group is there for a moment longer, and Docker's word on other runtimes not always right.
-        if self.ledger is not None and self.ledger.read().oom_kills:
+        # Docker's word on other runtimes is not always right: it may hear of the cause only after the end.
+        if self.ledger is not None and await self.ledger.was_out_of_memory():
             return True
         try:
             with answering("asked how a container ended"):
@@ -94,4 +94,6 @@ class KeptContainer:
 
     async def aclose(self) -> None:
         """Begin to end it as well: with its stdin closed pid 1 ends at once, and the rest is nothing to wait for."""
+        if self.ledger is not None:
+            self.ledger.close()
         self._remover.remove(self._container)

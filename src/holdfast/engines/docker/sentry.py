@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from holdfast.engines.control.container import Account
 from holdfast.engines.docker import accounting
+from holdfast.engines.docker.alarm import Alarm
 from holdfast.guest.groups import read_counter
 from holdfast.guest.init import NAMESPACE_NAMES
 
@@ -39,6 +40,8 @@ class Ledger:
             for key, (path, line) in accounting.files_of(version, Path(f"/proc/{pid}/cgroup").read_text()).items()
             if path.exists()
         }
+        kills, _ = self._files.get("oom_kills", (None, None))
+        self._alarm = Alarm.where_possible(kills) if kills is not None and version == "v1" else None
 
     def read(self) -> Account:
         """What has been used so far; nothing once the container is gone."""
@@ -50,6 +53,15 @@ class Ledger:
             processes_peak=None,
             oom_kills=self._number("oom_kills"),
         )
+
+    async def was_out_of_memory(self) -> bool:
+        """Whether the kernel has killed in it for memory, also once the container is gone."""
+        return bool(self._number("oom_kills")) or (self._alarm is not None and await self._alarm.rang())
+
+    def close(self) -> None:
+        """Give back what it takes to be told of that."""
+        if self._alarm is not None:
+            self._alarm.close()
 
     def _number(self, key: str) -> int | None:
         if key not in self._files:

@@ -51,6 +51,10 @@ _SOCKET_BUFFERS = Declaration(
     "runtimes of containers do not bound the buffers of sockets on cgroup v1; on v2 they count as memory"
 )
 
+_DISK_OF_EACH_PLACE = Declaration(
+    "Docker gives each writable place a tmpfs of its own, each as large as the disk; together they count as memory"
+)
+
 _GVISOR: Mapping[str, Declaration] = {
     "opens_a_socket_by_32_bit_socketcall": Declaration(
         "gVisor takes a 32-bit call for the 64-bit one of that number, here getuid"
@@ -70,6 +74,7 @@ _GVISOR: Mapping[str, Declaration] = {
 }
 
 _GVISOR_BY_DOCKER: Mapping[str, Declaration] = {
+    "fills_each_writable_place_with_most_of_its_disk": _DISK_OF_EACH_PLACE,
     "opens_the_tunnel_device": Declaration("the device is one of gVisor's own kernel, not of the host's"),
     "opens_the_fuse_device": Declaration("the device is one of gVisor's own kernel, not of the host's"),
     "opens_the_memory_map_of_pid_1": Declaration(
@@ -82,6 +87,7 @@ _GVISOR_BY_DOCKER: Mapping[str, Declaration] = {
 
 DECLARED: Mapping[str, Mapping[str, Declaration]] = {
     "docker": {
+        "fills_each_writable_place_with_most_of_its_disk": _DISK_OF_EACH_PLACE,
         "shares_the_user_namespace_of_the_host": Declaration(
             "containers have one of their own only if the daemon remaps users"
         ),

@@ -298,6 +298,12 @@ ATTACKS = (
         "24 MiB",
         limits=DISK,
     ),
+    _one_line(
+        "fills_each_writable_place_with_most_of_its_disk",
+        "[fill(f'{place}/{A.token}-fill', 12 * MiB) for place in ('.', tempfile.gettempdir(), '/dev/shm')]",
+        "36 MiB on a disk of 16 MiB",
+        limits=DISK,
+    ),
     uses("makes_fifty_thousand_files", INODES, limits=DISK),
     uses("starts_more_processes_than_it_may", FORKS.format(pause=5, settle=0), limits={"processes": 16}),
     uses("leaves_more_zombies_than_it_may", FORKS.format(pause=0, settle=0.1), limits={"processes": 16}),
