@@ -95,6 +95,9 @@ class Metrics:
             "holdfast_engine_events", "What the engine reported, by kind.", ["event"], registry=self.registry
         )
 
+        self._count_tasks()
+
+    def _count_tasks(self) -> None:
         self.tasks = Counter("holdfast_tasks", "Tasks that ended, by status.", ["status"], registry=self.registry)
         self.tasks_queued = Gauge("holdfast_tasks_queued", "Tasks that wait for a worker.", registry=self.registry)
         self.tasks_running = Gauge("holdfast_tasks_running", "Tasks that a worker has now.", registry=self.registry)
