@@ -81,6 +81,10 @@ class Metrics:
         self.sessions_lost = Counter(
             "holdfast_sessions_lost", "Sessions that ended before they were deleted.", registry=self.registry
         )
+        self._count_engine()
+        self._count_tasks()
+
+    def _count_engine(self) -> None:
         self.pool_stock = Gauge("holdfast_pool_stock", "Sandboxes that wait for a run.", registry=self.registry)
         self.pool_taken = Counter(
             "holdfast_pool_taken",
@@ -94,8 +98,6 @@ class Metrics:
         self.engine_events = Counter(
             "holdfast_engine_events", "What the engine reported, by kind.", ["event"], registry=self.registry
         )
-
-        self._count_tasks()
 
     def _count_tasks(self) -> None:
         self.tasks = Counter("holdfast_tasks", "Tasks that ended, by status.", ["status"], registry=self.registry)
