@@ -38,6 +38,7 @@ PER_OWNER = 32
 """Deliveries at a time, in all and of one key: those that hang keep others' away."""
 
 LOOK_SECONDS = 1.0
+GATHER_SECONDS = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class Courier:
                 except StoreUnavailableError:
                     structlog.get_logger().error("callbacks wait for the database")
                 await patiently(bell, LOOK_SECONDS)
+                # Events come in crowds, and readers before callbacks.
+                await anyio.sleep(GATHER_SECONDS)
 
     async def _begin(self, group: TaskGroup) -> None:
         for row in await self._store.tasks.deliverable(instant(now()), TOGETHER + len(self._busy)):
