@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 RUNS ?= 1
 EXAMPLES ?= 5000
+KILLS ?= 250
 ROWS ?= 10
 PREBUILD_NETWORK ?= auto
 TESTS_DOCKER_DIR ?= /var/tmp/holdfast-docker
@@ -16,7 +17,7 @@ INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock clean
+.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data bench-tasks attack engines openapi fuzz kills lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,12 +87,18 @@ openapi: $(INSTALLED) ## Write docs/openapi.json anew
 fuzz: setup ## Send EXAMPLES (5000) requests of every kind to a server, and compare with the description
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/api/test_schemathesis.py
 
+kills: setup ## Kill a server that does tasks KILLS (250) times and more, and see that nothing is lost
+	@TESTS_KILLS=$(KILLS) $(BIN)/pytest tests/faults/test_killed_tasks.py
+
 bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench --runs $(RUNS)
 	@$(BIN)/python -m tests.bench.languages
 
 engines: setup ## Try and measure every engine of this host, and write docs/guide/engines.md
 	@$(BIN)/python -m tests.bench.engines
+
+bench-tasks: setup ## Measure how soon events of tasks are seen
+	@$(BIN)/python -m tests.bench.tasks
 
 bench-data: setup ## Measure data runs on ROWS (10) million rows and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench.data $(ROWS)

@@ -13,6 +13,7 @@ answered from its `code`; the errors below OutcomeError come in no answer, `RunR
     │   ├── NotFoundError              not_found              404   no
     │   │   └── UnknownLanguageError   unknown_language       404   no
     │   ├── SessionBusyError           session_busy           409   yes
+    │   ├── TaskTakenError             task_taken             409   no
     │   ├── SessionLostError           session_lost           410   no
     │   ├── TooLargeError              too_large              413   no
     │   ├── NotJsonError               not_json               415   no

@@ -43,23 +43,25 @@ def main(opening: Opening = opened_handlers) -> int:
 async def run(settings: Settings, runner: RunnerSettings, opening: Opening) -> int:
     """Do what the environment says, until SIGTERM."""
     code = 1
+    told = anyio.Event()
     with structlog.contextvars.bound_contextvars(
         service="runner", mode=runner.mode, task_id=runner.task_id, request_id=runner.request_id
     ):
         async with anyio.create_task_group() as group:
-            group.start_soon(_until_told, group.cancel_scope)
+            group.start_soon(_until_told, group.cancel_scope, told)
             work = _standby if runner.mode == "standby" else _active
             try:
                 code = await work(settings, runner, opening)
             except HoldfastError as error:
                 structlog.get_logger().error("the runner cannot work", reason=error.detail)
             group.cancel_scope.cancel()
-    return 0 if runner.mode == "standby" and group.cancel_scope.cancelled_caught else code
+    return 0 if runner.mode == "standby" and told.is_set() else code
 
 
-async def _until_told(scope: anyio.CancelScope) -> None:
+async def _until_told(scope: anyio.CancelScope, told: anyio.Event) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
+            told.set()
             scope.cancel()
             return
 

@@ -81,6 +81,10 @@ class Metrics:
         self.sessions_lost = Counter(
             "holdfast_sessions_lost", "Sessions that ended before they were deleted.", registry=self.registry
         )
+        self._count_engine()
+        self._count_tasks()
+
+    def _count_engine(self) -> None:
         self.pool_stock = Gauge("holdfast_pool_stock", "Sandboxes that wait for a run.", registry=self.registry)
         self.pool_taken = Counter(
             "holdfast_pool_taken",
@@ -95,6 +99,7 @@ class Metrics:
             "holdfast_engine_events", "What the engine reported, by kind.", ["event"], registry=self.registry
         )
 
+    def _count_tasks(self) -> None:
         self.tasks = Counter("holdfast_tasks", "Tasks that ended, by status.", ["status"], registry=self.registry)
         self.tasks_queued = Gauge("holdfast_tasks_queued", "Tasks that wait for a worker.", registry=self.registry)
         self.tasks_running = Gauge("holdfast_tasks_running", "Tasks that a worker has now.", registry=self.registry)

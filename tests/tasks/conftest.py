@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from holdfast.store import Retention, Store
@@ -19,7 +20,7 @@ from holdfast.tasks.queue import Bounds
 from holdfast.tasks.service import TaskConfig, TaskService
 from holdfast.telemetry import Metrics
 from holdfast.testing.tasks import SpeakingHandler
-from holdfast.types import OPERATOR, AnyTaskEvent, task_request
+from holdfast.types import OPERATOR, AnyTaskEvent, Task, task_request
 from tests.postgres import Cluster, cluster
 
 KEEP = Retention(days=30, runs=1000, every_hours=24)
@@ -149,3 +150,13 @@ async def submitted(tasks: TaskService, **fields: Any) -> str:
 async def ended(tasks: TaskService, task_id: str) -> list[AnyTaskEvent]:
     """All events of a task, once there are no more."""
     return [event async for event in tasks.queue.follow(task_id, OPERATOR, 0)]
+
+
+async def settled(tasks: TaskService, task_id: str) -> Task:
+    """The task when its delivery has come to an end."""
+    with anyio.fail_after(30):
+        while True:
+            task = await tasks.queue.get(task_id, OPERATOR)
+            if task.delivery is not None and task.delivery.state != "pending":
+                return task
+            await anyio.sleep(0.01)

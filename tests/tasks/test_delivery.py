@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,23 +13,12 @@ from hypothesis import strategies as st
 from holdfast.errors import InvalidFieldError
 from holdfast.tasks.callbacks import CallbackRules, Poster, Signer
 from holdfast.tasks.delivery import Backoff, message_of
-from holdfast.tasks.service import TaskService
-from holdfast.types import CRITICAL_EVENTS, OPERATOR, LogEvent, Task, TokenEvent
-from tests.tasks.conftest import Receiver, ended, service, submitted
+from holdfast.types import CRITICAL_EVENTS, OPERATOR, LogEvent, TokenEvent
+from tests.tasks.conftest import Receiver, ended, service, settled, submitted
 
 pytestmark = pytest.mark.anyio
 
 ALL = ["status", "status", "token", "token", "token", "tool_start", "tool_end", "done"]
-
-
-async def settled(tasks: TaskService, task_id: str) -> Task:
-    """The task when its delivery has come to an end."""
-    with anyio.fail_after(30):
-        while True:
-            task = await tasks.queue.get(task_id, OPERATOR)
-            if task.delivery is not None and task.delivery.state != "pending":
-                return task
-            await anyio.sleep(0.02)
 
 
 def numbers(bodies: list[dict[str, Any]]) -> list[int]:

@@ -191,9 +191,10 @@ def _fields(schema: dict[str, Any], operation: dict[str, Any]) -> Iterator[str]:
     """What an operation takes, as a table."""
     fields = {each["name"]: each["schema"] for each in operation.get("parameters", [])}
     content = operation.get("requestBody", {}).get("content", {})
-    if JSON in content:
-        name = content[JSON]["schema"]["$ref"].rpartition("/")[2]
-        fields |= schema["components"]["schemas"][name]["properties"]
+    body = content.get(JSON, {}).get("schema", {})
+    for kind in body.get("anyOf", [body]):
+        name = kind.get("$ref", "").rpartition("/")[2]
+        fields |= schema["components"]["schemas"][name]["properties"] if name else {}
     if fields:
         rows = (f"<tr><td><code>{escape(name)}</code><td>{escape(_kind(field))}" for name, field in fields.items())
         yield "<table>\n<tr><th>Field<th>Type\n" + "\n".join(rows) + "\n</table>"

@@ -60,13 +60,13 @@ class CallbackRules:
         if len(url) > URL_CHARACTERS:
             raise _refused(f"callback_url: it is longer than {URL_CHARACTERS:,} characters")
         if not self.private and host.rstrip(".").lower() == "localhost":
-            raise _private()
+            raise _private(self.private)
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
             return
         if not self.allows(address):
-            raise _private()
+            raise _private(self.private)
 
     def allows(self, address: _Address) -> bool:
         """Whether a callback may go to this address."""
@@ -91,7 +91,9 @@ def _refused(sentence: str) -> InvalidFieldError:
     return InvalidFieldError(f"{sentence}.", field="callback_url")
 
 
-def _private() -> InvalidFieldError:
+def _private(allowed: bool) -> InvalidFieldError:
+    if allowed:
+        return _refused("callback_url: callbacks never go to such an address")
     return _refused(
         "callback_url: callbacks to private addresses are refused; HOLDFAST_ALLOW_PRIVATE_CALLBACKS=true allows them"
     )

@@ -38,6 +38,7 @@ PER_OWNER = 32
 """Deliveries at a time, in all and of one key: those that hang keep others' away."""
 
 LOOK_SECONDS = 1.0
+GATHER_SECONDS = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class Courier:
                 except StoreUnavailableError:
                     structlog.get_logger().error("callbacks wait for the database")
                 await patiently(bell, LOOK_SECONDS)
+                # Events come in crowds, and readers before callbacks.
+                await anyio.sleep(GATHER_SECONDS)
 
     async def _begin(self, group: TaskGroup) -> None:
         for row in await self._store.tasks.deliverable(instant(now()), TOGETHER + len(self._busy)):
@@ -183,10 +186,13 @@ class Courier:
         log = structlog.get_logger().bind(task=row["task_id"], seq=message.last, host=host, tries=tries)
         if tries < message.tries:
             log.info("a callback will be tried again", reason=error)
-            later = instant(now() + timedelta(seconds=self._backoff.seconds(tries)))
+            pause = self._backoff.seconds(tries)
+            later = instant(now() + timedelta(seconds=pause))
             changes = {"delivery_attempts": tries, "delivery_error": error, "delivery_at": later}
             await self._store.tasks.note_delivery(row["task_id"], changes)
             self._metrics.callbacks.labels("failed").inc()
+            # Longer pauses end with a look.
+            await anyio.sleep(min(pause, LOOK_SECONDS / 4))
             return False
         if message.type in CRITICAL_EVENTS:
             log.error("the delivery of a task's events is dead", reason=error)

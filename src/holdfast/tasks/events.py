@@ -30,6 +30,7 @@ POLL_SECONDS = 5.0
 
 DELIVERIES = "deliveries"
 QUEUE = "queue"
+LAST = frozenset({"done", "error"})
 _GIVEN = frozenset({"task_id", "seq", "timestamp"})
 
 
@@ -118,17 +119,20 @@ class EventLog:
         """The events of a task after a number as they come, until its last one, or until the task is not there."""
         while True:
             bell = self._bells.hear(task_id)
-            # Asked before the events are: what ends in between is found the next time.
-            status = await is_there()
+            # Asked for only when there is nothing new, and then what has come in between is still read.
             rows = await self._store.tasks.events(task_id, after, PAGE)
+            over = False
+            if not rows:
+                status = await is_there()
+                over = status is None or status in FINAL_STATUSES
+                rows = await self._store.tasks.events(task_id, after, PAGE) if over else []
             for row in rows:
                 yield event_of(row)
                 after = row["seq"]
-            if rows:
-                continue
-            if status is None or status in FINAL_STATUSES:
+            if (rows and rows[-1]["type"] in LAST) or (over and not rows):
                 return
-            await patiently(bell, POLL_SECONDS)
+            if not rows:
+                await patiently(bell, POLL_SECONDS)
 
 
 def new_event(event: AnyTaskEvent) -> NewEvent:

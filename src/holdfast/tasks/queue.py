@@ -35,6 +35,7 @@ from holdfast.tasks.files import TaskFiles
 from holdfast.telemetry import Metrics
 from holdfast.types import (
     FINAL_STATUSES,
+    OPERATOR,
     AgentTask,
     AnyTaskEvent,
     Caller,
@@ -58,8 +59,8 @@ NO_SECRETS = TaskFailure(
     code="secrets_lost",
     message="The server was started anew, and secrets are kept in memory alone; submit the task again.",
 )
-FORGET_SECONDS = 5.0
-"""How long a task that is to be forgotten may still take to end."""
+CANCEL_SECONDS = 2.0
+"""How long the end of a task that is cancelled is waited for; one of a runner elsewhere may take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class TaskQueue:
         if status_of(row) not in FINAL_STATUSES and not await self._store.tasks.cancelling(task_id):
             await self._end_unless(Append(task_id, None, instant(now())), CANCELLED)
         self.bells.ring(_cancelling(task_id))
+        await self._until_ended(row, CANCEL_SECONDS)
         return await self.get(task_id, caller)
 
     async def forget(self, task_id: str, caller: Caller) -> None:
@@ -150,12 +152,15 @@ class TaskQueue:
         row = await self.seen(task_id, caller)
         if status_of(row) not in FINAL_STATUSES:
             await self.cancel(task_id, caller)
-            with anyio.move_on_after(FORGET_SECONDS):
-                async for _ in self.follow(task_id, caller, row["events"]):
-                    continue
         await self._store.tasks.forget(task_id)
         await run_sync(self.files.remove, task_id)
         self._forgotten(task_id)
+
+    async def _until_ended(self, row: Mapping[str, Any], seconds: float) -> None:
+        """Return when a task has ended, but not later than this."""
+        with anyio.move_on_after(seconds):
+            async for _ in self.follow(row["task_id"], OPERATOR, row["events"]):
+                continue
 
     async def redrive(self, task_id: str, caller: Caller) -> Task:
         """Deliver again what came to no end. Raises NotFoundError."""

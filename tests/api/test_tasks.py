@@ -1,0 +1,87 @@
+"""`/tasks` over HTTP."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+SAY = {"messages": [{"role": "user", "content": "one two"}]}
+
+
+def numbers(text: str) -> list[int]:
+    return [int(line[4:]) for line in text.splitlines() if line.startswith("id: ")]
+
+
+async def test_events_can_be_read_again_from_any_number(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/tasks", json=SAY)
+    assert answer.status_code == 202
+    url = answer.json()["events_url"]
+    first = await client.get(url)
+    assert first.headers["content-type"].startswith("text/event-stream")
+    last = numbers(first.text)[-1]
+    assert numbers(first.text) == [*range(1, last + 1)]
+    assert "event: done" in first.text
+    for after in range(last + 1):
+        again = await client.get(url, headers={"Last-Event-ID": str(after)})
+        assert numbers(again.text) == [*range(after + 1, last + 1)]
+        assert numbers((await client.get(f"{url}?after={after}")).text) == [*range(after + 1, last + 1)]
+
+
+async def test_tasks_of_another_key_do_not_exist_on_any_route(serving: Any) -> None:
+    mine = "m" * 32
+    client, app = await serving(api_keys=(mine,))
+    task_id = (await client.post("/tasks", json=SAY, headers={"X-API-Key": mine})).json()["id"]
+    stranger = {"X-API-Key": app.keys.add("stranger", "run")}
+    routes = [("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/redeliver"), ("DELETE", "")]
+    for method, path in [*routes, ("GET", "/artifacts/a")]:
+        answer = await client.request(method, f"/tasks/{task_id}{path}", headers=stranger)
+        assert answer.status_code == 404, path
+    assert (await client.get("/tasks", headers=stranger)).json() == {"tasks": [], "next": None}
+    for path in ("/runners", "/runners/register"):
+        answer = await client.request("GET" if path == "/runners" else "POST", path, json={}, headers=stranger)
+        assert answer.status_code == 403, path
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"type": "other"}, "agent or workflow"),
+        ({"type": "workflow"}, "either steps or jobs"),
+        ({"messages": []}, "messages"),
+        ({**SAY, "tools": ["rm"]}, "Disallowed tool: rm"),
+        ({**SAY, "max_turns": True}, "max_turns"),
+        ({**SAY, "max_turns": 101}, "max_turns"),
+        ({**SAY, "secrets": {"1": "x"}}, "secrets"),
+        ({**SAY, "timeout": 1e9}, "timeout"),
+        ({**SAY, "callback_url": "http://10.0.0.1/"}, "HOLDFAST_ALLOW_PRIVATE_CALLBACKS"),
+        ({**SAY, "workspace": {"files": {}, "git": {"url": "x"}}}, "one of files, archive and git"),
+        ({"steps": [{"run": 1}]}, "no text to run"),
+    ],
+)
+async def test_a_task_that_cannot_be_done_is_refused_with_what_is_wrong(
+    client: httpx.AsyncClient, body: dict[str, Any], reason: str
+) -> None:
+    answer = await client.post("/tasks", json=body)
+    assert answer.status_code == 422
+    assert reason in answer.json()["detail"]
+    assert (await client.get("/tasks")).json()["tasks"] == []
+
+
+async def test_a_bad_last_event_id_is_refused(client: httpx.AsyncClient) -> None:
+    url = (await client.post("/tasks", json=SAY)).json()["events_url"]
+    for given in ("x", "-1", "9" * 30):
+        assert (await client.get(url, headers={"Last-Event-ID": given})).status_code == 422
+
+
+async def test_a_task_is_listed_shown_and_forgotten(client: httpx.AsyncClient) -> None:
+    first, second = [(await client.post("/tasks", json=SAY)).json()["id"] for _ in range(2)]
+    page = (await client.get("/tasks?limit=1")).json()
+    assert [task["id"] for task in page["tasks"]] == [second]
+    older = (await client.get(f"/tasks?before={page['next']}")).json()
+    assert [task["id"] for task in older["tasks"]] == [first]
+    assert (await client.delete(f"/tasks/{first}")).status_code == 204
+    assert (await client.get(f"/tasks/{first}")).status_code == 404
+    assert json.loads((await client.get(f"/tasks/{second}")).text)["request"]["messages"] == SAY["messages"]
