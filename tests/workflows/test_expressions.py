@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -290,7 +291,7 @@ def test_an_expression_means_what_the_documentation_says(text: str, expected: An
     assert isinstance(value, bool) == isinstance(expected, bool)
 
 
-AS_TEXT = [
+AS_TEXT: list[tuple[Any, str]] = [
     (None, ""),
     (True, "true"),
     (0.0, "0"),
@@ -461,7 +462,11 @@ def test_comparisons_agree_with_each_other(left: Any, right: Any) -> None:
 
 @given(st.text(alphabet="abc.[]()'!=<>&|*, 01${}", max_size=40))
 def test_no_text_does_more_than_be_refused(text: str) -> None:
-    for attempt in (lambda: evaluate(parse(text), Scope({})), lambda: template(text).value(Scope({}))):
+    attempts: tuple[Callable[[], Any], ...] = (
+        lambda: evaluate(parse(text), Scope({})),
+        lambda: template(text).value(Scope({})),
+    )
+    for attempt in attempts:
         try:
             attempt()
         except (ExpressionError, KeyError) as error:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,12 +150,13 @@ def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path: Path)
     seen = set()
     try:
         for number in range(1_500):
-            for attempt in (
+            attempts: tuple[Callable[[], str], ...] = (
                 lambda: files.read("real/file"),
-                lambda number=number: files.write(f"real/planted-{number}", "planted"),
+                lambda number=number: files.write(f"real/planted-{number}", "planted"),  # type: ignore[misc]
                 lambda: files.list("real/*"),
                 lambda: files.grep(CONTENT, "real"),
-            ):
+            )
+            for attempt in attempts:
                 try:
                     seen.add(attempt())
                 except ToolFault:

@@ -6,7 +6,7 @@ One thing happens in it at a time, and what a command leaves running ends with i
 import io
 import json
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -160,7 +160,7 @@ async def _place(executor: Executor) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _meanwhile(tasks: Iterable[Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+async def _meanwhile(tasks: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> AsyncIterator[None]:
     """These run during the block, whose errors are raised as they are, not as a group of them."""
     failure: Exception | None = None
     async with anyio.create_task_group() as group:

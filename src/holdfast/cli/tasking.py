@@ -7,8 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from holdfast.agents.workflow.document import load_document
 from holdfast.client import Client
 from holdfast.errors import InvalidFieldError, MalformedRequestError
 from holdfast.settings.runner import of_environment
@@ -28,23 +27,17 @@ from holdfast.types import (
     ToolStartEvent,
 )
 
+MAX_TASK_BYTES = 16 << 20
+
 
 def body(file: str, workspace: Path | None, secrets: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """The body of `POST /tasks`. Raises MalformedRequestError, InvalidFieldError."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-        # JSON is YAML.
-        task = yaml.safe_load(text)
+        task = load_document(text, most_bytes=MAX_TASK_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise MalformedRequestError(f"{file} cannot be read: {reason}.") from None
-    except yaml.YAMLError as error:
-        raise MalformedRequestError(f"{file} is neither YAML nor JSON: {' '.join(str(error).split())}.") from None
-    if not isinstance(task, dict):
-        raise MalformedRequestError(f"{file} is not a task: it is no mapping.")
-    if True in task:
-        # YAML takes the `on` of workflows for a yes.
-        task["on"] = task.pop(True)
     given = {name: value for name, value in options.items() if value is not None}
     if secrets:
         given["secrets"] = {**task.get("secrets", {}), **dict(map(_secret, secrets))}

@@ -128,7 +128,9 @@ class Files:
         relative = self._relative(path)
         if any(special in relative for special in "*?"):
             pieces = pattern_pieces(relative)
-            found = (name for name in self._walk("", include_hidden) if matches(pieces, name.rstrip("/")))
+            found: Iterator[str] = (
+                name for name in self._walk("", include_hidden) if matches(pieces, name.rstrip("/"))
+            )
         else:
             with self._explained(path):
                 os.close(open_beneath(self._root, relative or ".", _DIRECTORY, links=True))

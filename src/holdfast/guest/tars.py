@@ -20,7 +20,13 @@ from holdfast.guest.syscalls import open_beneath
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
+    from typing import BinaryIO, Protocol
+
+    class Readable(Protocol):
+        """What gives bytes."""
+
+        def read(self, size: int, /) -> bytes: ...
+
 
 MAX_ENTRIES = 100_000
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
@@ -210,7 +216,7 @@ def _make_link(root: int, path: str, target: str) -> None:
         os.close(parent)
 
 
-def _make_file(root: int, path: str, source: BinaryIO | object, *, executable: bool) -> None:
+def _make_file(root: int, path: str, source: Readable, *, executable: bool) -> None:
     parent, name = _place(root, path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -218,7 +224,7 @@ def _make_file(root: int, path: str, source: BinaryIO | object, *, executable: b
     finally:
         os.close(parent)
     with os.fdopen(fd, "wb") as file:
-        while piece := source.read(_PIECE):  # type: ignore[attr-defined]
+        while piece := source.read(_PIECE):
             file.write(piece)
 
 

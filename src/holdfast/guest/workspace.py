@@ -34,7 +34,8 @@ def _with_tars(root: int, op: str, patterns: list[str]) -> str:
     if op == "digest":
         return json.dumps(tars.digest(root, patterns))
     if op == "clear":
-        return json.dumps(tars.clear(root))
+        tars.clear(root)
+        return ""
     with os.fdopen(os.dup(1), "wb") as out:
         tars.pack(root, patterns, out)
     return ""

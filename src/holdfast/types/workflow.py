@@ -44,9 +44,9 @@ def _hyphened(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
 
 
-ScalarText = Annotated[str, BeforeValidator(_scalar_text)]
-Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ScalarText]
-Condition = Annotated[str, BeforeValidator(_scalar_text)]
+_ScalarText = Annotated[str, BeforeValidator(_scalar_text)]
+_Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], _ScalarText]
+_Condition = Annotated[str, BeforeValidator(_scalar_text)]
 
 
 def _at(key: Any, reason: str, *keys: str) -> PydanticCustomError:
@@ -93,13 +93,13 @@ class WorkflowStep(_Part):
     """One step: a script (`run`), a built-in action (`uses`), or `env` and `checkout` of the plain form."""
 
     id: Annotated[str, Field(pattern=_NAME)] | None = None
-    name: ScalarText | None = None
-    if_: Condition | None = None
+    name: _ScalarText | None = None
+    if_: _Condition | None = None
     type: Literal["run", "env", "checkout"] | None = None
     run: str | None = None
     uses: str | None = None
-    with_: dict[str, ScalarText] = Field(default_factory=dict)
-    env: Environment = Field(default_factory=dict)
+    with_: dict[str, _ScalarText] = Field(default_factory=dict)
+    env: _Environment = Field(default_factory=dict)
     shell: str | None = None
     working_directory: str | None = None
     timeout_minutes: float | str | None = None
@@ -195,14 +195,14 @@ class WorkflowJob(_Part):
         "concurrency": "tasks do not wait for each other; remove it",
     }
 
-    name: ScalarText | None = None
+    name: _ScalarText | None = None
     needs: Annotated[list[str], BeforeValidator(_one_or_more)] = Field(default_factory=list)
-    if_: Condition | None = None
+    if_: _Condition | None = None
     runs_on: JsonValue = None
     permissions: JsonValue = None
-    env: Environment = Field(default_factory=dict)
+    env: _Environment = Field(default_factory=dict)
     defaults: WorkflowDefaults = WorkflowDefaults()
-    outputs: dict[str, ScalarText] = Field(default_factory=dict)
+    outputs: dict[str, _ScalarText] = Field(default_factory=dict)
     strategy: WorkflowStrategy = WorkflowStrategy()
     timeout_minutes: float | str | None = None
     continue_on_error: bool | str = False
@@ -222,12 +222,12 @@ class Workflow(_Part):
         "concurrency": "tasks do not wait for each other; remove it",
     }
 
-    name: ScalarText | None = None
-    run_name: ScalarText | None = None
+    name: _ScalarText | None = None
+    run_name: _ScalarText | None = None
     on: JsonValue = None
     permissions: JsonValue = None
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
-    env: Environment = Field(default_factory=dict)
+    env: _Environment = Field(default_factory=dict)
     defaults: WorkflowDefaults = WorkflowDefaults()
     jobs: Annotated[dict[Annotated[str, Field(pattern=_NAME)], WorkflowJob], Field(max_length=MAX_WORKFLOW_JOBS)] = (
         Field(default_factory=dict)

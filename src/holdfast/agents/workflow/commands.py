@@ -60,7 +60,7 @@ def _checked(name: str, file: str) -> str:
 def _until(end: str, lines: Iterator[str], name: str, file: str) -> str:
     if not end:
         raise CommandFault(f"{file} has '{name[:60]}<<' without a word that ends it")
-    value = []
+    value: list[str] = []
     for line in lines:
         if line == end:
             return "\n".join(value)

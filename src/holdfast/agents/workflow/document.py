@@ -65,10 +65,10 @@ def _fault(reason: str, node: yaml.Node) -> MalformedRequestError:
     return MalformedRequestError(f"The workflow, line {node.start_mark.line + 1}: {reason}.")
 
 
-def load_document(text: str | bytes) -> dict[str, Any]:
+def load_document(text: str | bytes, *, most_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
     """The mapping that YAML or JSON means. Raises MalformedRequestError that says where it is not one."""
-    if len(text) > MAX_DOCUMENT_BYTES:
-        raise MalformedRequestError(f"The workflow is larger than {MAX_DOCUMENT_BYTES:,} bytes.")
+    if len(text) > most_bytes:
+        raise MalformedRequestError(f"The workflow is larger than {most_bytes:,} bytes.")
     try:
         _check_depth(text)
         loader = _Loader(text)
