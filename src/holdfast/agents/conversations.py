@@ -5,6 +5,7 @@ store before anybody is told it. A turn that nobody follows for a while is ended
 """
 
 import secrets
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -219,7 +220,9 @@ class Conversations:
                     except HoldfastError as error:
                         live.failure = error
                     except Exception as error:
-                        structlog.get_logger().exception("a turn failed", reason=type(error).__name__)
+                        # Only where it happened: what it was about are words of others.
+                        where = "".join(traceback.format_tb(error.__traceback__))
+                        structlog.get_logger().error("a turn failed", reason=type(error).__name__, where=where)
                         live.failure = InternalError("The server failed in a way nobody foresaw; its log has more.")
                     group.cancel_scope.cancel()
         finally:

@@ -123,9 +123,6 @@ class ProviderModel:
 
 
 def _open(choice: ModelChoice) -> "Model":
-    from httpx import Timeout
-
-    timeout = Timeout(choice.request_seconds, connect=min(10.0, choice.request_seconds))
     if choice.provider == "anthropic":
         from anthropic import AsyncAnthropic
         from pydantic_ai.models.anthropic import AnthropicModel
@@ -139,7 +136,6 @@ def _open(choice: ModelChoice) -> "Model":
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    del timeout
     asked = AsyncOpenAI(
         api_key=choice.api_key or "none",
         base_url=choice.base_url,
@@ -237,13 +233,22 @@ def _trouble(error: Exception, choice: ModelChoice) -> ModelTroubleError:
     for kinds, trouble, sentence in table:
         if isinstance(error, kinds):
             return ModelTroubleError(trouble, sentence)
-    status = getattr(error, "status_code", None)
-    if status == 404:
-        return ModelTroubleError(Trouble.NOT_FOUND, table[0][2])
-    if isinstance(status, int) and status >= 500:
-        return ModelTroubleError(Trouble.UNAVAILABLE, table[4][2])
+    trouble = _OF_STATUS.get(getattr(error, "status_code", 0))
+    said = {trouble: sentence for _, trouble, sentence in table}
+    if trouble is not None:
+        return ModelTroubleError(trouble, said[trouble])
     return ModelTroubleError(Trouble.REJECTED, f"The provider of '{name}' does not take the request.")
 
+
+_OF_STATUS = {
+    401: Trouble.KEY,
+    403: Trouble.KEY,
+    404: Trouble.NOT_FOUND,
+    408: Trouble.TIMED_OUT,
+    429: Trouble.RATE_LIMITED,
+    **dict.fromkeys((500, 502, 503, 504, 529), Trouble.UNAVAILABLE),
+}
+"""For providers whose errors the library does not tell apart."""
 
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 

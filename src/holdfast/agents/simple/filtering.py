@@ -209,9 +209,18 @@ class Filtering:
         columns = [each for each in noun.naming(What.COLUMN) if each.table == self._found.base]
         if columns and chunk.text in ("no", "without", "missing", "lacking"):
             best = self._reader.pick(noun, columns)
+            if chunk.text == "no":
+                self._refuse_zero(noun, best)
             self._found.tests.append(Test(best.table, best.column, Operator.IS_NULL))
             return True
         return False
+
+    def _refuse_zero(self, noun: Chunk, meaning: Meaning) -> None:
+        """Where there are zeros, `no fine` may be one of them, or an empty cell."""
+        known = self._vocabulary.of(meaning.table, meaning.column)
+        is_number = self._vocabulary.kind(meaning.table, meaning.column) is Kind.NUMBER
+        if is_number and (known is None or known.low is None or float(known.low) <= 0 <= float(known.high or 0)):
+            raise NotSure(f"Is '{noun.text}' to be empty, or 0?")
 
     def _affirmed(self) -> bool:
         words = self._unused(Piece.AFFIRM)

@@ -250,10 +250,15 @@ class Reader:
         if measured:
             self._set(func, *measured[-1])
             self._and_also(func, measured[-1][0])
-        elif func is Aggregate.SUM and phrase:
+        elif func is Aggregate.SUM and phrase and not self._may_be_a_column(operation, phrase[0]):
             self._count(None, phrase)
         else:
             raise NotSure(f"I do not see what '{operation.text}' is of: it needs a column of numbers.")
+
+    def _may_be_a_column(self, operation: Chunk, noun: Chunk) -> bool:
+        """`total of orders`, where there is a column of that name, may be its sum or the number of rows."""
+        adjacent = self._place(noun) == self._place(operation) + 1
+        return bool(operation.naming(What.COLUMN)) and not adjacent
 
     def _measurable(self, noun: Chunk, func: Aggregate) -> list[Meaning]:
         allowed = {Kind.NUMBER} if func in _NUMERIC else _ORDERED

@@ -24,7 +24,7 @@ from holdfast.agents.simple.words import (
 from holdfast.data.columns import Kind, kind_of
 from holdfast.types import Column, Dataset, DatasetTable
 
-_ROW_OF = re.compile(r"^One row (?:for|per) (?:each |every )?([\w -]+?)(?: of an? [\w -]+)?\.")
+_ROW_OF = re.compile(r"^One row (?:for|per) (?:each |every )?([\w-]+(?: [\w-]+)?)\.")
 _GENERIC = frozenset({"id", "name", "type", "date", "time", "number", "code", "key", "at", "flag", "no", "day"})
 _ENTITY_ENDS = frozenset({"id", "key", "no", "number", "code"})
 _AFFIXES = frozenset({"is", "has", "flag", "was"})
