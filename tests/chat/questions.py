@@ -31,9 +31,8 @@ def loans() -> str:
         branch = _BRANCHES[n * 5 // 3 % 4]
         genre = _GENRES[(n * 3 + n // 11) % 5]
         days, back = 2 + n * 13 % 40, str(n % 6 != 0).lower()
-        lines.append(
-            f"{5000 + n},{person},{branch},{genre},Volume {n % 31},2026-{month:02}-{day:02},{days},{fine},{back},{rating}"
-        )
+        start = f"{5000 + n},{person},{branch},{genre},Volume {n % 31}"
+        lines.append(f"{start},2026-{month:02}-{day:02},{days},{fine},{back},{rating}")
     return "\n".join(lines) + "\n"
 
 

@@ -58,6 +58,7 @@ async def opened(folder: Path, **overrides: Any) -> AsyncIterator[Desk]:
         app.store.open(),
         app.datasets.open(),
         app.data.open(),
+        app.chat.open(),
     ):
         transport = httpx.ASGITransport(create_api(app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", timeout=60) as http:

@@ -10,6 +10,11 @@ _COUNTED = frozenset({"count", "n", "total", "total_count", "row_count"})
 _FAILED = "I couldn't execute that request successfully: "
 
 
+def failure(sentence: str) -> str:
+    """How it is said that a request failed."""
+    return _FAILED + sentence
+
+
 def said_of(capsule: Capsule) -> str:
     """A sentence or two about what a run came to."""
     if capsule.result is None:

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from holdfast.api import (
+    chat,
     data_runs,
     datasets,
     documentation,
@@ -73,6 +74,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
     *datasets.ROUTES,
     ("/runs", records.runs, "GET", documented("RunRecords", refusals=_FINDING, parameters=query_of(records.Page))),
     *data_runs.ROUTES,
+    *chat.ROUTES,
     ("/runtimes", info.runtimes, "GET", documented("Runtimes")),
     ("/images", info.runtimes, "GET", documented("Runtimes")),
     ("/health", info.health, "GET", documented("Health", refusals=ANY_CALLER)),
@@ -123,7 +125,7 @@ _ROWS: tuple[session_routes.Row, ...] = (
 )
 _ASKED = (
     *(RunRequest, GradeRequest, PrebuildRequest, pyquest.PyQuestRequest),
-    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED),
+    *(*session_routes.ASKED, *datasets.ASKED, *data_runs.ASKED, *chat.ASKED),
 )
 _ANSWERED = (
     *(RunResult, GradeResult, CompiledEvent, StartedEvent, OutputEvent, ExitedEvent, RunRecord, RunRecords),
@@ -133,6 +135,7 @@ _ANSWERED = (
     *session_routes.ANSWERED,
     *datasets.ANSWERED,
     *data_runs.ANSWERED,
+    *chat.ANSWERED,
 )
 
 

@@ -22,6 +22,7 @@ from holdfast.types import (
     OPERATOR,
     BuiltEvent,
     Caller,
+    ChatEvent,
     Event,
     ExitedEvent,
     GradedEvent,
@@ -32,7 +33,7 @@ from holdfast.types import (
     SessionEvent,
 )
 
-AnyEvent = Event | SessionEvent | BuiltEvent | GradeEvent
+AnyEvent = Event | SessionEvent | BuiltEvent | GradeEvent | ChatEvent
 T = TypeVar("T")
 Body = TypeVar("Body", bound=BaseModel)
 Ending = Callable[[anyio.CancelScope], Coroutine[Any, Any, None]]
@@ -207,7 +208,7 @@ class _Stream(Response):
 class EventStream(_Stream):
     """What a generator of events says."""
 
-    def __init__(self, app: App, events: AsyncGenerator[AnyEvent, None], longest_seconds: float | None = None) -> None:
+    def __init__(self, app: App, events: AsyncGenerator[Any, None], longest_seconds: float | None = None) -> None:
         super().__init__(app)
         self._events = events
         self._longest_seconds = longest_seconds or app.settings.max_timeout
@@ -245,11 +246,15 @@ class _Writer:
         self._lock = anyio.Lock()
         self._last = time.monotonic()
 
-    async def event(self, event: AnyEvent) -> None:
-        """Send one event. Raises TimeoutError for a reader that does not read."""
+    async def open(self) -> None:
+        """Say that it is a stream; from now on a refusal is an event."""
         if not self.opened:
             await self._send(self._start)
             self.opened = True
+
+    async def event(self, event: AnyEvent) -> None:
+        """Send one event. Raises TimeoutError for a reader that does not read."""
+        await self.open()
         head = f"id: {event.seq}\nevent: {event.type}\ndata: "
         if not isinstance(event, ExitedEvent | GradedEvent):
             await self.write([f"{head}{event.model_dump_json()}\n\n".encode()])

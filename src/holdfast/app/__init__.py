@@ -9,6 +9,8 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
+from holdfast.agents.conversations import Conversations
+from holdfast.app.chat import conversations as conversations
 from holdfast.app.engines import OpenEngine as OpenEngine
 from holdfast.app.engines import docker_config as docker_config
 from holdfast.app.engines import gvisor_config as gvisor_config
@@ -64,6 +66,7 @@ class App:
     sessions: SessionManager
     datasets: DatasetLibrary
     data: DataRuns
+    chat: Conversations
 
     @property
     def degraded(self) -> bool:
@@ -81,6 +84,7 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
     executor.on_end = store.keep
     prebuilds = Prebuilder(executor, open_prebuilds(settings), allowance(settings, engine.capabilities), unpack)
     datasets = open_datasets(settings, executor)
+    data = DataRuns(executor, store, datasets, Understanding(executor, SqlPolicy(engine), data_bounds(settings)))
     return App(
         settings=settings,
         executor=executor,
@@ -91,7 +95,8 @@ def assemble(settings: Settings, engine: Engine, runtimes: Mapping[str, str | No
         prebuilds=prebuilds,
         sessions=SessionManager(executor, prebuilds, session_store(settings), session_ceilings(settings)),
         datasets=datasets,
-        data=DataRuns(executor, store, datasets, Understanding(executor, SqlPolicy(engine), data_bounds(settings))),
+        data=data,
+        chat=conversations(settings, executor, data, datasets, store),
     )
 
 
@@ -127,6 +132,7 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
             app.sessions.open(),
             app.datasets.open(),
             app.data.open(),
+            app.chat.open(),
         ):
             yield app
 

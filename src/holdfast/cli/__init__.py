@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from holdfast import __version__
-from holdfast.cli import data, datasets, plans, runner, session
+from holdfast.cli import chat, data, datasets, plans, runner, session
 from holdfast.errors import HoldfastError, RequestError
 
 T = TypeVar("T")
@@ -41,6 +41,8 @@ app.add_typer(runner.commands, name="runner")
 app.add_typer(data.commands, name="data")
 app.add_typer(datasets.commands, name="datasets")
 app.add_typer(plans.commands, name="plan")
+app.command("ask")(chat.ask)
+app.command("chat")(chat.chat)
 
 Config = Annotated[Path | None, typer.Option(help="Settings file instead of ./holdfast.toml.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -9,7 +9,7 @@ import anyio
 import httpx
 from httpx_sse import EventSource
 
-from holdfast.client import calls, data_calls, prebuild_calls, session_calls
+from holdfast.client import calls, chat_calls, data_calls, prebuild_calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
@@ -76,6 +76,15 @@ class AsyncClient:
     replay = _awaited(data_calls.replay)
     export = _awaited(data_calls.export)
     forget_run = _awaited(data_calls.forget_run)
+
+    chat = _awaited(chat_calls.chat)
+    chat_about = _awaited(chat_calls.chat_about)
+    threads = _awaited(chat_calls.threads)
+    messages = _awaited(chat_calls.messages)
+    cancel_turn = _awaited(chat_calls.cancel_turn)
+    forget_thread = _awaited(chat_calls.forget_thread)
+    chart = _awaited(chat_calls.chart)
+    chart_picture = _awaited(chat_calls.chart_picture)
 
     prebuild = _awaited(prebuild_calls.build)
     prebuilds = _awaited(prebuild_calls.prebuilds)

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
-from holdfast.client import calls, data_calls, prebuild_calls, session_calls
+from holdfast.client import calls, chat_calls, data_calls, prebuild_calls, session_calls
 from holdfast.client.answers import E, Messages, R, meaning, pause, reached, refusal
 from holdfast.client.calls import Call
 from holdfast.client.line import HERE, RETRIES, TIMEOUT_SECONDS, as_method, headers, options
@@ -71,6 +71,15 @@ class Client:
     replay = _blocking(data_calls.replay)
     export = _blocking(data_calls.export)
     forget_run = _blocking(data_calls.forget_run)
+
+    chat = _blocking(chat_calls.chat)
+    chat_about = _blocking(chat_calls.chat_about)
+    threads = _blocking(chat_calls.threads)
+    messages = _blocking(chat_calls.messages)
+    cancel_turn = _blocking(chat_calls.cancel_turn)
+    forget_thread = _blocking(chat_calls.forget_thread)
+    chart = _blocking(chat_calls.chart)
+    chart_picture = _blocking(chat_calls.chart_picture)
 
     prebuild = _blocking(prebuild_calls.build)
     prebuilds = _blocking(prebuild_calls.prebuilds)

@@ -25,7 +25,7 @@ _SCALES = {
 def chosen(table: Table) -> ChartChoice | None:
     """A chart that suits the result, if one does."""
     scales = [_SCALES.get(kind_of(kind)) for kind in table.column_types]
-    if not 2 <= table.row_count or not 2 <= len(table.columns) <= 4 or len(set(table.columns)) < len(table.columns):
+    if table.row_count < 2 or not 2 <= len(table.columns) <= 4 or len(set(table.columns)) < len(table.columns):
         return None
     numbers = _of(table, scales, Scale.QUANTITATIVE)
     times, names = _of(table, scales, Scale.TEMPORAL), _of(table, scales, Scale.NOMINAL)

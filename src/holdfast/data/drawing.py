@@ -17,7 +17,10 @@ _turns = anyio.Semaphore(AT_ONCE)
 
 
 async def draw(spec: dict[str, Any], kind: Literal["png", "svg"]) -> bytes:
-    """The picture of a specification. Raises InvalidFieldError when it cannot be drawn, EngineError without a drawer."""
+    """The picture of a specification.
+
+    Raises InvalidFieldError when it cannot be drawn, EngineError when nothing can be drawn here.
+    """
     asked = json.dumps({"kind": kind, "spec": spec}).encode()
     async with _turns:
         with anyio.move_on_after(SECONDS) as limit:

@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -22,13 +22,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.config import JsonDict
 
 from holdfast.errors import ConfigurationError
 from holdfast.languages import DATA_MODULES
+from holdfast.settings.chat import ChatSettings
 from holdfast.settings.kinds import OFF as OFF
 from holdfast.settings.kinds import RATE as RATE
 from holdfast.settings.kinds import Allowed, Folder, Listed, Lowered, NameServer, Positive, Size, rate, store_place
+from holdfast.settings.kinds import described as _described
 from holdfast.settings.names import SEED_NAMES as SEED_NAMES
 from holdfast.settings.names import WITHOUT_EFFECT as WITHOUT_EFFECT
 
@@ -49,15 +50,8 @@ def _default_concurrency() -> int:
     return max(4, 2 * (os.cpu_count() or 1))
 
 
-def _described(default: Any, description: str, shown: str | None = None) -> Any:
-    extra: JsonDict = {"shown": shown}
-    if callable(default):
-        return Field(default_factory=default, description=description, json_schema_extra=extra, validate_default=True)
-    return Field(default=default, description=description, json_schema_extra=extra, validate_default=True)
-
-
-class Settings(BaseModel):
-    """What an operator can choose. Make one with `load_settings`."""
+class GeneralSettings(BaseModel):
+    """What is not of a part that has settings of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -230,7 +224,7 @@ class Settings(BaseModel):
         return self.languages_dir or self.state_dir / "languages"
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
+    def _consistent(self) -> Self:
         pairs = (
             ("max_body_bytes", self.max_body_bytes, "key_body_memory", self.key_body_memory),
             ("key_body_memory", self.key_body_memory, "body_memory", self.body_memory),
@@ -250,6 +244,10 @@ class Settings(BaseModel):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+
+class Settings(ChatSettings, GeneralSettings):
+    """What an operator can choose. Make one with `load_settings`."""
 
 
 INTERNAL = frozenset({CONFIG_VARIABLE, "HOLDFAST_EXPECT"})

@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.config import JsonDict
 
 from holdfast.types import Destination, parse_destination, parse_name_server, parse_size
 
 OFF = "off"
 RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour)")
+
+
+def described(default: Any, description: str, shown: str | None = None) -> Any:
+    """A setting: its default, what it does, and what is said of a default that is found out at start."""
+    extra: JsonDict = {"shown": shown}
+    if callable(default):
+        return Field(default_factory=default, description=description, json_schema_extra=extra, validate_default=True)
+    return Field(default=default, description=description, json_schema_extra=extra, validate_default=True)
 
 
 def _split(value: Any) -> Any:

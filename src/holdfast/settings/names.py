@@ -26,6 +26,12 @@ SEED_NAMES: Mapping[str, str] = {
     "STORAGE_PROVIDER": "store",
     "CAPSULE_DB_PATH": "store",
     "DATASETS_DIR": "datasets_dir",
+    "LLM_PROVIDER": "llm_provider",
+    "OPENAI_API_KEY": "openai_api_key",
+    "OPENAI_MODEL": "openai_model",
+    "ANTHROPIC_API_KEY": "anthropic_api_key",
+    "ANTHROPIC_MODEL": "anthropic_model",
+    "THREAD_HISTORY_WINDOW": "thread_history_window",
 }
 """Names that operators of the earlier systems already have in their environments, and the setting each means."""
 

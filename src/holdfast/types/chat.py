@@ -57,7 +57,7 @@ class StopReason(StrEnum):
     QUERY_FAILED = "query_failed"
     REPAIR_LIMIT = "repair_limit"
     WALL_CLOCK = "wall_clock"
-    TOKEN_BUDGET = "token_budget"
+    TOKEN_BUDGET = "token_budget"  # noqa: S105 - no password
     COST_BUDGET = "cost_budget"
     PROVIDER_ERROR = "provider_error"
     CANCELLED = "cancelled"
@@ -95,7 +95,7 @@ class ModelUsage(Frozen):
 
 
 class NumberCheck(Frozen):
-    """A number in the text of an answer, from `start` to `end`, and where the result has it; nowhere is `matched: false`.
+    """A number in the text of an answer, from `start` to `end`, and where it comes from; from nowhere, it is unmatched.
 
     `row` counts from 0; it is null when the number is that of the rows, or was in the question or the query.
     """
@@ -225,7 +225,7 @@ class Messages(Frozen):
 
 
 class Thread(Frozen):
-    """A conversation about a dataset. `last_event` is the number of its last event; `running` is a turn that goes on."""
+    """A conversation about a dataset. `last_event` numbers its last event; `running` is a turn that goes on."""
 
     thread_id: str
     dataset_id: str

@@ -4,16 +4,14 @@ from typing import TYPE_CHECKING
 
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.dates import Span, months_between
-from holdfast.agents.simple.findings import Choice, Findings, Group, NotSure, Test, Unclear
+from holdfast.agents.simple.findings import Choice, Findings, Group, NotSure, Test
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import ADVERBS, BEGAN, words_of_name
 from holdfast.data.columns import Kind
-from holdfast.types import Aggregate, Operator
+from holdfast.types import Operator
 
 if TYPE_CHECKING:
     from holdfast.agents.simple.reading import Reader
-
-_WITH_A_SIGN = frozenset({"-"})
 
 
 class Filtering:
@@ -89,7 +87,7 @@ class Filtering:
         if len(dates) > 1 and any(each.piece is Piece.BEGAN for each in self._reader.chunks):
             dates = [name for name in dates if words_of_name(name)[0] in BEGAN] or dates
         if len(dates) > 1:
-            return base, self._reader._chosen(chunk, [Choice(f"by {name}", base, name) for name in dates]).column
+            return base, self._reader.choose(chunk, [Choice(f"by {name}", base, name) for name in dates]).column
         return (base, dates[0]) if dates else self._date_elsewhere()
 
     def _dates_of(self, noun: Chunk) -> list[Meaning]:
@@ -201,7 +199,7 @@ class Filtering:
             chunk.used = noun.used = True
 
     def _deny(self, chunk: Chunk, noun: Chunk) -> bool:
-        if noun.piece is not Piece.NOUN or noun.used and not self._booleans_of(noun):
+        if noun.piece is not Piece.NOUN or (noun.used and not self._booleans_of(noun)):
             return False
         if booleans := self._booleans_of(noun):
             best = self._reader.pick(noun, booleans)
@@ -232,7 +230,7 @@ class Filtering:
     def _booleans(self) -> None:
         for noun in self._unused(Piece.NOUN):
             booleans = self._booleans_of(noun)
-            if not booleans or any(not self._booleans_of(noun) for _ in ()):
+            if not booleans:
                 continue
             best = self._reader.pick(noun, booleans)
             if best.rank >= 2 and not self._affirmed():
@@ -245,16 +243,13 @@ class Filtering:
         wanted: dict[tuple[str, str], list[str]] = {}
         for noun in self._unused(Piece.NOUN):
             values = [each for each in noun.naming(What.VALUE) if each.table in self._reader.reach.tables]
-            if not values or self._names_a_grouped_column(noun):
+            if not values:
                 continue
             best = self._value(noun, values)
             noun.used = True
             wanted.setdefault((best.table, best.column), []).append(best.value)
         for (table, column), found in wanted.items():
             self._found.tests.append(self._is_one_of(table, column, list(dict.fromkeys(found))))
-
-    def _names_a_grouped_column(self, noun: Chunk) -> bool:
-        return False
 
     def _value(self, noun: Chunk, values: list[Meaning]) -> Meaning:
         """Of several columns that have it, the one that is named beside it."""
@@ -284,6 +279,3 @@ class Filtering:
 
 def _exact(value: float) -> int | float:
     return int(value) if value == int(value) else value
-
-
-__all__ = ["Aggregate", "Filtering", "Unclear"]

@@ -11,7 +11,7 @@ from holdfast.agents.simple.filtering import Filtering
 from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Unclear
 from holdfast.agents.simple.reach import Reach
 from holdfast.agents.simple.vocabulary import Meaning, Vocabulary, What
-from holdfast.agents.simple.words import FEWEST, MOST
+from holdfast.agents.simple.words import FEWEST, MOST, words_of
 from holdfast.data.columns import Kind
 from holdfast.types import Aggregate
 
@@ -211,13 +211,11 @@ class Reader:
         elif table in described:
             self._begin(Measure(Aggregate.COUNT_DISTINCT, table, rivals[0].column))
         else:
-            chosen = self._chosen(head, [Choice(f"all rows of {table}", table), _different(rivals[0])])
+            chosen = self.choose(head, [Choice(f"all rows of {table}", table), _different(rivals[0])])
             func = Aggregate.COUNT_DISTINCT if chosen.column else Aggregate.COUNT
             self._begin(Measure(func, table, chosen.column or "*"))
 
     def _singular(self, chunk: Chunk) -> str:
-        from holdfast.agents.simple.words import words_of
-
         return " ".join(word.stem for word in words_of(chunk.text))
 
     def _count_filtered(self, head: Chunk) -> None:
@@ -304,7 +302,7 @@ class Reader:
         choices = [
             Choice(f"{column} of {table}" if column else f"rows of {table}", table, column) for table, column in places
         ]
-        chosen = self._chosen(noun, choices)
+        chosen = self.choose(noun, choices)
         return next(each for each in meanings if (each.table, each.column) == (chosen.table, chosen.column))
 
     def _in_base(self, meanings: list[Meaning]) -> list[Meaning]:
@@ -320,7 +318,8 @@ class Reader:
         }
         return [each for each in meanings if each.table in named]
 
-    def _chosen(self, noun: Chunk, choices: list[Choice]) -> Choice:
+    def choose(self, noun: Chunk, choices: list[Choice]) -> Choice:
+        """What the user said that the word means. Raises Unclear."""
         chosen = self.chosen.get(noun.text)
         if chosen in choices:
             return chosen
