@@ -1,4 +1,4 @@
-"""Asking data in the page: suggested questions, files of one's own, charts, queries that are changed, cancel, reload."""
+"""Asking data in the page: suggested questions, files of one's own, charts, changed queries, cancel, reload."""
 
 from pathlib import Path
 
