@@ -20,7 +20,7 @@ PATIENCE_MILLISECONDS = 30_000
 WATCH = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (event) => {
-  violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}:${event.columnNumber} ${event.sample} ${event.target?.nodeName}.${event.target?.className}`);
+  violations.push(`${event.violatedDirective} ${event.blockedURI}`);
 });
 """
 """Runs before anything of the page: what the Content-Security-Policy stops is remembered."""

@@ -1,4 +1,4 @@
-"""Asking data in the page: suggested questions, files of one's own, charts, queries that are changed, cancel, reload."""
+"""Asking data in the page: suggested questions, files of one's own, charts, changed queries, cancel, reload."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def ask(page: Page, question: str) -> None:
 
 def test_a_suggested_question_is_answered_with_chart_table_and_query(opened: Opened) -> None:
     page = opened("chat/ecommerce")
-    page.get_by_role("button", name="What are the top 10 products by revenue?").click()
+    page.get_by_role("button", name="What are the top 10 products by revenue?", exact=True).click()
     answer = page.get_by_role("article").last
     expect(answer.locator("canvas")).to_be_visible()
     answer.get_by_role("tab", name="Table").click()

@@ -12,6 +12,7 @@ import { empty, failure, loading } from "../parts/states.js";
 import { conversation } from "./chat/conversation.js";
 
 const NAME = "chat";
+const RETRY_MILLISECONDS = 2000;
 
 export function create() {
   let asked = 0;
@@ -62,22 +63,20 @@ export function create() {
           : failure(error, () => show({ parts: [wanted, thread] })),
       );
     }
-    if (!datasets.length)
-      return replace(
-        place,
-        empty(
-          "data",
-          "No data yet",
-          "Bring a file, and ask about it.",
-          h("a", { class: "button primary", href: link("datasets") }, "Bring a file"),
-        ),
-      );
+    if (!datasets.length) return waitForData({ parts: [wanted, thread] }, mine);
     const remembered = load(NAME, {});
     const id = wanted ?? remembered.dataset;
     choose(datasets.find((each) => each.id === id) ?? datasets[0]);
     const opened = thread ?? (wanted ? "" : remembered.thread);
     if (talk?.dataset === dataset && talk.thread() === (opened ?? "") && place.contains(talk.node)) return;
     openTalk(opened);
+  }
+
+  // Demo data are being made while a server starts for the first time.
+  function waitForData(route, mine) {
+    const bring = h("a", { class: "button primary", href: link("datasets") }, "Bring a file");
+    replace(place, empty("data", "No data yet", "Bring a file, and ask about it.", bring));
+    setTimeout(() => mine === asked && node.isConnected && show(route), RETRY_MILLISECONDS);
   }
 
   function choose(found) {
@@ -118,6 +117,7 @@ export function create() {
   }
 
   async function listThreads() {
+    if (!dataset) return;
     try {
       const told = await get("/threads?limit=30");
       const ours = told.threads.filter(({ dataset_id: id }) => id === dataset.id);
