@@ -147,9 +147,9 @@ async def events(request: Request) -> Response:
 class _Followed(EventStream):
     """A stream that may have nothing to say."""
 
-    async def _write_to(self, writer: Any) -> None:
+    async def write_to(self, writer: Any) -> None:
         try:
-            await super()._write_to(writer)
+            await super().write_to(writer)
         except StopAsyncIteration:
             await writer.open()
 

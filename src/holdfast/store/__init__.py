@@ -186,6 +186,7 @@ class Store:
 
         return TaskRows(self._opened)
 
+    @property
     def threads(self) -> "ThreadRows":
         """The rows of conversations, while the store is open."""
         from holdfast.store.thread_rows import ThreadRows
