@@ -72,7 +72,7 @@ def _checked(
         return NumberCheck(text="", matched=True, source="rows", **where)
     for source, numbers in zip(("question", "query"), known, strict=False):
         if value in numbers:
-            return NumberCheck(text="", matched=True, source=source, **where)  # type: ignore[arg-type]
+            return NumberCheck(text="", matched=True, source=source, **where)
     return NumberCheck(text="", matched=False, **where)
 
 

@@ -47,12 +47,14 @@ class ThreadRows:
         """
         now = instant(question.created_at)
         async with self._database.writes() as connection:
-            row = await _found(connection, thread_id)
+            row: Mapping[Any, Any] | None = await _found(connection, thread_id)
             if row is None:
                 row = await _made(connection, thread_id, dataset_id, question.content, caller.owner, now)
             elif not _may_see(row, caller):
                 raise NotFoundError(_UNKNOWN)
-            turn = (await connection.execute(insert(messages).values(**_message_row(question)))).inserted_primary_key
+            turn = (
+                await connection.execute(insert(messages).values(**_message_row(question)))
+            ).inserted_primary_key or (0,)
             claim = update(threads).where(threads.c.thread_id == thread_id, threads.c.running.is_(None))
             changes = {"running": int(turn[0]), "updated_at": now, "dataset_id": dataset_id}
             if (await connection.execute(claim.values(**changes))).rowcount == 0:
@@ -66,7 +68,9 @@ class ThreadRows:
         async with self._database.writes() as connection:
             number = None
             if answer is not None:
-                made = (await connection.execute(insert(messages).values(**_message_row(answer)))).inserted_primary_key
+                made = (
+                    await connection.execute(insert(messages).values(**_message_row(answer)))
+                ).inserted_primary_key or (0,)
                 number = int(made[0])
             changes = {"running": None, "updated_at": instant(datetime.now(UTC)), "state": dict(state)}
             await connection.execute(update(threads).where(threads.c.thread_id == thread_id).values(**changes))

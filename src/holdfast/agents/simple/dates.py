@@ -7,7 +7,18 @@ from datetime import date, timedelta
 
 from holdfast.agents.simple.words import Word
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october")
+_MONTHS: tuple[str, ...] = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+)
 _MONTHS += ("november", "december")
 _NUMBER_OF = {name: number for number, name in enumerate(_MONTHS, 1)}
 _NUMBER_OF |= {name[:3]: number for name, number in _NUMBER_OF.items() if name != "may"} | {"sept": 9}
@@ -61,7 +72,8 @@ def _whole_at(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
     if not texts:
         return None
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", texts[0]):
-        return _day(*map(int, texts[0].split("-")), place + 1)
+        year, month, day = map(int, texts[0].split("-"))
+        return _day(year, month, day, place + 1)
     if _NUMBER_OF.get(texts[0]) and (texts[0] != "may" or len(texts) > 1):
         return _from_month(texts, place)
     if _DAY.fullmatch(texts[0]):
