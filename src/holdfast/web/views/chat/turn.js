@@ -99,7 +99,7 @@ export function turn(dataset, question, { ask }) {
       clarification(metadata.clarification),
       notesOf({ status: metadata.status, details: { notes: [] } }),
     );
-    if (run) whenSeen(body, () => recall(run, metadata));
+    if (run) whenSeen(node, () => recall(run, metadata));
     else if (metadata.error) replace(body, h("p", { class: "muted" }, metadata.error.message));
   }
 
