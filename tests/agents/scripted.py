@@ -8,7 +8,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, ToolReturnPart, Us
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from holdfast.agents.loop import AgentLoop
-from holdfast.agents.talking import Conversation
+from holdfast.agents.model.talking import Conversation
 from holdfast.tasks import TaskFailedError, TaskWaitsError
 from holdfast.testing.agents import TableOfTools, WrittenRun
 from holdfast.types import AgentTask

@@ -19,7 +19,7 @@ from pydantic_ai.exceptions import (
     UnexpectedModelBehavior,
 )
 
-from holdfast.agents import talking
+from holdfast.agents.model import talking
 from tests.agents.scripted import Breaks, Script, Uses, agent, asked, broken, fine, responses
 
 pytestmark = pytest.mark.anyio

@@ -23,6 +23,7 @@ import httpx
 from holdfast.app import assemble
 from holdfast.cli import in_loop
 from holdfast.cli.serving import answer, bound
+from holdfast.data.runs import DataRuns
 from holdfast.execution import Executor
 from holdfast.settings import Settings, load_settings
 from holdfast.tasks import TaskHandler, TaskRun
@@ -52,7 +53,7 @@ class Clock:
             await task.emit(TokenEvent(message_id="m", text=str(time.perf_counter_ns()), token_index=index))
 
 
-def handlers(settings: Settings, executor: Executor) -> Mapping[str, TaskHandler]:
+def handlers(settings: Settings, executor: Executor, data: DataRuns) -> Mapping[str, TaskHandler]:
     del settings
     return {"agent": Clock(), "workflow": ScriptHandler(executor)}
 

@@ -54,7 +54,7 @@ CASES = {
     "SQL in a fence is read": Case(["```sql\nSELECT count(*) AS n FROM sales\n```"], *GOOD),
     "bare SQL is read": Case(["SELECT count(*) AS n FROM sales"], *GOOD),
     "Python in a fence is read": Case(["```python\nresult = len(sales)\n```"], *GOOD),
-    "a plan without its kind is read": Case([PLAN["plan"]], *GOOD),
+    "a plan without its kind is read": Case([json.dumps(PLAN["plan"])], *GOOD),
     "SQL without its kind is read": Case([{"sql": SQL["sql"]}], *GOOD),
     "arguments in arguments are read": Case([json.dumps({"name": "answer", "arguments": SQL})], *GOOD),
     "unknown fields are left out": Case([{**SQL, "confidence": 0.9}], *GOOD),

@@ -26,6 +26,10 @@ class Noted:
     async def emit(self, *events: EmittedEvent, state: Any = None) -> None:
         self.events += events
 
+    async def kept(self, name: str) -> bytes:
+        """A file that was kept."""
+        return self.files[name]
+
     async def keep(self, name: str, data: bytes) -> None:
         self.files[name] = data
 

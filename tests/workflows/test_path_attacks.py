@@ -1,7 +1,6 @@
 """Whatever a path says, the file tools touch nothing outside of the workspace."""
 
 import os
-import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -130,6 +129,16 @@ async def test_after_all_attacks_what_is_outside_is_as_it_was(place: Workplace) 
     assert await said(place, STATE) == UNTOUCHED
 
 
+def swap(root: Path, outside: Path, over: threading.Event) -> None:
+    """Make a directory a link to what is outside, and back, without an end."""
+    os.symlink(outside, root / "link")
+    while not over.is_set():
+        os.rename(root / "real", root / "aside")
+        os.rename(root / "link", root / "real")
+        os.rename(root / "real", root / "link")
+        os.rename(root / "aside", root / "real")
+
+
 def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path: Path) -> None:
     root, outside = tmp_path / "workspace", tmp_path / "outside"
     (root / "real").mkdir(parents=True)
@@ -138,20 +147,7 @@ def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path: Path)
     (root / "real" / "file").write_text("inside")
     files, over = Files(os.open(root, os.O_RDONLY | os.O_DIRECTORY)), threading.Event()
 
-    def swap() -> None:
-        os.symlink(outside, root / "link")
-        while not over.is_set():
-            os.rename(root / "real", root / "aside")
-            try:
-                os.rename(root / "link", root / "real")
-            except OSError:
-                # A write has made the directory that was away for a moment.
-                shutil.rmtree(root / "real")
-                os.rename(root / "link", root / "real")
-            os.rename(root / "real", root / "link")
-            os.rename(root / "aside", root / "real")
-
-    thread = threading.Thread(target=swap)
+    thread = threading.Thread(target=swap, args=(root, outside, over))
     seen = {files.read("real/file")}
     thread.start()
     try:

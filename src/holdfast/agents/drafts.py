@@ -98,7 +98,8 @@ def _parsed(text: str) -> Draft:
         raise Misfit("That is not valid JSON.") from None
     if not isinstance(value, dict):
         raise Misfit("Write one JSON object.")
-    value = value.get("arguments") if isinstance(value.get("arguments"), dict) else value
+    arguments = value.get("arguments")
+    value = arguments if isinstance(arguments, dict) else value
     try:
         draft = Draft.model_validate(_with_kind(value))
     except ValidationError as error:

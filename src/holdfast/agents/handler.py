@@ -1,10 +1,11 @@
 """Does the tasks of the type `agent`."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.agents.loop import AgentLoop
+from holdfast.agents.model import ModelChoice
 from holdfast.agents.tools import Query, Tool, ToolContext, ToolError, enabled, use
 from holdfast.agents.turns import ToolOffer
 from holdfast.agents.workflow.handler import WORKSPACE_FILE, check_workspace, keep_workspace, workspace_tar
@@ -17,7 +18,7 @@ from holdfast.types import AgentMessage, AgentTask, Caller, WorkflowTask
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-    from holdfast.agents.talking import Conversation
+    from holdfast.agents.model.talking import Conversation
 
 BEFORE_FILE = "before.tar"
 """The workspace as it was at first, kept while a task waits."""
@@ -34,15 +35,16 @@ class AgentRules:
 
 @dataclass(frozen=True, slots=True)
 class AgentHandler:
-    """Does agents on one engine. `model_of` raises ConfigurationError where the provider of a model has no key."""
+    """Does agents on one engine. `choose` raises UnsupportedError where the provider of a model has no key."""
 
     executor: Executor
     rules: AgentRules
-    model_of: Callable[[str], "Model"]
+    choose: Callable[[str], ModelChoice]
+    open_model: Callable[[ModelChoice], Awaitable["Model"]]
     query_of: Callable[[Caller], Query] | None = None
 
     def check(self, request: AgentTask | WorkflowTask) -> None:
-        """Refuse what cannot be done as asked. Raises RequestError, ConfigurationError."""
+        """Refuse what cannot be done as asked. Raises RequestError."""
         assert isinstance(request, AgentTask)
         self._check_model(request.model)
         if request.secrets:
@@ -59,7 +61,7 @@ class AgentHandler:
             raise InvalidFieldError(
                 f"Invalid or disallowed model: {name[:100]}; HOLDFAST_AGENT_MODELS allows {known}.", field="model"
             )
-        self.model_of(name or self.rules.default)
+        self.choose(name or self.rules.default)
 
     async def run(self, task: TaskRun) -> None:
         """Do it. Raises TaskFailedError, TaskWaitsError, HoldfastError."""
@@ -72,7 +74,7 @@ class AgentHandler:
             if now:
                 await place.unpack(now)
             tools = SandboxTools(task, place, enabled(request.tools), self._context(place, task.caller), before)
-            loop = AgentLoop(task, request, self._talk(request, state), tools)
+            loop = AgentLoop(task, request, await self._talk(request, state), tools)
             if state:
                 loop.restore(state["kept"], state["decided"])
             try:
@@ -94,11 +96,11 @@ class AgentHandler:
     def _context(self, place: Workplace, caller: Caller) -> ToolContext:
         return ToolContext(place, None if self.query_of is None else self.query_of(caller))
 
-    def _talk(self, request: AgentTask, state: Mapping[str, Any]) -> "Conversation":
-        # The library of models is loaded by the first who needs one.
-        from holdfast.agents.talking import Conversation
+    async def _talk(self, request: AgentTask, state: Mapping[str, Any]) -> "Conversation":
+        model = await self.open_model(self.choose(request.model or self.rules.default))
+        # The library is loaded by the first who needs it, and by now not on the event loop.
+        from holdfast.agents.model.talking import Conversation
 
-        model = self.model_of(request.model or self.rules.default)
         if state:
             talk = state["kept"]["talk"]
             return Conversation.restore(model, talk, request.system_prompt, self.rules.max_tokens)

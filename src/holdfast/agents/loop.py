@@ -27,7 +27,7 @@ from holdfast.types import (
 )
 
 if TYPE_CHECKING:
-    from holdfast.agents.talking import Conversation
+    from holdfast.agents.model.talking import Conversation
 
 _STOPPED: dict[str, tuple[AgentStop, str]] = {
     "length": (AgentStop.TRUNCATED, "The model's answer was cut off at its longest (HOLDFAST_AGENT_MAX_TOKENS)."),

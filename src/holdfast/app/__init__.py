@@ -57,7 +57,7 @@ from holdfast.tasks.service import TaskService
 from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Network
 
-HandlersOf = Callable[[Settings, Executor], Mapping[str, TaskHandler]]
+HandlersOf = Callable[[Settings, Executor, DataRuns], Mapping[str, TaskHandler]]
 """Makes what does tasks."""
 
 
@@ -112,7 +112,7 @@ def assemble(
         sessions=SessionManager(executor, prebuilds, session_store(settings), session_ceilings(settings)),
         datasets=datasets,
         data=data,
-        tasks=TaskService(store, handlers(settings, executor), task_config(settings), metrics),
+        tasks=TaskService(store, handlers(settings, executor, data), task_config(settings), metrics),
         chat=conversations(settings, executor, data, datasets, store),
     )
 

@@ -9,6 +9,8 @@ from holdfast.agents.workflow.contexts import WorkflowBounds
 from holdfast.agents.workflow.handler import WorkflowHandler
 from holdfast.agents.workflow.stores import DirectoryCache
 from holdfast.agents.workplace import LIMITS
+from holdfast.app.agents import agent_handler
+from holdfast.data.runs import DataRuns
 from holdfast.errors import full_disk_is_ours
 from holdfast.execution import Executor
 from holdfast.settings import Settings
@@ -19,9 +21,9 @@ from holdfast.tasks.queue import Bounds
 from holdfast.tasks.service import TaskConfig
 
 
-def task_handlers(settings: Settings, executor: Executor) -> Mapping[str, TaskHandler]:
+def task_handlers(settings: Settings, executor: Executor, data: DataRuns) -> Mapping[str, TaskHandler]:
     """Who does the tasks of each type; a type without one is refused."""
-    return {"workflow": workflow_handler(settings, executor)}
+    return {"workflow": workflow_handler(settings, executor), "agent": agent_handler(settings, executor, data)}
 
 
 def workflow_handler(settings: Settings, executor: Executor) -> WorkflowHandler:

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, PositiveInt, SecretStr, model_validator
 
-from holdfast.settings.kinds import Positive, Size, described
+from holdfast.settings.kinds import Listed, Positive, Size, described
 
 
 class TaskSettings(BaseModel):
@@ -13,6 +13,17 @@ class TaskSettings(BaseModel):
     workers: Annotated[int, Field(ge=0, le=1000)] = described(
         2, "Tasks that the server itself does at the same time; with 0 only runners elsewhere do any."
     )
+    agent_model: str = described("claude-sonnet-5-5", "The model of an agent whose task names none.")
+    agent_models: Annotated[tuple[str, ...], Listed] = described(
+        (
+            *("claude-sonnet-5-5", "gpt-6.1-terra"),
+            # What the runner that Holdfast replaces allowed.
+            *("claude-sonnet-4-20250514", "claude-3-5-sonnet-20241022"),
+            *("claude-3-5-haiku-20241022", "claude-3-opus-20240229"),
+        ),
+        "Models that the tasks of agents may name.",
+    )
+    agent_tokens: PositiveInt = described(4096, "Tokens that one answer of an agent's model may have.")
     task_queue: PositiveInt = described(1000, "Tasks that may be waiting or running; more are answered 429.")
     task_timeout: Positive = described(3600.0, "Seconds a task gets when it does not say.")
     max_task_timeout: Positive = described(86_400.0, "Most seconds a task may ask for.")

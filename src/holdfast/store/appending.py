@@ -18,7 +18,8 @@ class Append:
     """Events to append to one task, and what becomes of its row in the same transaction.
 
     With a `claim` only if that still holds it; else only while nobody does. `received` are a runner's own
-    first and last numbers of them, which must follow on those before; `expected` is how many events there must be before. A task that has ended takes nothing.
+    first and last numbers of them, which must follow on those before; `expected` is how many
+    events there must be before. A task that has ended takes nothing.
     """
 
     task_id: str

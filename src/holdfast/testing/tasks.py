@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import anyio
 
+from holdfast.data.runs import DataRuns
 from holdfast.errors import InvalidFieldError
 from holdfast.execution import Executor
 from holdfast.settings import Settings
@@ -82,7 +83,7 @@ class SpeakingHandler:
         await task.emit(ToolEndEvent(tool_id="tool_1", tool_state="success"), state={"words": len(words)})
 
 
-def small_handlers(settings: Settings, executor: Executor) -> Mapping[str, TaskHandler]:
+def small_handlers(settings: Settings, executor: Executor, data: DataRuns) -> Mapping[str, TaskHandler]:
     """One for each type of task, as `assemble` takes them."""
     del settings
     return {"workflow": ScriptHandler(executor), "agent": SpeakingHandler()}

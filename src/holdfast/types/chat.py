@@ -57,7 +57,7 @@ class StopReason(StrEnum):
     QUERY_FAILED = "query_failed"
     REPAIR_LIMIT = "repair_limit"
     WALL_CLOCK = "wall_clock"
-    TOKEN_BUDGET = "token_budget"  # noqa: S105 - no password
+    TOKEN_BUDGET = "token_budget"
     COST_BUDGET = "cost_budget"
     PROVIDER_ERROR = "provider_error"
     CANCELLED = "cancelled"

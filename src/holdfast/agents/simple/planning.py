@@ -61,8 +61,8 @@ class _Plan:
     def __init__(self, found: Findings, vocabulary: Vocabulary) -> None:
         self._found = found
         reach = Reach(vocabulary, found.base)
-        used = [*found.groups, *found.tests]
-        joins = [join for each in used for join in reach.joins[each.table]]
+        used = [*(each.table for each in found.groups), *(each.table for each in found.tests)]
+        joins = [join for table in used for join in reach.joins[table]]
         self._joins = list({join.table: join for join in joins}.values())
         self._dataset = vocabulary.dataset
 

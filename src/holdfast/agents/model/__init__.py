@@ -1,4 +1,4 @@
-"""Language models, behind one small interface. This is the only module that knows the library they are called with.
+"""Language models, behind one small interface. This package alone knows the library they are called with.
 
 The library is loaded with the first question: a server that nobody asks one does not pay for it.
 """
@@ -83,8 +83,15 @@ class Reply:
 class LanguageModel(Protocol):
     """A model that can be asked."""
 
-    name: str
-    provider: str
+    @property
+    def name(self) -> str:
+        """What its provider calls it."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """Who has it."""
+        ...
 
     async def ask(self, instructions: str, said: Sequence[Said], tools: Sequence[Tool] = ()) -> Reply:
         """Raises ModelTroubleError."""
@@ -118,11 +125,12 @@ class ProviderModel:
 
         if self._model is None:
             # Loading it takes a second, in which the event loop answers others.
-            self._model = await run_sync(_open, self._choice)
+            self._model = await run_sync(open_model, self._choice)
         return await _asked(self._model, self._choice, instructions, said, tools)
 
 
-def _open(choice: ModelChoice) -> "Model":
+def open_model(choice: ModelChoice) -> "Model":
+    """The model, in the library's own words; loading that takes a second."""
     if choice.provider == "anthropic":
         from anthropic import AsyncAnthropic
         from pydantic_ai.models.anthropic import AnthropicModel
@@ -175,7 +183,7 @@ def _messages(instructions: str, said: Sequence[Said]) -> "list[ModelMessage]":
     for turn in said:
         if turn.role == "assistant":
             calls = [m.ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
-            parts = [*([m.TextPart(turn.text)] if turn.text else []), *calls]
+            parts: list[Any] = [*([m.TextPart(turn.text)] if turn.text else []), *calls]
             found.append(m.ModelResponse(parts=parts))
             continue
         part = (
@@ -233,10 +241,10 @@ def _trouble(error: Exception, choice: ModelChoice) -> ModelTroubleError:
     for kinds, trouble, sentence in table:
         if isinstance(error, kinds):
             return ModelTroubleError(trouble, sentence)
-    trouble = _OF_STATUS.get(getattr(error, "status_code", 0))
+    by_status = _OF_STATUS.get(getattr(error, "status_code", 0))
     said = {trouble: sentence for _, trouble, sentence in table}
-    if trouble is not None:
-        return ModelTroubleError(trouble, said[trouble])
+    if by_status is not None:
+        return ModelTroubleError(by_status, said[by_status])
     return ModelTroubleError(Trouble.REJECTED, f"The provider of '{name}' does not take the request.")
 
 

@@ -1,6 +1,6 @@
 """A conversation with a language model that may use tools: one turn at a time, told piece by piece.
 
-Beside `model`, which finds a model by its name, this is all that knows the library behind it.
+It is loaded by the first agent that speaks to a model.
 """
 
 import random
