@@ -25,6 +25,10 @@ IMPORTED_AS = {
     "dotenv": "python-dotenv",
     "python_multipart": "python-multipart",
     "prometheus_client": "prometheus-client",
+    "genai_prices": "genai-prices",
+    "pydantic_ai": "pydantic-ai-slim",
+    "pydantic_core": "pydantic-core",
+    "vl_convert": "vl-convert-python",
 }
 CHOSEN_BY_NAME = {"psycopg", "httptools", "aiosqlite"}
 """Dependencies that are not imported but named to uvicorn or SQLAlchemy."""

@@ -43,7 +43,7 @@ def test_the_names_of_the_earlier_systems_work_and_ours_win(name: str, tmp_path:
     values |= {"AUTH_TOKEN": ("a", "b"), "CODE_RUNNER_API_KEYS": ("a,c", "b"), "DEFAULT_MEMORY": ("32m", "64m")}
     values |= {"DEFAULT_DISK": ("32m", "64m")}
     values |= dict.fromkeys(("STORAGE_PROVIDER", "CAPSULE_DB_PATH"), ("/a.db", "postgresql:///b"))
-    values |= {"ENABLE_PYTHON_EXECUTION": ("false", "true")}
+    values |= {"ENABLE_PYTHON_EXECUTION": ("false", "true"), "LLM_PROVIDER": ("off", "openai")}
     values |= dict.fromkeys(("RUN_TIMEOUT_SECONDS", "MAX_ROWS"), ("31", "32"))
     theirs, ours = values.get(name, ("31", "32") if name.startswith("DEFAULT") else ("4000", "4001"))
     setting = SEED_NAMES[name]
