@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.errors import NotFoundError
 from holdfast.tasks import TaskRun, TaskWaitsError
+from holdfast.tasks.deciding import decide
 from holdfast.types import OPERATOR, ApprovalDecision, ApprovalEvent, Caller, StatusEvent, TaskStatus
 from tests.tasks.conftest import ended, service, submitted
 from tests.tasks.test_queue import Doing
@@ -46,7 +47,7 @@ async def test_a_decision_is_told_and_the_task_goes_on(
     async with service(place, tmp_path, {"agent": Doing(asks)}) as tasks:
         task_id = await submitted(tasks)
         await waits(tasks, task_id)
-        await tasks.queue.decide(task_id, "approval-1", decision, OPERATOR)
+        await decide(tasks.queue, task_id, "approval-1", decision, OPERATOR)
         events = await ended(tasks, task_id)
     told = [event for event in events if isinstance(event, ApprovalEvent)]
     assert [event.state for event in told] == ["asked", state]
@@ -64,7 +65,7 @@ async def test_a_decision_after_a_restart_counts(place: Path | str, tmp_path: Pa
         await waits(tasks, task_id)
     async with service(place, tmp_path, {"agent": Doing(asks)}) as tasks:
         assert (await tasks.queue.get(task_id, OPERATOR)).status is TaskStatus.WAITING
-        await tasks.queue.decide(task_id, "approval-1", YES, OPERATOR)
+        await decide(tasks.queue, task_id, "approval-1", YES, OPERATOR)
         assert (await ended(tasks, task_id))[-1].type == "done"
 
 
@@ -74,7 +75,7 @@ async def test_who_waits_leaves_its_worker_to_others(tmp_path: Path) -> None:
         await waits(tasks, first)
         second = await submitted(tasks)
         await waits(tasks, second)
-        await tasks.queue.decide(second, "approval-1", YES, OPERATOR)
+        await decide(tasks.queue, second, "approval-1", YES, OPERATOR)
         assert (await ended(tasks, second))[-1].type == "done"
         assert (await tasks.queue.get(first, OPERATOR)).status is TaskStatus.WAITING
 
@@ -83,13 +84,17 @@ async def test_what_nobody_asks_cannot_be_decided(tmp_path: Path) -> None:
     async with service(tmp_path / "db", tmp_path, {"agent": Doing(Asks())}) as tasks:
         task_id = await submitted(tasks)
         await waits(tasks, task_id)
-        for name, caller in (("approval-2", OPERATOR), ("", OPERATOR), ("approval-1", Caller(owner="another"))):
+        for name, caller in (
+            ("approval-2", OPERATOR),
+            ("", OPERATOR),
+            ("approval-1", Caller(owner="another", sees_all=False)),
+        ):
             with pytest.raises(NotFoundError):
-                await tasks.queue.decide(task_id, name, YES, caller)
-        await tasks.queue.decide(task_id, "approval-1", YES, OPERATOR)
+                await decide(tasks.queue, task_id, name, YES, caller)
+        await decide(tasks.queue, task_id, "approval-1", YES, OPERATOR)
         await ended(tasks, task_id)
         with pytest.raises(NotFoundError):
-            await tasks.queue.decide(task_id, "approval-1", NO, OPERATOR)
+            await decide(tasks.queue, task_id, "approval-1", NO, OPERATOR)
 
 
 async def test_of_two_decisions_at_once_one_counts(place: Path | str, tmp_path: Path) -> None:
@@ -99,15 +104,15 @@ async def test_of_two_decisions_at_once_one_counts(place: Path | str, tmp_path: 
         task_id = await submitted(tasks)
         await waits(tasks, task_id)
 
-        async def decide(decision: ApprovalDecision) -> None:
+        async def say(decision: ApprovalDecision) -> None:
             try:
-                await tasks.queue.decide(task_id, "approval-1", decision, OPERATOR)
+                await decide(tasks.queue, task_id, "approval-1", decision, OPERATOR)
             except NotFoundError as error:
                 refused.append(error)
 
         async with anyio.create_task_group() as group:
-            group.start_soon(decide, YES)
-            group.start_soon(decide, NO)
+            group.start_soon(say, YES)
+            group.start_soon(say, NO)
         events = await ended(tasks, task_id)
     assert len(refused) == 1
     assert len([event for event in events if isinstance(event, ApprovalEvent)]) == 2

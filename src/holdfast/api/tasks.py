@@ -15,6 +15,7 @@ from holdfast.api.runs import CLIENT_LEFT, EventWriter, StreamResponse, caller_o
 from holdfast.app import App
 from holdfast.errors import InvalidFieldError
 from holdfast.keys import ApiKey
+from holdfast.tasks import deciding
 from holdfast.types import (
     AgentTask,
     ApprovalDecision,
@@ -136,7 +137,9 @@ async def decide(request: Request) -> Response:
     if decision is None:
         return Response(status_code=CLIENT_LEFT)
     app, task_id, caller = _asked(request)
-    return json_of(await app.tasks.queue.decide(task_id, request.path_params["approval_id"], decision, caller))
+    return json_of(
+        await deciding.decide(app.tasks.queue, task_id, request.path_params["approval_id"], decision, caller)
+    )
 
 
 async def redeliver(request: Request) -> Response:

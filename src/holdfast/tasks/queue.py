@@ -32,15 +32,12 @@ from holdfast.tasks.claims import (
 )
 from holdfast.tasks.events import QUEUE, EventLog, NotOursError, new_event, now
 from holdfast.tasks.files import TaskFiles
-from holdfast.tasks.handling import TaskWaitsError
 from holdfast.telemetry import Metrics
 from holdfast.types import (
     FINAL_STATUSES,
     OPERATOR,
     AgentTask,
     AnyTaskEvent,
-    ApprovalDecision,
-    ApprovalEvent,
     Caller,
     DoneEvent,
     ErrorEvent,
@@ -145,7 +142,7 @@ class TaskQueue:
         """End a task; one that has ended is answered as it is. Raises NotFoundError."""
         row = await self.seen(task_id, caller)
         if status_of(row) not in FINAL_STATUSES and not await self._store.tasks.cancelling(task_id):
-            await self._end_unless(Append(task_id, None, instant(now())), CANCELLED)
+            await self.end_unless(Append(task_id, None, instant(now())), CANCELLED)
         self.bells.ring(_cancelling(task_id))
         await self._until_ended(row, CANCEL_SECONDS)
         return await self.get(task_id, caller)
@@ -206,7 +203,7 @@ class TaskQueue:
             # An older Holdfast took what this one does not know any more.
             structlog.get_logger().error("a task could not be read", task=task_id)
             failure = TaskFailure(code="invalid_task", message="This version of Holdfast cannot do the task.")
-            await self._end_unless(Append(task_id, row["claim"], instant(at)), failure)
+            await self.end_unless(Append(task_id, row["claim"], instant(at)), failure)
             return None
 
     async def renew(self, claims: Sequence[str]) -> dict[str, bool]:
@@ -222,7 +219,7 @@ class TaskQueue:
         """The same for whoever may make this append. Raises NotOursError."""
         status, event = _ending(failure)
         changes = {
-            **_UNCLAIMED,
+            **UNCLAIMED,
             "status": status.value,
             "state": None,
             "workspace": None,
@@ -235,7 +232,8 @@ class TaskQueue:
         self._forgotten(entry.task_id)
         self._metrics.tasks.labels(status).inc()
 
-    async def _end_unless(self, entry: Append, failure: TaskFailure) -> None:
+    async def end_unless(self, entry: Append, failure: TaskFailure) -> None:
+        """The same, unless somebody was faster."""
         try:
             await self.finish(entry, failure)
         except NotOursError:
@@ -246,11 +244,11 @@ class TaskQueue:
         entry = Append(row["task_id"], row["claim"], instant(now()))
         failure = self._why_not_again(row)
         if failure is not None:
-            await self._end_unless(entry, failure)
+            await self.end_unless(entry, failure)
             return
         never_begun = row["attempts"] - 1 if _was_idle(row) else row["attempts"]
         event = new_event(StatusEvent(status=TaskStatus.QUEUED, reason="What did it has stopped."))
-        changes = {**_UNCLAIMED, "status": TaskStatus.QUEUED.value, "attempts": never_begun}
+        changes = {**UNCLAIMED, "status": TaskStatus.QUEUED.value, "attempts": never_begun}
         try:
             await self.events.append(Append(entry.task_id, entry.claim, entry.at, [event], changes))
         except NotOursError:
@@ -273,54 +271,13 @@ class TaskQueue:
         if row is not None and row["claim"] == claimed.claim:
             await self.lose(row)
 
-    async def put_aside(self, claimed: Claimed, waits: TaskWaitsError) -> None:
-        """Let go of a task until somebody has decided what it asks. Nothing is done if it was taken away."""
-        waiting = StatusEvent(status=TaskStatus.WAITING, reason=f"{waits.asked.tool_name} is to be allowed or denied.")
-        decided = {} if claimed.state is None else claimed.state.get("decided", {})
-        asked = waits.asked.model_dump(mode="json", include={"approval_id", "tool_name", "args"})
-        changes = {
-            **_UNCLAIMED,
-            "status": TaskStatus.WAITING.value,
-            "state": {"kept": waits.kept, "asked": asked, "decided": decided},
-            "attempts": claimed.attempt - 1,
-        }
-        events = [new_event(waits.asked), new_event(waiting)]
-        try:
-            await self.events.append(Append(claimed.task_id, claimed.claim, instant(now()), events, changes))
-        except NotOursError:
-            return
-        if await self._store.tasks.cancelling(claimed.task_id):
-            await self._end_unless(Append(claimed.task_id, None, instant(now())), CANCELLED)
-
-    async def decide(self, task_id: str, approval_id: str, decision: ApprovalDecision, caller: Caller) -> Task:
-        """Allow or deny what a task asks, which then goes on. Raises NotFoundError."""
-        row = await self.seen(task_id, caller)
-        # Only who was put aside asks here; who waits with a worker of its own has a state of its own kind.
-        aside = status_of(row) is TaskStatus.WAITING and row["claim"] is None
-        state = row["state"] if aside else {}
-        asked = state.get("asked", {})
-        if asked.get("approval_id") != approval_id:
-            raise _not_asked()
-        told = ApprovalEvent(**asked, state="approved" if decision.approved else "denied")
-        changes = {
-            "status": TaskStatus.QUEUED.value,
-            "state": {**state, "asked": {}, "decided": {**state["decided"], approval_id: decision.approved}},
-        }
-        events = [new_event(told), new_event(StatusEvent(status=TaskStatus.QUEUED))]
-        try:
-            await self.events.append(Append(task_id, None, instant(now()), events, changes, expected=row["events"]))
-        except NotOursError:
-            raise _not_asked() from None
-        self.bells.ring(QUEUE)
-        return await self.get(task_id, caller)
-
     async def recover(self) -> None:
         """At the start of a server: what an earlier one did is lost, and so are the secrets it knew."""
         for row in await self._store.tasks.held(HERE):
             await self.lose(row)
         for row in await self._store.tasks.unclaimed(TaskStatus.QUEUED):
             if self._lacks_secrets(row):
-                await self._end_unless(Append(row["task_id"], None, instant(now())), NO_SECRETS)
+                await self.end_unless(Append(row["task_id"], None, instant(now())), NO_SECRETS)
 
     async def lose_overdue(self, workers: Sequence[str] = ()) -> None:
         """Let go of tasks whose lease is over, and of those of workers that are gone."""
@@ -362,7 +319,7 @@ class TaskQueue:
         self.bells.ring(task_id)
 
 
-_UNCLAIMED: dict[str, Any] = {"claim": None, "worker": None, "lease_until": None, "cancelling": 0}
+UNCLAIMED: Mapping[str, Any] = {"claim": None, "worker": None, "lease_until": None, "cancelling": 0}
 
 
 def _ending(failure: TaskFailure | None) -> tuple[TaskStatus, AnyTaskEvent]:
@@ -376,12 +333,6 @@ def _was_idle(row: Mapping[str, Any]) -> bool:
     """Whether nothing is undone: its runner had not begun, or it waited for an answer and knows where it was."""
     never_begun = not row["worker"].startswith(HERE) and row["received"] == 0
     return never_begun or (row["status"] == TaskStatus.WAITING and row["state"] is not None)
-
-
-def _not_asked() -> NotFoundError:
-    return NotFoundError(
-        "Nothing of that id waits to be allowed; the approval events of the task say what does.", field="approval_id"
-    )
 
 
 def _cancelling(task_id: str) -> str:

@@ -13,6 +13,7 @@ from holdfast.errors import StoreUnavailableError
 from holdfast.execution import on_behalf_of
 from holdfast.store.appending import Append
 from holdfast.tasks.claims import HERE, Claimed, instant
+from holdfast.tasks.deciding import put_aside
 from holdfast.tasks.events import NotOursError, new_event, now
 from holdfast.tasks.handling import TaskHandler, TaskWaitsError
 from holdfast.tasks.masking import Mask
@@ -166,7 +167,7 @@ class Workers:
             log.warning("a task was taken away")
         except TaskWaitsError as waits:
             with anyio.CancelScope(shield=True):
-                await self._queue.put_aside(claimed, waits)
+                await put_aside(self._queue, claimed, waits)
             log.info("a task waits to be allowed something")
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
