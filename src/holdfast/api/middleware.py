@@ -157,7 +157,7 @@ class Guard:
             raise UnauthenticatedError("Send an API key in X-API-Key or as a Bearer token.")
         found = [key for secret in presented if (key := keys.find(secret)) is not None]
         if not found:
-            raise ForbiddenError("That API key is not valid.")
+            raise ForbiddenError("That API key is not valid.", field="X-API-Key")
         scope["state"]["key"] = found[0]
         return found[0]
 

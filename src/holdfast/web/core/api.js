@@ -3,6 +3,8 @@
 import { askForKey, currentKey } from "./key.js";
 import { parseEvents } from "./sse.js";
 
+const KEY_FIELD = "X-API-Key";
+
 export class Problem extends Error {
   constructor({ status = 0, detail, code = "", request_id: requestId = "", report = null }) {
     super(detail);
@@ -49,12 +51,21 @@ export async function* stream(path, body, { lastEventId, ...options } = {}) {
 }
 
 export async function request(path, options = {}) {
-  const answer = await send(path, options);
-  if (answer.status === 401 || (answer.status === 403 && currentKey())) {
+  for (;;) {
+    const answer = await send(path, options);
+    if (!(await wantsAnotherKey(answer))) return checked(answer);
     await askForKey(answer.status === 403);
-    return checked(await send(path, options));
   }
-  return checked(answer);
+}
+
+// A key that is right and may not do this is no wrong key.
+async function wantsAnotherKey(answer) {
+  if (answer.status !== 403) return answer.status === 401;
+  const { field } = await answer
+    .clone()
+    .json()
+    .catch(() => ({}));
+  return field === KEY_FIELD;
 }
 
 async function send(path, { method = "GET", body, headers = {}, signal }) {
