@@ -77,6 +77,7 @@ def _rounded(value: Any) -> Any:
     return "nan" if math.isnan(number) else float(f"{number:.9g}")
 
 
+@pytest.mark.timeout(400)
 async def test_of_sixty_questions_most_are_right_and_none_is_wrong(desk: Desk) -> None:
     profiles = Profiles(desk.app.executor)
     outcome: dict[str, list[str]] = {"right": [], "not sure": [], "wrong": []}

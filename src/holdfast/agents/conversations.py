@@ -99,6 +99,9 @@ class Conversations:
             for live in tuple(self._live.values()):
                 live.scope.cancel()
         self._group = None
+        if self._turns.model is not None:
+            with anyio.CancelScope(shield=True):
+                await self._turns.model.aclose()
         if failure is not None:
             raise failure
 

@@ -1,6 +1,7 @@
 """Does the tasks of the type `agent`."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class AgentHandler:
     executor: Executor
     rules: AgentRules
     choose: Callable[[str], ModelChoice]
-    open_model: Callable[[ModelChoice], Awaitable["Model"]]
+    open_model: Callable[[ModelChoice], AbstractAsyncContextManager["Model"]]
     query_of: Callable[[Caller], Query] | None = None
 
     def check(self, request: AgentTask | WorkflowTask) -> None:
@@ -70,11 +71,14 @@ class AgentHandler:
         state: Mapping[str, Any] = task.state or {}
         # Only who waits has kept something; one whose worker died begins with the workspace it was given.
         before, now = await self._workspaces(task, request, waited=bool(state))
-        async with open_workplace(self.executor, network=request.network) as place:
+        async with (
+            self.open_model(self.choose(request.model or self.rules.default)) as model,
+            open_workplace(self.executor, network=request.network) as place,
+        ):
             if now:
                 await place.unpack(now)
             tools = SandboxTools(task, place, enabled(request.tools), self._context(place, task.caller), before)
-            loop = AgentLoop(task, request, await self._talk(request, state), tools)
+            loop = AgentLoop(task, request, self._talk(model, request, state), tools)
             if state:
                 loop.restore(state["kept"], state["decided"])
             try:
@@ -96,8 +100,7 @@ class AgentHandler:
     def _context(self, place: Workplace, caller: Caller) -> ToolContext:
         return ToolContext(place, None if self.query_of is None else self.query_of(caller))
 
-    async def _talk(self, request: AgentTask, state: Mapping[str, Any]) -> "Conversation":
-        model = await self.open_model(self.choose(request.model or self.rules.default))
+    def _talk(self, model: "Model", request: AgentTask, state: Mapping[str, Any]) -> "Conversation":
         # The library is loaded by the first who needs it, and by now not on the event loop.
         from holdfast.agents.model.talking import Conversation
 

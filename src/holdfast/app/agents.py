@@ -1,11 +1,14 @@
 """Who does the tasks of agents: which models they may use, and how one is had."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal
 
+import anyio
 from anyio.to_thread import run_sync
 
 from holdfast.agents.handler import AgentHandler, AgentRules
-from holdfast.agents.model import ModelChoice, open_model
+from holdfast.agents.model import ModelChoice, close_model, open_model
 from holdfast.agents.tools import Query
 from holdfast.data.runs import DataRuns
 from holdfast.errors import EngineError, StoreUnavailableError, UnsupportedError
@@ -30,9 +33,15 @@ def agent_handler(settings: Settings, executor: Executor, data: DataRuns) -> Age
     return AgentHandler(executor, rules, choose, _opened, lambda caller: _query(data, caller))
 
 
-async def _opened(choice: ModelChoice) -> "Model":
+@asynccontextmanager
+async def _opened(choice: ModelChoice) -> AsyncIterator["Model"]:
     # Loading the libraries takes a second, in which the event loop answers others.
-    return await run_sync(open_model, choice)
+    model = await run_sync(open_model, choice)
+    try:
+        yield model
+    finally:
+        with anyio.CancelScope(shield=True):
+            await close_model(model)
 
 
 def chosen_model(settings: Settings, name: str) -> ModelChoice:

@@ -97,6 +97,10 @@ class LanguageModel(Protocol):
         """Raises ModelTroubleError."""
         ...
 
+    async def aclose(self) -> None:
+        """Close its connections."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
@@ -128,6 +132,12 @@ class ProviderModel:
             self._model = await run_sync(open_model, self._choice)
         return await _asked(self._model, self._choice, instructions, said, tools)
 
+    async def aclose(self) -> None:
+        """Close its connections; it can be asked again."""
+        if self._model is not None:
+            await close_model(self._model)
+            self._model = None
+
 
 def open_model(choice: ModelChoice) -> "Model":
     """The model, in the library's own words; loading that takes a second."""
@@ -151,6 +161,13 @@ def open_model(choice: ModelChoice) -> "Model":
         max_retries=_RETRIES,
     )
     return OpenAIChatModel(choice.name, provider=OpenAIProvider(openai_client=asked))
+
+
+async def close_model(model: Any) -> None:
+    """Close the connections of a model; one that a script speaks for has none."""
+    client = getattr(model, "client", None)
+    if client is not None:
+        await client.close()
 
 
 async def _asked(
