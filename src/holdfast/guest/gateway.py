@@ -17,6 +17,7 @@ import os
 import resource
 import select
 import socket
+import stat
 import subprocess
 import sys
 
@@ -35,6 +36,7 @@ UPLINK_NETWORK, UPLINK, CELL_PREFIX, CELL_INTERFACE = "240.1.0.0/24", "tap0", "c
 FIRST_CELL, CELL_ADDRESSES = 0xF0100000, 1 << 20
 MTU = 65520
 READY_SECONDS = 10.0
+TUNNELS = "/dev/net/tun"
 _UPLINK_NICENESS = 5
 _MAX_MESSAGE_BYTES, _READY = 4096, b"ready"
 _SWITCHES = {
@@ -147,6 +149,7 @@ class Gateway:
         try:
             _die_with_parent()
             if self._config["uid"] is not None:
+                _may_open_tunnels()
                 _become_user(self._config["uid"])
             _enter(self._anchor, "user", syscalls.CLONE_NEWUSER)
             most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -281,6 +284,19 @@ def _be_anchor(launcher: int | None, uid: int | None, tell: int, not_ours: tuple
         os.write(tell, str(error).encode())
     finally:
         os._exit(0)
+
+
+def _may_open_tunnels() -> None:
+    """Where only root may open the device of tunnels, this process sees another of the kind; the host's stays as it is."""
+    found = os.stat(TUNNELS)
+    if found.st_mode & 0o006 == 0o006:
+        return
+    folder = os.path.dirname(TUNNELS)
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "size=4k,mode=755")
+    os.mknod(TUNNELS, stat.S_IFCHR, found.st_rdev)
+    os.chmod(TUNNELS, 0o666)
 
 
 def _become_user(uid: int, *, keep_rights: bool = False) -> None:
