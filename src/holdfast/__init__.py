@@ -29,6 +29,7 @@ _HOMES = {
             "EngineError",
             "ExecutionError",
         ),
+        *("TaskTakenError", "ThreadBusyError", "WorkspaceError"),
         *("ForbiddenError", "InternalError", "InvalidFieldError", "InvalidFileNameError", "MalformedRequestError"),
         *(
             "NotFoundError",
