@@ -287,7 +287,7 @@ def _be_anchor(launcher: int | None, uid: int | None, tell: int, not_ours: tuple
 
 
 def _may_open_tunnels() -> None:
-    """Where only root may open the device of tunnels, this process sees another of the kind; the host's stays as it is."""
+    """Where only root may open the device of tunnels, this process sees one of its own; the host's stays as it is."""
     found = os.stat(TUNNELS)
     if found.st_mode & 0o006 == 0o006:
         return
@@ -296,7 +296,7 @@ def _may_open_tunnels() -> None:
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "size=4k,mode=755")
     os.mknod(TUNNELS, stat.S_IFCHR, found.st_rdev)
-    os.chmod(TUNNELS, 0o666)
+    os.chmod(TUNNELS, 0o666)  # noqa: S103  # it is seen by this process and what it becomes
 
 
 def _become_user(uid: int, *, keep_rights: bool = False) -> None:
