@@ -318,5 +318,5 @@ WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELE
 SELECT lag(total) OVER w, avg(total) OVER (w ROWS 2 PRECEDING) FROM orders WINDOW w AS (ORDER BY day)
 UNPIVOT (SELECT order_id, total, paid::INT AS p FROM orders) ON total, p INTO NAME n VALUE v
 SELECT * FROM orders WHERE (status, paid) IN (('a', true), ('b', false)) -- comment ; drop
-SELECT strftime(moment, '%Y-%m'), epoch_ms(moment), moment AT TIME ZONE 'UTC' FROM orders
+SELECT strftime(moment, '%Y-%m'), epoch_ms(moment), CAST(moment AT TIME ZONE 'UTC' AS VARCHAR) FROM orders
 SELECT list_sort(list(DISTINCT status)), string_agg(status, ',' ORDER BY day DESC) FROM orders

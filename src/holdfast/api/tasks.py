@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from holdfast.agents.workflow.handler import DIFF_FILE, WORKSPACE_FILE
 from holdfast.api import problems
-from holdfast.api.documentation import EVENTS, RUNNING, WITH_KEY, documented, in_path, query_of
+from holdfast.api.documentation import EVENTS, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.exchange import app_of, json_of
 from holdfast.api.runs import CLIENT_LEFT, EventWriter, StreamResponse, caller_of, read
 from holdfast.app import App
@@ -47,6 +48,9 @@ ASKED = (AgentTask, WorkflowTask, ApprovalDecision)
 ANSWERED = (Task, Tasks, TaskReceipt, *TASK_EVENTS)
 Query = TypeVar("Query", bound=BaseModel)
 MAX_LIMIT = 1000
+_AS_FILE = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
+"""Whatever a task left, no browser is to show it as a page of ours."""
+
 MOST_EVENTS = 2**31 - 1
 
 
@@ -159,9 +163,21 @@ async def artifact(request: Request) -> Response:
     """A file that a task has left."""
     app, task_id, caller = _asked(request)
     content = await app.tasks.queue.artifact(task_id, request.path_params["name"], caller)
-    # Whatever it is, no browser is to show it as a page of ours.
-    headers = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
-    return Response(content, media_type="application/octet-stream", headers=headers)
+    return Response(content, media_type="application/octet-stream", headers=_AS_FILE)
+
+
+async def workspace(request: Request) -> Response:
+    """What a task left in its workspace, as a tar."""
+    app, task_id, caller = _asked(request)
+    packed = await app.tasks.queue.artifact(task_id, WORKSPACE_FILE, caller)
+    return Response(packed, media_type="application/x-tar", headers=_AS_FILE)
+
+
+async def difference(request: Request) -> Response:
+    """What a task changed in its workspace, as a git patch."""
+    app, task_id, caller = _asked(request)
+    patch = await app.tasks.queue.artifact(task_id, DIFF_FILE, caller)
+    return Response(patch, media_type="text/plain; charset=utf-8", headers=_AS_FILE)
 
 
 def _asked(request: Request) -> tuple[App, str, Caller]:
@@ -183,9 +199,9 @@ def _submitting() -> dict[str, Any]:
     return row
 
 
-def _binary(parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _binary(parameters: list[dict[str, Any]], media_type: str = "application/octet-stream") -> dict[str, Any]:
     row = documented(refusals=(*_FINDING, 400), parameters=parameters)
-    row["responses"]["200"]["content"] = {"application/octet-stream": {"schema": BYTES}}
+    row["responses"]["200"]["content"] = {media_type: {"schema": BYTES}}
     return row
 
 
@@ -224,5 +240,7 @@ ROUTES: tuple[Row, ...] = (
         ),
     ),
     (f"{ONE}/redeliver", redeliver, "POST", documented("Task", refusals=RUNNING, parameters=TASK)),
+    (f"{ONE}/workspace", workspace, "GET", _binary(TASK, "application/x-tar")),
+    (f"{ONE}/diff", difference, "GET", documented(media_type=TEXT, refusals=_FINDING, parameters=TASK)),
     (f"{ONE}/artifacts/{{name}}", artifact, "GET", _binary([*TASK, in_path("name")])),
 )
