@@ -14,7 +14,7 @@ from tests.product import product
 
 BROKEN = {
     "temperature.py": "def to_celsius(fahrenheit):\n    return (fahrenheit - 30) * 5 / 9\n",
-    "test_temperature.py": "from temperature import to_celsius\n\nassert to_celsius(212) == 100, to_celsius(212)\nprint('ok')\n",
+    "test_temperature.py": "from temperature import to_celsius\n\nassert to_celsius(212) == 100\nprint('ok')\n",
 }
 MENDED = "def to_celsius(fahrenheit):\n    return (fahrenheit - 32) * 5 / 9\n"
 TURNS: list[Any] = [
