@@ -9,7 +9,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -115,7 +114,7 @@ class DatasetStore:
         """Take note that somebody asks for it now."""
         path = self._records / f"{dataset_id}{_USED}"
         with suppress(OSError):
-            if not path.exists() or time.time() - path.stat().st_mtime > NOTED_SECONDS:
+            if not path.exists() or datetime.now(UTC).timestamp() - path.stat().st_mtime > NOTED_SECONDS:
                 path.touch(mode=0o600)
 
     def expire(self, max_age: timedelta) -> list[Record]:
