@@ -104,7 +104,7 @@ def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash
     calm_milliseconds = config["warm_up"]
     if calm_milliseconds is not None and not _is_asked_within(channel, calm_milliseconds):
         preload.warm_up(stash, receive_rehearsed)
-        if config["data"] and stash.modules:
+        if config.get("data") and stash.modules:
             preload.open_ahead(stash)
     job = channel.receive()
     if job is None:
