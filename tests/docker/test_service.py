@@ -64,9 +64,9 @@ def daemon() -> Dockerd:
     if not found.answers():
         lacks("docker", "there is no Docker daemon of the tests; run: make dockerd")
     if shutil.which("docker-compose") is None:
-        lacks("docker", "docker-compose is not installed; run: sudo apt install docker-compose")
+        lacks("service", "docker-compose is not installed; run: sudo apt install docker-compose")
     if not any((ROOT / "deploy/wheels").glob("*.whl")):
-        lacks("docker", "the packages of the service's image are not here; run: make wheels")
+        lacks("service", "the packages of the service's image are not here; run: make wheels")
     return found
 
 
