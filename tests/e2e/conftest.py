@@ -28,8 +28,9 @@ addEventListener("securitypolicyviolation", (event) => {
 Opened = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for each module: while one is open, no other event loop runs in this thread, so it ends with them."""
     if not CHROMIUM.exists():
         lacks("chromium", f"there is no browser at {CHROMIUM}; run: apt install chromium")
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
@@ -40,8 +41,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one server for all of these tests; it is not asked for where there is no browser."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one server for all of these tests."""
     with product(tmp_path_factory.mktemp("served"), pool_size="1", max_data_rows="10000") as address:
         yield address
 
