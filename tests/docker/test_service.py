@@ -52,7 +52,7 @@ ASK = """
 import json, sys, urllib.request
 body = {"code": 'print("Hello")', "tests": [{"type": "output", "expected": "Hello", "description": "Test"}]}
 headers = {"Content-Type": "application/json", "X-API-Key": sys.argv[1]}
-request = urllib.request.Request("http://localhost:8080/run", json.dumps(body).encode(), headers)
+request = urllib.request.Request("http://127.0.0.1:8080/run", json.dumps(body).encode(), headers)
 print(urllib.request.urlopen(request, timeout=60).read().decode())
 """
 
