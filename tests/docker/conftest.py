@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +16,10 @@ from holdfast.engines.docker import DockerConfig, DockerEngine
 from holdfast.settings import load_settings
 from holdfast.types import OPERATOR, Prebuild, PrebuildRequest, RunRequest, RunResult
 from tests.conftest import ABSENT, absent, lacks
-from tests.dockerd import PLACE, Dockerd
+from tests.dockerd import PLACE, Dockerd, unmount_below
+
+DISK_BYTES = 1 << 30
+"""Of the daemon that a test may do anything to."""
 
 SMALL = "holdfast-small"
 """Images that are quickly carried to another daemon: Python without any packages."""
@@ -81,7 +85,11 @@ def other_daemon() -> Iterator[Dockerd]:
         lacks("docker", "there is no Docker daemon of the tests; run: make dockerd")
     # Not where pytest keeps its own: a daemon that is killed leaves mounts, which nobody but `stop` takes away.
     folder = Path(tempfile.mkdtemp(prefix=f"holdfast-dockerd-{os.getpid()}-", dir="/var/tmp"))
-    daemon = Dockerd(folder)
+    # A disk of its own, so that a test can fill it.
+    disk = folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "scratch", str(disk)], check=True)
+    daemon = Dockerd(disk / "docker")
     archive = folder / "image.tar"
     usual.docker("tag", "holdfast/bash", f"{SMALL}/python")
     usual.docker("save", "--output", str(archive), f"{SMALL}/python")
@@ -92,4 +100,5 @@ def other_daemon() -> Iterator[Dockerd]:
         yield daemon
     finally:
         daemon.stop()
+        unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)

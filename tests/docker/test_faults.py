@@ -1,5 +1,6 @@
 """The daemon stops, comes back, or loses a container while programs run."""
 
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -70,6 +71,31 @@ async def test_a_daemon_that_is_killed_leaves_no_orphan_once_it_is_back(
     await anyio.to_thread.run_sync(other_daemon.start)
     assert (await fragile.run("print(3)")).status is Status.SUCCEEDED
     await _until_empty(other_daemon)
+
+
+async def test_a_daemon_whose_disk_is_full_is_a_503_and_runs_go_on_when_there_is_room(
+    fragile: Workshop, other_daemon: Dockerd
+) -> None:
+    assert (await fragile.run("print(1)")).stdout == "1\n"
+    filler = other_daemon.place / "filler"
+    try:
+        await anyio.to_thread.run_sync(_fill, filler)
+        with pytest.raises(EngineError, match="The disk of the Docker daemon is full") as refused:
+            await fragile.run("print(2)")
+        assert refused.value.http_status == 503 and refused.value.retry_after_seconds
+    finally:
+        filler.unlink(missing_ok=True)
+    assert (await fragile.run("print(3)")).stdout == "3\n"
+    await _until_empty(other_daemon)
+
+
+def _fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 20)):
+            pass
+    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
 
 
 async def test_a_container_that_is_killed_from_outside_is_no_failure_of_the_program(
