@@ -32,10 +32,13 @@ _MASKED = (
 )
 """What Docker hides, and the locks of the host besides: those of open files are shown to every namespace."""
 
-SCRATCH = {WORKSPACE: "mode=755,uid=1000,gid=1000", "/tmp": "mode=1777", "/dev/shm": "mode=1777"}
+SCRATCH = {WORKSPACE: True, "/tmp": False, "/dev/shm": False}
+"""Writable places, and whether one is the program's own or everybody's."""
 
 
-def options(config: DockerConfig, spec: SandboxSpec, image: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def options(
+    config: DockerConfig, spec: SandboxSpec, image: str, labels: Mapping[str, str], *, podman: bool = False
+) -> dict[str, Any]:
     """The request that makes a container. Nothing of a program is in it: that goes to pid 1, over its stdin."""
     return {
         "Image": image,
@@ -51,7 +54,7 @@ def options(config: DockerConfig, spec: SandboxSpec, image: str, labels: Mapping
         "AttachStderr": True,
         "OpenStdin": True,
         "StdinOnce": True,
-        "HostConfig": _host(config, spec),
+        "HostConfig": _host(config, spec, podman),
     }
 
 
@@ -65,8 +68,8 @@ def environment(spec: SandboxSpec) -> Mapping[str, str]:
     return BASE_ENVIRONMENT | (LAYER_ENVIRONMENT if layered else {})
 
 
-def _host(config: DockerConfig, spec: SandboxSpec) -> dict[str, Any]:
-    places = SCRATCH | ({LAYER_AT: "mode=755,uid=1000,gid=1000"} if spec.layer == NEW_LAYER else {})
+def _host(config: DockerConfig, spec: SandboxSpec, podman: bool) -> dict[str, Any]:
+    places = SCRATCH | ({LAYER_AT: True} if spec.layer == NEW_LAYER else {})
     return {
         "ReadonlyRootfs": True,
         "NetworkMode": config.network if spec.network is Network.FULL else "none",
@@ -75,7 +78,7 @@ def _host(config: DockerConfig, spec: SandboxSpec) -> dict[str, Any]:
         "SecurityOpt": ["no-new-privileges:true"],
         "IpcMode": "none",
         "CgroupnsMode": "private",
-        "Tmpfs": {place: f"rw,exec,nosuid,nodev,{_size(spec.limits)},{how}" for place, how in places.items()},
+        "Tmpfs": {place: _tmpfs(spec.limits, owned, podman) for place, owned in places.items()},
         "MaskedPaths": list(_MASKED),
         "LogConfig": {"Type": "none"},
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
@@ -98,6 +101,10 @@ def resources(config: DockerConfig, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _size(limits: Limits) -> str:
+def _tmpfs(limits: Limits, owned: bool, podman: bool) -> str:
+    common = f"rw,exec,nosuid,nodev,size={limits.disk_bytes}"
+    if podman:
+        # It knows neither owners nor a number of files; each file takes memory, which is limited.
+        return f"{common},mode={'777' if owned else '1777'}"
     inodes = min(_MAX_INODES, max(_MIN_INODES, limits.disk_bytes // _BYTES_PER_INODE))
-    return f"size={limits.disk_bytes},nr_inodes={inodes}"
+    return f"{common},nr_inodes={inodes},{'mode=755,uid=1000,gid=1000' if owned else 'mode=1777'}"

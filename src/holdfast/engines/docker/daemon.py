@@ -1,9 +1,10 @@
 """The Docker daemon behind its socket. Whatever it cannot do is an EngineError that says what."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiodocker import Docker, DockerError
@@ -35,6 +36,11 @@ async def connect(socket: Path) -> AsyncIterator[Docker]:
         except EngineError as error:
             raise HostError(f"No Docker daemon answers on {socket} ({error.detail.rstrip('.')}).") from None
         yield docker
+
+
+def is_podman(about: Mapping[str, Any]) -> bool:
+    """Whether what says this of itself is Podman, which speaks Docker's language with a few words less."""
+    return "BuildahVersion" in about
 
 
 @contextmanager

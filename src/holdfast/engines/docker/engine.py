@@ -17,7 +17,7 @@ from holdfast.engines.docker import accounting, sentry
 from holdfast.engines.docker.config import GUEST_LABEL, SAME_IMAGE, DockerConfig, guest_digest
 from holdfast.engines.docker.container import KeptContainer
 from holdfast.engines.docker.creation import environment, options
-from holdfast.engines.docker.daemon import ANSWER_SECONDS, AbsentError, answering, connect
+from holdfast.engines.docker.daemon import ANSWER_SECONDS, AbsentError, answering, connect, is_podman
 from holdfast.engines.docker.derived import DerivedImages
 from holdfast.engines.docker.leftovers import Instance
 from holdfast.engines.docker.link import AttachedLink
@@ -51,11 +51,12 @@ _BUILD_IMAGES = "run: holdfast images build"
 class DockerEngine:
     """Containers on a Docker daemon. Make one with `DockerEngine.open`."""
 
-    def __init__(self, config: DockerConfig, docker: Docker, instance: Instance, cgroup: accounting.Version) -> None:
+    def __init__(self, config: DockerConfig, docker: Docker, instance: Instance, about: Mapping[str, Any]) -> None:
         self._config = config
         self._docker = docker
         self._instance = instance
-        self._cgroup = cgroup
+        self._cgroup = accounting.version_of(about)
+        self._podman = is_podman(about)
         self._removals = Removals()
         self._derived = DerivedImages(config, docker)
         self._seccomp = compile_filter(shared_user=False).hex()
@@ -71,7 +72,7 @@ class DockerEngine:
             with answering("asked what it is"):
                 about = await docker.system.info()
             instance = Instance(config.state_dir)
-            engine = cls(config, docker, instance, accounting.version_of(about))
+            engine = cls(config, docker, instance, about)
             try:
                 engine._check_runtime(about)
                 await engine._remove_leftovers()
@@ -193,7 +194,7 @@ class DockerEngine:
 
     async def _create(self, spec: SandboxSpec) -> DockerContainer:
         image = self._derived.name(spec.language, spec.layer) if spec.layer else self._config.image(spec.language)
-        request = options(self._config, spec, image, self._instance.labels)
+        request = options(self._config, spec, image, self._instance.labels, podman=self._podman)
         try:
             return await self._ask_for(request)
         except AbsentError:

@@ -1,0 +1,82 @@
+"""The same engine on a Podman service instead of a Docker daemon."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from holdfast.app import open_engine
+from holdfast.engines import Engine
+from holdfast.errors import EngineError
+from holdfast.languages import LANGUAGES
+from holdfast.settings import load_settings
+from holdfast.telemetry import Metrics
+from holdfast.testing.attacks import ATTACKS, Attack, Result, run_attack
+from holdfast.testing.contract import CASES, Case, run_case
+from holdfast.testing.languages import LanguageMissingError
+from tests.conftest import lacks
+from tests.docker.conftest import SMALL
+from tests.dockerd import PLACE, Dockerd
+from tests.podman import Podman, running
+
+pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+
+EVERY = int(os.environ.get("TESTS_ATTACK_SAMPLE", "1"))
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Podman]:
+    daemon = Dockerd(PLACE)
+    if os.geteuid() != 0 or shutil.which("podman") is None:
+        lacks("podman", "podman is not installed here, or nobody is root; run: sudo apt install podman")
+    if not daemon.answers():
+        lacks("podman", "there is no Docker daemon of the tests to take an image from; run: make dockerd")
+    place = Path(tempfile.mkdtemp(prefix="holdfast-podman-", dir="/var/tmp"))
+    daemon.docker("tag", "holdfast/bash", f"{SMALL}/python")
+    try:
+        with running(place, daemon, f"{SMALL}/python") as podman:
+            yield podman
+    finally:
+        daemon.docker("rmi", f"{SMALL}/python")
+        shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+async def on_podman(service: Podman, anyio_backend: str) -> AsyncIterator[Engine]:
+    settings = {"engine": "docker", "docker_socket": service.socket, "docker_images": SMALL, "pool_size": 0}
+    async with open_engine(load_settings(settings), Metrics()) as engine:
+        yield engine
+
+
+def _chosen(rows: Sequence[T], every: int) -> list[T]:
+    return [row for number, row in enumerate(rows) if number % every == 0]
+
+
+@pytest.mark.parametrize("case", _chosen(CASES, EVERY), ids=lambda case: case.name)
+async def test_a_promise_of_the_seam_holds_on_podman(case: Case, on_podman: Engine) -> None:
+    try:
+        await run_case(case, on_podman)
+    except LanguageMissingError as missing:
+        pytest.skip(f"only one image was carried to Podman: {missing}")
+    except EngineError as error:
+        if "has no image" not in error.detail:
+            raise
+        pytest.skip(f"only one image was carried to Podman: {error.detail}")
+
+
+IN_PYTHON = [attack for attack in ATTACKS if attack.name.rpartition("_in_")[2] not in LANGUAGES]
+"""Only one image is carried to Podman."""
+
+
+@pytest.mark.parametrize("attack", _chosen(IN_PYTHON, 8 * EVERY), ids=lambda attack: f"{attack.aim}-{attack.name}")
+async def test_an_attack_is_contained_on_podman(attack: Attack, on_podman: Engine) -> None:
+    outcome = (await run_attack(attack, on_podman)).outcome
+    if outcome.result is Result.NOT_APPLICABLE:
+        pytest.skip(f"not applicable: {outcome.reason}")
+    assert outcome.result is Result.CONTAINED, outcome.reason
