@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
+from starlette.routing import Route
 
-from holdfast.api import create_api, described
+from holdfast.api import create_api, described, page
 from holdfast.api.documentation import text
 from holdfast.app import App
 
@@ -25,8 +25,8 @@ async def test_the_checked_in_description_is_what_the_server_says(client: httpx.
 
 
 async def test_every_route_is_described(app: App) -> None:
-    paths = {route.path_format for route in create_api(app).routes if isinstance(route, APIRoute)}
-    assert paths == set(described()["paths"])
+    paths = {route.path_format for route in create_api(app).routes if isinstance(route, Route)}
+    assert paths - set(described()["paths"]) == {page.FILES + "{version}/{name}"}
 
 
 async def test_every_operation_says_what_it_refuses_and_needs_a_key_unless_open() -> None:

@@ -10,7 +10,7 @@ from holdfast import errors, types
 from tests.unit.test_errors import classes
 
 HEAVY = (
-    *("fastapi", "starlette", "uvicorn", "typer", "duckdb", "structlog", "prometheus_client", "yaml"),
+    *("starlette", "uvicorn", "typer", "duckdb", "structlog", "prometheus_client", "yaml"),
     *("holdfast.app", "holdfast.api", "holdfast.engines", "holdfast.execution", "holdfast.settings"),
     *("holdfast.languages", "holdfast.guest", "holdfast.inprocess"),
 )

@@ -114,6 +114,6 @@ def test_numerical_packages_start_no_threads_when_asked_not_to(ready: Path) -> N
 
 
 def test_nothing_of_the_server_can_be_imported_by_programs(ready: Path) -> None:
-    program = "import fastapi"
+    program = "import starlette"
     result = subprocess.run([ready / "bin" / "python", "-c", program], env={}, capture_output=True, check=False)
     assert b"ModuleNotFoundError" in result.stderr

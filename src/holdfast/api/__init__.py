@@ -1,11 +1,13 @@
 """The HTTP surface: which path is which function, and what the documentation says about it."""
 
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from holdfast.api import (
     chat,
@@ -59,7 +61,7 @@ _FINDING = (*WITH_KEY, 404, 422)
 _CHANGING = (*WITH_KEY, 400, 413, 415, 422)
 _ONE_PREBUILD = "/prebuilds/{tag}"
 _ENVIRONMENT = {"tag": "greeting", "base_image": "python", "setup_script": "echo hello > greeting.txt"}
-_ROWS: tuple[session_routes.Row, ...] = (
+_ROWS: tuple[documentation.Row, ...] = (
     (
         "/run",
         runs.run,
@@ -145,35 +147,30 @@ _ANSWERED = (
 )
 
 
-def create_api(holdfast: App) -> FastAPI:
+def create_api(holdfast: App) -> Starlette:
     """The ASGI application around an open `App`; it does not open or close anything itself."""
     middleware = [Middleware(RequestLog, holdfast), Middleware(Guard, holdfast)]
     if holdfast.settings.cors_origins:
         middleware.insert(1, _cors(holdfast.settings.cors_origins))
-    api = _routed(middleware=middleware, exception_handlers={HTTPException: from_routing})
+    routes = [*map(_route, _ROWS), Route(page.FILES + "{version}/{name:path}", page.file, methods=["GET"])]
+    api = Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: from_routing})
     api.state.holdfast = holdfast
+    api.state.described = described
     return api
 
 
+@cache
 def described() -> dict[str, Any]:
     """The OpenAPI document, which is the same for every server of this version."""
-    return _routed().openapi()
+    return documentation.describe(_ROWS, _ASKED, _ANSWERED)
 
 
-def _routed(**options: Any) -> FastAPI:
-    api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, **options)
-    for path, endpoint, method, row in _ROWS:
-        status = int(min(row["responses"]))
-        api.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None, openapi_extra=row)
-    api.add_route(page.FILES + "{version}/{name:path}", page.file, methods=["GET"])
-    api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
-    return api
-
-
-def _openapi(api: FastAPI) -> dict[str, Any]:
-    if api.openapi_schema is None:
-        api.openapi_schema = documentation.describe(api, _ASKED, _ANSWERED)
-    return api.openapi_schema
+def _route(row: documentation.Row) -> Route:
+    path, endpoint, method, _ = row
+    route = Route(path, endpoint, methods=[method])
+    # Only what is described: Starlette answers HEAD wherever there is GET.
+    route.methods = {method}
+    return route
 
 
 def _cors(origins: tuple[str, ...]) -> Middleware:

@@ -3,15 +3,15 @@
 `python -m holdfast.api` prints the document; `docs/openapi.json` is a copy, and a test compares them.
 """
 
+import inspect
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
@@ -21,6 +21,10 @@ from holdfast import __version__
 from holdfast.api.problems import MEDIA_TYPE, Problem
 from holdfast.errors import HoldfastError, StartupError
 
+Row = tuple[str, Callable[..., Any], str, dict[str, Any]]
+"""A route: its path, what answers, its method, and what `documented` says about it."""
+
+OPENAPI_VERSION = "3.1.0"
 TITLE = "Holdfast"
 SUMMARY = "Runs code that nobody trusts: fast, contained, accounted for."
 JSON, EVENTS, HTML, TEXT = "application/json", "text/event-stream", "text/html", "text/plain"
@@ -98,9 +102,18 @@ def in_path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def describe(api: FastAPI, asked: Sequence[type[BaseModel]], answered: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    """The document of an application; `asked` are the models of bodies, `answered` those of answers."""
-    schema = get_openapi(title=TITLE, version=__version__, description=SUMMARY, routes=api.routes)
+def describe(
+    rows: Sequence[Row], asked: Sequence[type[BaseModel]], answered: Sequence[type[BaseModel]]
+) -> dict[str, Any]:
+    """The document of these routes; `asked` are the models of bodies, `answered` those of answers."""
+    paths: dict[str, dict[str, Any]] = {}
+    for path, endpoint, method, row in rows:
+        paths.setdefault(path.replace(":path}", "}"), {})[method.lower()] = _operation(path, endpoint, method, row)
+    schema: dict[str, Any] = {
+        "openapi": OPENAPI_VERSION,
+        "info": {"title": TITLE, "description": SUMMARY, "version": __version__},
+        "paths": paths,
+    }
     _, takes = models_json_schema([(model, "validation") for model in asked], ref_template=_REFERENCE)
     given: list[type[BaseModel]] = [*answered, Problem]
     _, gives = models_json_schema([(model, "serialization") for model in given], ref_template=_REFERENCE)
@@ -116,6 +129,16 @@ def describe(api: FastAPI, asked: Sequence[type[BaseModel]], answered: Sequence[
     return schema
 
 
+def _operation(path: str, endpoint: Callable[..., Any], method: str, row: dict[str, Any]) -> dict[str, Any]:
+    name = endpoint.__name__
+    return {
+        "summary": name.replace("_", " ").title(),
+        "description": inspect.getdoc(endpoint),
+        "operationId": re.sub(r"\W", "_", f"{name}{path.replace(':path', '')}") + f"_{method.lower()}",
+        **row,
+    }
+
+
 def text(schema: dict[str, Any]) -> str:
     """The document as it is in `docs/openapi.json`."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -123,12 +146,12 @@ def text(schema: dict[str, Any]) -> str:
 
 async def openapi(request: Request) -> Response:
     """This document."""
-    return Response(text(request.app.openapi()), media_type=JSON)
+    return Response(text(request.app.state.described()), media_type=JSON)
 
 
 async def page(request: Request) -> Response:
     """The documentation as a page; it loads nothing, so it works without the internet and tells nobody."""
-    return HTMLResponse("\n".join(_page(request.app.openapi())), headers={"Content-Security-Policy": _POLICY})
+    return HTMLResponse("\n".join(_page(request.app.state.described())), headers={"Content-Security-Policy": _POLICY})
 
 
 def _event(kinds: list[dict[str, Any]]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Alive(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-async def healthz() -> Response:
+async def healthz(request: Request) -> Response:
     """Whether the process answers; nothing is looked at."""
     return json_of(Alive())
 

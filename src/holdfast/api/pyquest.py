@@ -69,7 +69,7 @@ async def run(request: Request) -> Response:
     return await answer(request, PyQuestRequest.model_validate_json, _grade)
 
 
-async def health() -> Response:
+async def health(request: Request) -> Response:
     """What PyQuest's runner says of itself."""
     return JSONResponse(PyQuestHealth().model_dump())
 

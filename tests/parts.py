@@ -1,0 +1,89 @@
+"""`python -m tests.parts 2`: all tests, in so many sessions of pytest side by side.
+
+Most tests wait for processes, so that two sessions use two processors better than one does. Each session has the tests
+of some folders, and its own look at what is left behind. The output of a part is shown when it is over, and that of
+the parts that failed again at the end.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+HERE = Path(__file__).parent
+LAST = "test_nothing_is_left_behind.py"
+SECONDS = {"api": 700, "attacks": 700, "e2e": 300, "docker": 500, "contract": 300, "unit": 120}
+"""What folders take, roughly; only their order matters. One that is not named is a short one."""
+
+SHORT = 60
+POLL_SECONDS = 1.0
+NO_TESTS = 5
+"""What pytest answers where everything was deselected."""
+
+
+@dataclass
+class Part:
+    """Folders of one session."""
+
+    folders: list[str] = field(default_factory=list)
+    seconds: int = 0
+
+    def take(self, folder: str) -> None:
+        """One more."""
+        self.folders.append(folder)
+        self.seconds += SECONDS.get(folder, SHORT)
+
+    def start(self, output: IO[bytes], more: list[str]) -> "subprocess.Popen[bytes]":
+        """Begin its session."""
+        places = [f"tests/{name}" for name in (*sorted(self.folders), LAST)]
+        command = [sys.executable, "-m", "pytest", *more, *places]
+        return subprocess.Popen(command, cwd=HERE.parent, stdout=output, stderr=subprocess.STDOUT)
+
+
+def divided(count: int) -> list[Part]:
+    """Every folder with tests in one of so many parts, the longest first and always to the shortest part."""
+    folders = [path.name for path in HERE.iterdir() if path.is_dir() and next(path.glob("test_*.py"), None)]
+    parts = [Part() for _ in range(count)]
+    for folder in sorted(folders, key=lambda name: (-SECONDS.get(name, SHORT), name)):
+        min(parts, key=lambda part: part.seconds).take(folder)
+    return parts
+
+
+def main() -> int:
+    """0 when all parts pass."""
+    count, more = int(sys.argv[1]), sys.argv[2:]
+    began, failed = time.monotonic(), []
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = [(Path(folder) / str(number)).open("w+b") for number in range(count)]
+        running = {
+            part.start(output, more): (part, output) for part, output in zip(divided(count), outputs, strict=True)
+        }
+        try:
+            while running:
+                time.sleep(POLL_SECONDS)
+                for session in [session for session in running if session.poll() is not None]:
+                    part, output = running.pop(session)
+                    print(f"== {', '.join(sorted(part.folders))}: {time.monotonic() - began:.0f} s", flush=True)
+                    _show(output)
+                    if session.returncode not in (0, NO_TESTS):
+                        failed.append(output)
+        finally:
+            for session in running:
+                session.terminate()
+                session.wait()
+        for output in failed if len(failed) < count else ():
+            _show(output)
+    return 1 if failed else 0
+
+
+def _show(output: IO[bytes]) -> None:
+    output.seek(0)
+    sys.stdout.buffer.write(output.read())
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
