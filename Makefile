@@ -6,6 +6,7 @@ PORT ?= 8000
 RUNS ?= 1
 EXAMPLES ?= 5000
 KILLS ?= 250
+JOBS ?= 1
 ROWS ?= 10
 PREBUILD_NETWORK ?= auto
 TESTS_DOCKER_DIR ?= /var/tmp/holdfast-docker
@@ -76,8 +77,8 @@ dockerd: setup ## Start a Docker daemon for the tests, with images made here (ne
 dockerd-stop: ## Stop it
 	@$(BIN)/python -m tests.dockerd down
 
-test: setup ## Run the tests; each skip is printed with its reason
-	@HOLDFAST_DOCKER_SOCKET=$(DOCKER_SOCKET) $(BIN)/pytest
+test: setup ## Run the tests, in JOBS (1) sessions side by side; each skip is printed with its reason
+	@HOLDFAST_DOCKER_SOCKET=$(DOCKER_SOCKET) $(BIN)/python -m $(if $(filter 1,$(JOBS)),pytest,tests.parts $(JOBS))
 
 check: $(INSTALLED) ## Format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .

@@ -45,7 +45,7 @@ class Part:
 
 def divided(count: int) -> list[Part]:
     """Every folder with tests in one of so many parts, the longest first and always to the shortest part."""
-    folders = [path.name for path in HERE.iterdir() if path.is_dir() and next(path.glob("test_*.py"), None)]
+    folders = [path.name for path in HERE.iterdir() if path.is_dir() and next(path.rglob("test_*.py"), None)]
     parts = [Part() for _ in range(count)]
     for folder in sorted(folders, key=lambda name: (-SECONDS.get(name, SHORT), name)):
         min(parts, key=lambda part: part.seconds).take(folder)
