@@ -136,7 +136,10 @@ class File(Frozen):
     @field_validator("base64")
     @classmethod
     def _is_base64(cls, value: str) -> str:
-        base64.b64decode(value, validate=True)
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            raise ValueError("the text is not base64; of a file that is text, write just the text") from None
         return value
 
     def content(self) -> bytes:
