@@ -45,7 +45,7 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
 }
 
 
-ADVICE = {
+ADVICE: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt field": ({"tiemout": 3}, "tiemout: there is no such field here; leave it out, or look at /docs"),
     "base64 that is text": ({"files": {"a": {"base64": "hé"}}}, "of a file that is text, write just the text"),
     "a reserved variable": ({"environment": {"PYTHONPATH": "x"}}, "'PYTHONPATH' is reserved; give it another name"),
