@@ -12,6 +12,9 @@ from holdfast.languages import ENVIRONMENT_AT
 
 FOLDER = "cell"
 SOURCES = ("cell.c", "warm_node.c")
+PARTS = "cell"
+"""The directory of what `cell.c` includes."""
+
 COMPILE_SECONDS = 60
 _FLAGS = ("-O2", "-shared", "-fPIC", "-fstack-protector-strong", "-Wl,-z,relro,-z,now", "-Wl,--build-id=none")
 
@@ -51,5 +54,7 @@ def in_tree(environment: Path) -> str | None:
 
 
 def _name() -> str:
-    sources = [(resources.files("holdfast.guest") / name).read_bytes() for name in SOURCES]
+    guest = resources.files("holdfast.guest")
+    parts = sorted((guest / PARTS).iterdir(), key=lambda part: part.name)
+    sources = [file.read_bytes() for file in (*(guest / name for name in SOURCES), *parts)]
     return f"{FOLDER}/{hashlib.sha256(b''.join(sources)).hexdigest()[:16]}.so"

@@ -45,6 +45,22 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
 }
 
 
+ADVICE: dict[str, tuple[dict[str, Any], str]] = {
+    "a misspelt field": ({"tiemout": 3}, "tiemout: there is no such field here; leave it out, or look at /docs"),
+    "base64 that is text": ({"files": {"a": {"base64": "hé"}}}, "of a file that is text, write just the text"),
+    "a reserved variable": ({"environment": {"PYTHONPATH": "x"}}, "'PYTHONPATH' is reserved; give it another name"),
+    "a network": ({"allow_network": True}, "leave it out, or have the operator set HOLDFAST_ALLOW_NETWORK=true"),
+    "a spec without a script": ({"prebuild_spec": {}}, "prebuild_spec.setup_script: it is needed and was not sent"),
+}
+
+
+@pytest.mark.parametrize("name", ADVICE)
+async def test_a_refusal_says_what_to_do(name: str, client: httpx.AsyncClient) -> None:
+    changes, advice = ADVICE[name]
+    answer = await client.post("/run", json={"code": "print(1)", **changes})
+    assert advice in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("name", BAD_BODIES)
 async def test_a_bad_value_gets_a_problem_with_field_and_reason(name: str, client: httpx.AsyncClient) -> None:
     changes, status, code, field = BAD_BODIES[name]

@@ -155,7 +155,7 @@ async def test_what_the_router_and_the_guard_refuse_has_those_fields_too(client:
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no type": ({"expected": "x"}, "tests.0.type", "Field required"),
+    "no type": ({"expected": "x"}, "tests.0.type", "it is needed"),
     "an unknown type": ({"type": "outptu"}, "tests.0.type", "Input should be 'output', 'variable_exists'"),
     "no expected": ({"type": "output"}, "tests.0", "a test of type 'output' needs 'expected'"),
     "no variable": ({"type": "variable_exists"}, "tests.0", "needs 'variable'"),
@@ -174,7 +174,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "tests.0",
         "a test of type 'stdin' needs text in 'args'",
     ),
-    "an unknown field": ({"type": "output", "expected": "", "colour": 1}, "tests.0.colour", "not permitted"),
+    "an unknown field": ({"type": "output", "expected": "", "colour": 1}, "tests.0.colour", "there is no such field"),
     "an unknown comparator": (
         {"type": "output", "expected": "", "comparator": "fuzzy"},
         "tests.0.comparator",

@@ -37,7 +37,8 @@ class Driven:
         answer = method(*args, **fields)
         if inspect.isawaitable(answer):
             answer = self._portal.call(_awaited, answer)
-        return Driven(self._portal, answer) if hasattr(answer, "__aenter__") else answer
+        wrapped = hasattr(answer, "__aenter__") or hasattr(answer, "__aiter__")
+        return Driven(self._portal, answer) if wrapped else answer
 
     def __enter__(self) -> "Driven":
         self._portal.call(self._thing.__aenter__)

@@ -120,6 +120,14 @@ def test_a_prebuilt_environment_is_made_used_listed_and_removed_on_the_server(tm
     assert json.loads(cleaned.stdout) == {"removed": ["old"], "count": 1}
 
 
+def test_a_session_is_made_in_an_environment_that_a_script_makes(tmp_path: Path, local: str) -> None:
+    new = ("session", "new", "--setup", "-", "--language", "bash", "--server", local)
+    made = holdfast(*new, here=tmp_path, stdin="echo brought > table.txt")
+    code = "cat /opt/holdfast/layer/table.txt"
+    told = holdfast("session", "run", made.stdout.strip(), "-", "--server", local, here=tmp_path, stdin=code)
+    assert told.stdout == "brought\n", (made, told)
+
+
 def test_a_script_that_fails_on_the_server_is_exit_code_1_and_a_missing_network_is_said(
     tmp_path: Path, local: str
 ) -> None:

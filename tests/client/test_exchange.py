@@ -305,6 +305,22 @@ def test_a_stream_that_breaks_off_or_makes_no_sense_is_an_error(message: str, co
         list(events)
 
 
+def test_a_ping_between_two_events_is_nothing(connect: Connect, told: Told) -> None:
+    exited = json.dumps({"type": "exited", "seq": 2, "result": RESULT.model_dump(mode="json")})
+    output = '{"type":"output","seq":1,"stream":"stdout","text":"hi"}'
+    stream_of(
+        told, f"id: 1\nevent: output\ndata: {output}", ": ping", ": ping", f"id: 2\nevent: exited\ndata: {exited}"
+    )
+    with connect(told.url).stream("x") as events:
+        assert [event.type for event in events] == ["output", "exited"]
+
+
+def test_a_ping_between_two_events_of_a_task_is_nothing(connect: Connect, told: Told) -> None:
+    status, done = '{"type":"status","seq":1,"status":"running"}', '{"type":"done","seq":2}'
+    stream_of(told, f"id: 1\nevent: status\ndata: {status}", ": ping", f"id: 2\nevent: done\ndata: {done}")
+    assert [event.type for event in connect(told.url).follow_task("tsk-1")] == ["status", "done"]
+
+
 def test_an_answer_that_is_no_stream_is_an_error(connect: Connect, told: Told) -> None:
     told.then(200, b"<html>", Content_Type="text/html")
     with pytest.raises(UnreachableError), connect(told.url).stream("x") as events:

@@ -95,20 +95,17 @@ def test_every_field_of_a_session_request_is_sent(connect: Connect, local: str) 
         "max_output_bytes": 10,
         "environment": {"A": "b"},
         "files": {"a": "b"},
+        "prebuild_spec": {"base_image": "bash", "setup_script": "echo made > made"},
     }
     assert wanted.keys() == SessionRequest.model_fields.keys(), "every field has a value here"
     with connect(local).open_session(**wanted) as session:
         info = session.info()
         limits = info.limits
-        assert (info.image, info.idle_seconds, info.lifetime_seconds, limits.wall_seconds) == (
-            "bash",
-            100.5,
-            200.5,
-            30.5,
-        )
+        assert (info.idle_seconds, info.lifetime_seconds, limits.wall_seconds) == (100.5, 200.5, 30.5)
+        assert info.image.startswith("prebuilt-spec-")
         assert (limits.memory_bytes, limits.disk_bytes, limits.output_bytes) == (64 << 20, 1 << 20, 10)
         assert (limits.cpu_shares, limits.cpus, limits.processes, limits.open_files) == (4, 0.5, 30, 20)
-        assert session.run("cat a; echo $A").stdout == "bb\n"
+        assert session.run("cat a /opt/holdfast/layer/made; echo $A").stdout == "bmade\nb\n"
 
 
 def test_an_interpreter_keeps_state_shows_values_and_survives_errors(connect: Connect, local: str) -> None:

@@ -229,6 +229,12 @@ SESSION_FIELDS: dict[str, tuple[Json, str, Shows, object]] = {
         "b\n",
     ),
     "files": ({"files": {"d/a": "x"}}, "print(open('d/a').read())", lambda said: said["stdout"], "x\n"),
+    "prebuild_spec": (
+        {"prebuild_spec": {"base_image": "bash", "setup_script": "printf made > f"}},
+        "cat /opt/holdfast/layer/f",
+        lambda said: said["stdout"],
+        "made",
+    ),
 }
 
 

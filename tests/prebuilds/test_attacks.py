@@ -125,3 +125,78 @@ async def test_nothing_of_a_layer_runs_outside_of_a_locked_cell(workshop_with: C
     assert again.stdout == "MODULE OF THE LAYER pandas\n"
     assert again.isolation.capabilities_dropped and again.isolation.seccomp == "filter"
     assert (await workshop.run("import json; print(json.dumps(1))", "python")).stdout == "1\n"
+
+
+SPECIAL = """
+cp /bin/true plain
+python - <<'END'
+import os, stat
+deeds = {
+    "attribute": lambda: os.setxattr("plain", "user.overlay.opaque", b"y"),
+    "whiteout attribute": lambda: os.setxattr("plain", "trusted.overlay.whiteout", b"y"),
+    "capability": lambda: os.setxattr("plain", "security.capability", bytes([1, 0, 0, 2, 0, 32]) + bytes(14)),
+    "device": lambda: os.mknod("device", 0o600 | stat.S_IFCHR, os.makedev(0, 0)),
+    "disk": lambda: os.mknod("disk", 0o600 | stat.S_IFBLK, os.makedev(8, 0)),
+    "link to the interpreter": lambda: os.link("/opt/holdfast/env/bin/python", "linked"),
+    "link to the script": lambda: os.link("/workspace/.holdfast/setup.sh", "script"),
+}
+for name, deed in deeds.items():
+    try:
+        deed()
+    except OSError as error:
+        print(name, "refused:", error.strerror)
+END
+for name in .wh.bin .wh..wh..opq .wh..wh.plnk; do echo x > $name; done
+ln plain again
+mkdir sticky; chmod 3777 sticky; chown 0:0 plain || true
+"""
+
+
+async def test_special_files_attributes_and_hard_links_do_not_get_into_a_layer(workshop: Workshop) -> None:
+    await workshop.build("special", SPECIAL)
+    [layer] = workshop.layers.iterdir()
+    names = {path.name for path in layer.iterdir()}
+    assert names >= {".wh.bin", ".wh..wh..opq", "plain", "again", "bin", "lib"}, "names mean nothing, and hide nothing"
+    assert not names & {"device", "disk", "linked", "script"}
+    for path in [layer, *layer.rglob("*")]:
+        assert os.listxattr(path, follow_symlinks=False) == [], path
+        if path.is_file() and not path.is_symlink():
+            assert path.lstat().st_nlink == 1, "a link to a file would let one name change another"
+    code = "import subprocess; print(subprocess.call(['/opt/holdfast/layer/plain']))"
+    assert (await workshop.run(code, "special")).stdout == "0\n"
+
+
+STARTUP = """
+site=lib/$(ls lib)/site-packages
+for hook in sitecustomize usercustomize; do echo 'print("HOOK OF A LAYER")' > $site/$hook.py; done
+echo 'import sys; print("PATH FILE OF A LAYER")' > $site/zz.pth
+mkdir -p node_modules/fs lib/node_modules/process
+echo 'console.log("MODULE OF A LAYER")' | tee node_modules/fs/index.js > lib/node_modules/process/index.js
+for name in sh bash cat python node go rustc cargo cc ld as deno bun env; do
+  rm -f bin/$name
+  printf '#!/bin/sh\\necho PROGRAM OF A LAYER\\n' > bin/$name
+  /bin/chmod 755 bin/$name
+done
+"""
+
+
+async def test_what_a_layer_puts_in_place_of_interpreters_and_compilers_is_seen_by_its_own_runs_alone(
+    workshop_with: Callable[..., Any],
+) -> None:
+    workshop = await workshop_with(pool_size=4)
+    programs = {
+        "python": "print('mine')",
+        "node": "require('fs'); console.log('mine')",
+        "bash": "cat /dev/null; echo mine",
+        "go": 'package main\nimport "fmt"\nfunc main() { fmt.Println("mine") }',
+        "rust": 'fn main() { println!("mine"); }',
+    }
+    await workshop.build("startup", STARTUP)
+    for language in ("go", "rust"):
+        await workshop.build(f"startup-{language}", STARTUP, base_image=language)
+        # Whatever that came to, it is kept for that layer.
+        await workshop.run(programs[language], f"startup-{language}")
+    await workshop.run(programs["python"], "startup")
+    for language, code in programs.items():
+        result = await workshop.run(code, language)
+        assert (result.stdout, result.stderr) == ("mine\n", ""), language

@@ -76,3 +76,56 @@ async def test_an_environment_of_another_key_does_not_exist_for_a_session(servin
         for key in (own, other)
     ]
     assert statuses == [201, 404]
+
+
+async def test_a_session_can_bring_what_its_environment_is_made_of(client: Client) -> None:
+    spec = {"base_image": "bash", "setup_script": "head -c 8 /dev/urandom | base64 > stamp"}
+    unnamed = [await client.new(prebuild_spec=spec) for _ in range(2)]
+    named = await client.new(image="prebuilt-by-name", prebuild_spec=spec)
+    first, again, other = [
+        (await client.run(session, "cat /opt/holdfast/layer/stamp"))["stdout"] for session in (*unnamed, named)
+    ]
+    assert first == again != other
+    images = [(await client.http.get(f"/sessions/{session}")).json()["image"] for session in (*unnamed, named)]
+    assert images[0] == images[1] == "prebuilt-spec-" + images[0].rpartition("-")[2]
+    assert images[2] == "prebuilt-by-name"
+    known = [each["tag"] for each in (await client.http.get("/prebuilds")).json()["prebuilds"]]
+    assert known == sorted({*images})
+    run = {"code": "cat /opt/holdfast/layer/stamp", "prebuild_spec": spec}
+    assert (await client.http.post("/run", json=run)).json()["stdout"] == first, "it is that of a run, too"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"image": "python", "prebuild_spec": {"base_image": "bash", "setup_script": "true"}}, 422, "image"),
+        ({"prebuild_spec": {"base_image": "cobol", "setup_script": "true"}}, 404, "image"),
+        ({"prebuild_spec": {"setup_script": "exit 3"}}, 400, None),
+        ({"prebuild_spec": {}}, 422, "prebuild_spec.setup_script"),
+        ({"prebuild_spec": {"setup_script": "true", "tag": "x"}}, 422, "prebuild_spec.tag"),
+        ({"image": "No Tag", "prebuild_spec": {"setup_script": "true"}}, 422, "tag"),
+    ],
+)
+async def test_an_environment_that_cannot_be_made_makes_no_session(
+    client: Client, body: dict[str, Any], status: int, field: str | None
+) -> None:
+    answer = await client.http.post("/sessions", json=body)
+    assert (answer.status_code, answer.json().get("field")) == (status, field), answer.text
+    run = await client.http.post("/run", json={**body, "code": "1"})
+    assert (run.status_code, run.json().get("field")) == (status, field), "as it is for a run"
+    assert (await client.http.get("/sessions")).json()["sessions"] == []
+
+
+async def test_to_bring_an_environment_that_is_not_there_needs_the_scope_admin(serving: Callable[..., Any]) -> None:
+    client = await serving()
+    admin, user = (client.app.keys.add(scope, scope) for scope in ("admin", "run"))
+    body = {"prebuild_spec": {"base_image": "bash", "setup_script": "true"}}
+    statuses = [
+        (await client.http.post("/sessions", json=body, headers={"X-API-Key": key})).status_code
+        for key in (user, admin, user)
+    ]
+    assert statuses == [403, 201, 403]
+    shared = {"tag": "for-all", "shared": True, **body["prebuild_spec"]}
+    await client.http.post("/prebuild", json=shared, headers={"X-API-Key": admin})
+    named = await client.http.post("/sessions", json={**body, "image": "for-all"}, headers={"X-API-Key": user})
+    assert named.status_code == 201, "what is there and shared is used, not made"

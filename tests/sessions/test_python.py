@@ -110,6 +110,8 @@ async def test_a_timeout_interrupts_and_the_state_stays(client: Client) -> None:
     result = await client.run(session, "print('before', flush=True)\nwhile True: x += 1", timeout=0.5)
     assert (result["status"], result["exit_code"], result["stdout"]) == ("timed_out", 124, "before\n")
     assert result["notes"] == ["The code was interrupted; the session keeps its state."]
+    told = result["error"]["traceback"].splitlines()
+    assert told[-3:] == ["----> 2 while True: x += 1", "", "KeyboardInterrupt: "], "it ends where the code was"
     assert await client.value(session, "x > 1") == "True"
 
 

@@ -1,6 +1,8 @@
 """What is compiled on the host: found by its sources, and not needed."""
 
 import ctypes
+import shutil
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,19 @@ def test_it_is_compiled_once_and_can_be_loaded(tmp_path: Path, said: list[str]) 
     assert made.stat().st_mtime_ns == before
     assert cell_library.in_tree(tmp_path) == f"/opt/holdfast/env/cell/{made.name}"
     assert ctypes.PyDLL(str(made)).make_cell
+
+
+@pytest.mark.parametrize("changed", ["cell.c", "cell/running.h", "warm_node.c"])
+def test_what_was_compiled_of_other_sources_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    sources = tmp_path / "sources"
+    shutil.copytree(str(resources.files("holdfast.guest")), sources, ignore=shutil.ignore_patterns("*.py*"))
+    monkeypatch.setattr(cell_library.resources, "files", lambda _: sources)
+    before = cell_library._name()
+    with (sources / changed).open("a") as file:
+        file.write("/* changed */\n")
+    assert cell_library._name() != before
 
 
 def test_a_host_without_a_compiler_goes_without_and_is_told_what_to_install(

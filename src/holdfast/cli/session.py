@@ -1,6 +1,6 @@
 """`holdfast session`: sessions of a running server."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ Name = Annotated[str, typer.Argument(metavar="SESSION", help="What 'session new'
 @commands.command()
 def new(  # noqa: PLR0913 - every parameter is an option of the command
     language: Annotated[str, typer.Option(help="Language of its code, or a prebuilt environment.")] = "python",
+    setup: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Shell script that makes its environment, once.")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds each run may take.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory it may use, such as 256m.")] = None,
     idle: Annotated[float | None, typer.Option(help="Seconds of idleness after which it ends.")] = None,
@@ -23,11 +26,15 @@ def new(  # noqa: PLR0913 - every parameter is an option of the command
 ) -> None:
     """Make a session and print its name."""
     from holdfast.cli.calling import client_of, where
+    from holdfast.cli.running import text
     from holdfast.client import Client
 
     wanted = {"timeout": timeout, "mem_limit": memory, "idle_seconds": idle, "lifetime_seconds": lifetime}
+    made_of: dict[str, Any] = {"image": language}
+    if setup is not None:
+        made_of = {"prebuild_spec": {"base_image": language, "setup_script": text(setup, "--setup")}}
     with client_of(where(server, api_key), Client) as client:
-        print(client.open_session(image=language, **wanted).id)
+        print(client.open_session(**made_of, **wanted).id)
 
 
 @commands.command()

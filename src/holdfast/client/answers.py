@@ -109,7 +109,10 @@ class Messages(Transcript[E, R]):
         self._call = call
 
     def _take(self, message: ServerSentEvent) -> E | None:
-        """The event of a message; `None` for one of a kind we do not know. Raises the error a message tells of."""
+        """The event of a message; `None` for none, or of a kind we do not know. Raises the error a message tells of."""
+        if not message.data:
+            # What httpx-sse makes of a comment, such as a ping, once a message had an id.
+            return None
         if message.event == "error":
             problem = json.loads(message.data)
             raise _rebuilt(problem, problem.get("status", 500), None)

@@ -137,7 +137,8 @@ class AsyncClient:
         async with aclosing(response):
             with reached(self.url):
                 async for message in EventSource(response).aiter_sse():
-                    yield call.meaning(message.data.encode())
+                    if message.data:
+                        yield call.meaning(message.data.encode())
 
     sessions = _awaited(session_calls.sessions)
 

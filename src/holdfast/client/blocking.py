@@ -128,7 +128,8 @@ class Client:
         call = task_calls.events_after(task_id, after)
         with closing(self._patiently(call, stream=True)) as response, reached(self.url):
             for message in EventSource(response).iter_sse():
-                yield call.meaning(message.data.encode())
+                if message.data:
+                    yield call.meaning(message.data.encode())
 
     sessions = _blocking(session_calls.sessions)
 

@@ -64,7 +64,9 @@ def check_environment_name(name: str) -> None:
             field="environment",
         )
     if _RESERVED_ENVIRONMENT.fullmatch(name):
-        raise InvalidFieldError(f"The environment variable {shown(name)} is reserved.", field="environment")
+        raise InvalidFieldError(
+            f"The environment variable {shown(name)} is reserved; give it another name.", field="environment"
+        )
 
 
 def directories_of(names: Iterable[str]) -> set[str]:

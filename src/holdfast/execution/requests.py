@@ -180,7 +180,9 @@ def _network(request: RunRequest, bounds: Bounds, capabilities: Capabilities) ->
         return Network.NONE
     if not bounds.network or Network.FULL not in capabilities.networks:
         raise UnsupportedError(
-            "Network access is not enabled on this server, so 'allow_network' is refused.", field="allow_network"
+            "Network access is not enabled on this server, so 'allow_network' is refused; leave it out, or have the "
+            "operator set HOLDFAST_ALLOW_NETWORK=true.",
+            field="allow_network",
         )
     return Network.FULL
 

@@ -96,7 +96,7 @@ class Grader:
             given["mem_limit"] = MEMORY
         if request.cpus is None and "cpus" in enforced and (ceilings.cpus or CPUS) >= CPUS:
             given["cpus"] = CPUS
-        return RunRequest.model_construct(**given).in_layer(request.image, request.layer)
+        return RunRequest.model_construct(**given).in_layer(request.image, request.layer, request.prebuilt)
 
     def _check(self, program: RunRequest, tests: Sequence[TestCase]) -> None:
         """Refuse what cannot be graded before anything runs. Raises RequestError."""

@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 import warnings
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 FRAMES = int(os.environ.pop("HOLDFAST_FRAMES"))
@@ -165,6 +165,11 @@ class Shell(InteractiveShell):
 
     last_failure: Any = None
 
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        kind, value, trace = super()._get_exc_info(exc_tuple)
+        end_where_interrupted(trace)
+        return kind, value, trace
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         told = "\n".join(map(str, stb)).rstrip("\n")
         self.last_failure = (etype.__name__, _text(evalue), told)
@@ -265,6 +270,14 @@ def on_interrupt(number: int, frame: FrameType | None) -> None:
         if frame.f_code is Runner._outcome.__code__:
             raise KeyboardInterrupt
         frame = frame.f_back
+
+
+def end_where_interrupted(trace: TracebackType | None) -> None:
+    """A traceback ends in the code, and not in what raised the interrupt there."""
+    while trace is not None:
+        if trace.tb_next is not None and trace.tb_next.tb_frame.f_code is on_interrupt.__code__:
+            trace.tb_next = None
+        trace = trace.tb_next
 
 
 def heed_interrupts() -> None:

@@ -339,7 +339,7 @@ class Prebuilder:
                 field="image",
             )
         self._store.touch(record)
-        return request.in_layer(record.base_image, record.layer)
+        return request.in_layer(record.base_image, record.layer, record.tag)
 
     def _find(self, tag: str, caller: Caller) -> Record:
         record = self._known(tag, caller)

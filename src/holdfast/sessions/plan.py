@@ -17,7 +17,7 @@ KERNELS = frozenset({DEFAULT_LANGUAGE})
 LIFETIME_GRACE_SECONDS = 30.0
 """How much later than we the cell itself ends an interpreter whose lifetime is over."""
 
-_LIMITS = ("timeout", "mem_limit", "disk_limit", "cpu_shares", "cpus", "processes", "open_files", "max_output_bytes")
+_OF_ANY_RUN = SessionRequest.model_fields.keys() & RunRequest.model_fields.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,11 @@ class Plan:
 
 
 def probe_of(request: SessionRequest) -> RunRequest:
-    """A run with the limits, files and environment of the session: the rules for them are those of any run."""
-    given = {name: getattr(request, name) for name in _LIMITS}
+    """A run with the limits, files and environments of the session: the rules for them are those of any run."""
+    # What was not given stays so: an image that was, must agree with `prebuild_spec`.
+    given = {name: getattr(request, name) for name in request.model_fields_set & _OF_ANY_RUN}
     # `true` only stands for what is to come.
-    return RunRequest(
-        entrypoint="true", image=request.image, files=request.files, environment=request.environment, **given
-    )
+    return RunRequest(entrypoint="true", **given)
 
 
 def plan_session(request: SessionRequest, probe: RunRequest, executor: Executor, ceilings: Ceilings) -> Plan:
@@ -67,7 +66,7 @@ def plan_session(request: SessionRequest, probe: RunRequest, executor: Executor,
     check_paths(request.files)
     spec, command = executor.validate(probe)
     language = LANGUAGES[spec.language]
-    image = PREBUILT_PREFIX + request.image.strip().removeprefix(PREBUILT_PREFIX) if probe.layer else language.name
+    image = PREBUILT_PREFIX + probe.prebuilt if probe.layer else language.name
     if language.name not in KERNELS:
         return Plan(image, replace(spec, profile=""), None, dict(command.files), request.environment, idle, life)
     files = {language.main_file: program()}

@@ -16,14 +16,20 @@ class LanguageMissingError(Exception):
     """An engine has not got the language; the sentence says how to add it."""
 
 
-async def command_of(engine: Engine, name: str, code: str, *args: str) -> Command:
-    """The command that runs `code`, compiled if need be. Raises LanguageMissingError."""
+async def language_of(engine: Engine, name: str) -> Language:
+    """The language, if the engine has it. Raises LanguageMissingError."""
     language = LANGUAGES[name]
-    said, _ = await _run(engine, language, Command(language.version, _environment(engine, language)))
+    said, _ = await _run(engine, language, Command(language.version, environment_of(engine, language)))
     if said.exit_code != 0:
         raise LanguageMissingError(f"{language.title} is not installed here; run: {language.install}")
+    return language
+
+
+async def command_of(engine: Engine, name: str, code: str, *args: str) -> Command:
+    """The command that runs `code`, compiled if need be. Raises LanguageMissingError."""
+    language = await language_of(engine, name)
     files = {language.main_file: code.encode()}
-    command = Command((*language.run, *args), environment=_environment(engine, language), files=files)
+    command = Command((*language.run, *args), environment=environment_of(engine, language), files=files)
     if not language.compile:
         return command
     program = await _program(engine, language, files)
@@ -34,7 +40,11 @@ async def _program(engine: Engine, language: Language, files: Mapping[str, bytes
     key = (engine.capabilities.engine, language.name, files[language.main_file].decode())
     if key not in _compiled:
         command = Command(
-            language.compile, _environment(engine, language), files=files, wall_seconds=120, returns={PRODUCT: 64 << 20}
+            language.compile,
+            environment_of(engine, language),
+            files=files,
+            wall_seconds=120,
+            returns={PRODUCT: 64 << 20},
         )
         exited, printed = await _run(engine, language, command)
         if PRODUCT not in exited.returned:
@@ -58,8 +68,8 @@ async def _run(engine: Engine, language: Language, command: Command) -> tuple[Ex
     raise LanguageMissingError("The run ended without a verdict.")
 
 
-def _environment(engine: Engine, language: Language) -> Mapping[str, str]:
-    """Where there is no isolation there is no tree, and what points into it would be made on the host."""
+def environment_of(engine: Engine, language: Language) -> Mapping[str, str]:
+    """Without isolation there is no tree, and what points into it would be made on the host."""
     if engine.capabilities.layers:
         return language.environment
     return {name: value for name, value in language.environment.items() if not value.startswith(_OF_THE_TREE)}

@@ -7,6 +7,10 @@ from pydantic import ValidationError
 from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError
 
 _NAME_CHARACTERS = 80
+_REASONS = {
+    "extra_forbidden": "there is no such field here; leave it out, or look at /docs for how it is called",
+    "missing": "it is needed and was not sent",
+}
 _NOT_TEXT = ("hex escape", "surrogate", "number out of range")
 
 
@@ -16,8 +20,12 @@ def from_validation(error: ValidationError) -> HoldfastError:
     first, more = faults[0], len({fault["loc"][:1] for fault in faults}) - 1
     if first["type"] == "json_invalid":
         return _not_json(first["msg"])
+    # Of a value that may be this or that, the fault within is what somebody meant and got wrong.
+    first = max(
+        (fault for fault in faults if fault["loc"][:2] == first["loc"][:2]), key=lambda fault: len(fault["loc"])
+    )
     field = _field(first["loc"])
-    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    reason = _REASONS.get(first["type"]) or first["msg"].removeprefix("Value error, ").rstrip(".")
     others = f", and {more} more fields are wrong" if more else ""
     return InvalidFieldError(f"{field or 'The body'}: {reason}{others}.", field=field)
 

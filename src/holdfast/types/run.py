@@ -136,7 +136,10 @@ class File(Frozen):
     @field_validator("base64")
     @classmethod
     def _is_base64(cls, value: str) -> str:
-        base64.b64decode(value, validate=True)
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            raise ValueError("the text is not base64; of a file that is text, write just the text") from None
         return value
 
     def content(self) -> bytes:
@@ -226,16 +229,22 @@ class RunRequest(BaseModel):
     max_output_bytes: Annotated[int, Field(gt=0)] | None = None
     prebuild_spec: PrebuildSpec | None = None
     _layer: str = PrivateAttr(default="")
+    _tag: str = PrivateAttr(default="")
 
     @property
     def layer(self) -> str:
         """The layer of files it runs with. No caller can write this; an `image` is found to mean it."""
         return self._layer
 
-    def in_layer(self, image: str, layer: str) -> Self:
+    @property
+    def prebuilt(self) -> str:
+        """The tag of that layer's prebuilt environment."""
+        return self._tag
+
+    def in_layer(self, image: str, layer: str, tag: str) -> Self:
         """The same request for a language, with the layer that its image or `prebuild_spec` was found to mean."""
         made = self.model_copy(update={"image": image, "prebuild_spec": None})
-        made._layer = layer
+        made._layer, made._tag = layer, tag
         return made
 
     @field_validator("files", "args", "environment", "artifacts", "stdin", "allow_network", mode="before")

@@ -12,6 +12,7 @@ from holdfast.types.run import (
     Isolation,
     Limits,
     OutputEvent,
+    PrebuildSpec,
     RunResult,
     StartedEvent,
     parse_size,
@@ -36,6 +37,7 @@ class SessionRequest(BaseModel):
     max_output_bytes: Annotated[int, Field(gt=0)] | None = None
     environment: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str | File] = Field(default_factory=dict)
+    prebuild_spec: PrebuildSpec | None = None
 
     @field_validator("mem_limit", "disk_limit")
     @classmethod

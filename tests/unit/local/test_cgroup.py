@@ -29,9 +29,17 @@ V1_MOUNTS = """
 """
 
 
+ENGINE = "1-2-3"
+
+
+@pytest.fixture(autouse=True)
+def known_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroup, "engine_name", lambda: ENGINE)
+
+
 def a_version_2_file_system(root: Path, controllers: str = "cpu io memory pids") -> Path:
     """A directory that looks like a delegated v2 group: control files appear in each new directory."""
-    for directory in (root, root / "holdfast", root / "holdfast" / cgroup.instance_name(os.getpid())):
+    for directory in (root, root / "holdfast", root / "holdfast" / ENGINE):
         directory.mkdir(exist_ok=True)
         (directory / "cgroup.controllers").write_text(controllers)
         (directory / "cgroup.subtree_control").write_text("")
@@ -137,12 +145,12 @@ def test_what_mends_missing_groups_depends_on_the_version(
 
 
 def test_leftovers_of_dead_servers_are_swept_and_those_of_living_ones_kept(tmp_path: Path) -> None:
-    dead, living = tmp_path / "999999999-1", tmp_path / cgroup.instance_name(os.getpid())
-    (dead / "cell-7").mkdir(parents=True)
-    living.mkdir()
+    mine = cgroup.instance_name(os.getpid())
+    dead, living = ["999999999-1-1", "999999999-1", f"{os.getpid()}-1-1"], [f"{mine}-1", f"{mine}-2", mine, "somebody"]
+    for name in (*dead, *living):
+        (tmp_path / name / "cell-7").mkdir(parents=True)
     cgroup.sweep(tmp_path)
-    assert not dead.exists()
-    assert living.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {*living}
 
 
 @given(st.integers(min_value=2, max_value=262_144))

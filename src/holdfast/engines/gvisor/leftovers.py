@@ -1,8 +1,6 @@
 """The directories of engines: each has one of its own, and what a killed server has left is removed by the next."""
 
-import itertools
 import os
-import re
 import shutil
 import signal
 from contextlib import suppress
@@ -11,12 +9,10 @@ from pathlib import Path
 from holdfast.engines.host import cgroup
 from holdfast.errors import HostError
 
-_numbers = itertools.count(1)
-
 
 def own_place(parent: Path) -> Path:
     """A fresh directory that no other engine has, and none can take for a leftover. Raises HostError."""
-    place = parent / f"{cgroup.instance_name(os.getpid())}-{next(_numbers)}"
+    place = parent / cgroup.engine_name()
     try:
         place.mkdir(mode=0o755, parents=True)
     except OSError as error:
@@ -27,8 +23,7 @@ def own_place(parent: Path) -> Path:
 def remove_leftovers(parent: Path) -> None:
     """The places of servers that are gone, and what of their sandboxes has not ended with them."""
     for place in parent.iterdir():
-        match = re.fullmatch(r"((\d+)-\d+)-\d+", place.name)
-        if match is not None and not cgroup.is_alive(match[1], int(match[2])):
+        if cgroup.is_over(place.name):
             _kill_those_of(place)
             shutil.rmtree(place, ignore_errors=True)
 

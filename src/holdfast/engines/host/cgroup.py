@@ -1,10 +1,11 @@
 """Control groups, version 1 and 2, as data: which files to write and read for a cell, relative to its directories.
 
 The server prepares one directory per hierarchy, `holdfast/<instance>`, and hands its descriptors to the launcher, which
-makes one directory per cell below. `<instance>` names the server process, so what a killed server left is swept by the
-next one. Version differences end in this module.
+makes one directory per cell below. `<instance>` names the engine and its process, so what a killed server left is swept
+by the next one. Version differences end in this module.
 """
 
+import itertools
 import os
 import re
 import signal
@@ -27,6 +28,9 @@ _NEEDED = ("memory", "pids", "cpu")
 _WANTED_V1 = (*_NEEDED, "cpuacct")
 FAMILY = "holdfast"
 """The group all groups of an engine are below; each kind of engine has its own."""
+
+
+_engines = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,22 +273,26 @@ def _hierarchies_v1(found: Sequence[Mount], own: dict[str, str], parent: str | N
 
 def _open_tree(candidate: Candidate, family: str = FAMILY) -> CgroupTree:
     version, bases = candidate
-    ours = []
-    for base in bases:
-        parent = base.directory / family
-        if version == "v2":
-            _make_room(base.directory)
-            _enable(base.directory)
-        parent.mkdir(exist_ok=True)
-        sweep(parent)
-        directory = parent / instance_name(os.getpid())
-        directory.mkdir(exist_ok=True)
-        if version == "v2":
-            _enable(parent)
-            _enable(directory)
-        ours.append(Hierarchy(directory, base.controllers))
+    name = engine_name()
+    directories = [base.directory / family / name for base in bases]
+    try:
+        for base, directory in zip(bases, directories, strict=True):
+            if version == "v2":
+                _make_room(base.directory)
+                _enable(base.directory)
+            directory.parent.mkdir(exist_ok=True)
+            sweep(directory.parent)
+            directory.mkdir(exist_ok=True)
+            if version == "v2":
+                _enable(directory.parent)
+                _enable(directory)
+    except OSError:
+        for directory in directories:
+            _remove_if_empty(directory)
+        raise
+    ours = tuple(Hierarchy(directory, base.controllers) for base, directory in zip(bases, directories, strict=True))
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    return CgroupTree(version, tuple(ours), tuple(os.open(hierarchy.directory, flags) for hierarchy in ours))
+    return CgroupTree(version, ours, tuple(os.open(directory, flags) for directory in directories))
 
 
 def _make_room(base: Path) -> None:
@@ -310,21 +318,27 @@ def instance_name(pid: int) -> str:
     return f"{pid}-{stat.rpartition(')')[2].split()[19]}"
 
 
+def engine_name() -> str:
+    """A name no other engine can have, also none of this process."""
+    return f"{instance_name(os.getpid())}-{next(_engines)}"
+
+
 def sweep(parent: Path) -> None:
     """Remove what servers that are gone have left."""
     for directory in parent.iterdir() if parent.exists() else ():
-        match = re.fullmatch(r"(\d+)-\d+", directory.name)
-        if match is None or not directory.is_dir() or is_alive(directory.name, int(match[1])):
-            continue
-        _remove_tree(directory)
+        if directory.is_dir() and is_over(directory.name):
+            _remove_tree(directory)
 
 
-def is_alive(name: str, pid: int) -> bool:
-    """Whether the server life of this name is not over."""
-    try:
-        return instance_name(pid) == name
-    except OSError:
+def is_over(name: str) -> bool:
+    """Whether it is the name of an engine whose process has ended."""
+    match = re.fullmatch(r"((\d+)-\d+)(?:-\d+)?", name)
+    if match is None:
         return False
+    try:
+        return instance_name(int(match[2])) != match[1]
+    except OSError:
+        return True
 
 
 def _remove_tree(directory: Path) -> None:

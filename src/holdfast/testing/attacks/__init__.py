@@ -6,6 +6,7 @@ escapes or is not applicable, which shows that none is contained merely because 
 """
 
 from holdfast.testing.attacks import (
+    compiling,
     escape_engine,
     escape_files,
     escape_kernel,
@@ -34,6 +35,7 @@ GROUPS = (
     residue,
     lie,
     languages,
+    compiling,
 )
 ATTACKS: tuple[Attack, ...] = tuple(
     sorted((attack for group in GROUPS for attack in group.ATTACKS), key=lambda attack: list(Aim).index(attack.aim))

@@ -197,6 +197,7 @@ class Cage:
             stdin=options.get("stdin", b""),
             files={"deed.py": DEED, row.main_file: (PREAMBLE + code).encode(), **options.get("files", {})},
             artifacts=options.get("artifacts", ()),
+            returns=options.get("returns", {}),
         )
         return await self.run_command(command, options.get("read_after", 0))
 

@@ -43,6 +43,18 @@ def _pattern(name: str, pattern: Callable[[Arena], str]) -> Attack:
     return Attack(name, Aim.ESCAPE, deed)
 
 
+def _named(name: str, code: str, path: str) -> Attack:
+    """What the engine takes by name, as it takes the metadata of a program."""
+    most = len("hf-secret-") + 64
+
+    def truth(arena: Arena, ran: Ran) -> str | None:
+        leaked = arena.secret.encode() in ran.exited.returned.get(path, b"")
+        return f"{path!r} came back with a secret of the host" if leaked else None
+
+    whole = f"with attempt():\n    {code}\n    refused('UNSEEN')"
+    return program(name, Aim.ESCAPE, whole, truth=truth, returns={path: most})
+
+
 def _too_many(arena: Arena, ran: Ran) -> str | None:
     count = len(ran.exited.artifacts)
     return f"{count} artifacts came back" if count >= MANY else None
@@ -159,6 +171,16 @@ ATTACKS = (
     _pattern("asks_for_an_artifact_above_the_workspace", lambda arena: "../" * 60 + str(arena.private)[1:]),
     _pattern("asks_for_an_artifact_by_dots_inside_a_pattern", lambda arena: "./" + "../" * 60 + str(arena.private)[1:]),
     _pattern("asks_for_everything_above_the_workspace", lambda arena: "../" * 60 + f"{arena.root}/*".lstrip("/")),
+    _named(
+        "returns_a_host_file_as_its_metadata",
+        "os.makedirs('.holdfast', exist_ok=True); os.symlink(A.private, '.holdfast/metadata.json')",
+        ".holdfast/metadata.json",
+    ),
+    _named(
+        "returns_metadata_from_below_a_linked_directory",
+        "os.symlink(os.path.dirname(A.private), 'd')",
+        "d/private.txt",
+    ),
     _artifact("returns_a_pipe_nobody_writes_to", "os.mkfifo('a')", "a", _came_back("a")),
     _artifact(
         "returns_a_pipe_that_a_child_keeps_open",

@@ -79,6 +79,25 @@ time.sleep(0.1)
 os._exit(0)
 """
 
+MANY_TO_COLLECT = 2_000
+WRITES_ON = f"""
+refused("UNSEEN")
+for number in range({MANY_TO_COLLECT}):
+    open(f"a{{number:05}}", "w").close()
+first, last = (os.open(name, os.O_WRONLY | os.O_CREAT) for name in ("0", "z"))
+if os.fork() == 0:
+    os.setsid()
+    for stream in range(3):
+        os.close(stream)
+    started, count = time.monotonic(), 0
+    while time.monotonic() < started + 2:
+        count += 1
+        for file in (first, last):
+            os.pwrite(file, b"%012d" % count, 0)
+    os._exit(0)
+time.sleep(0.1)
+"""
+
 HIDES_CPU = f"""
 refused("UNSEEN")
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -228,6 +247,12 @@ def _spoke_afterwards(arena: Arena, ran: Ran) -> str | None:
     return "output came from beyond the end" if b"AFTERWARDS" in ran.stdout + ran.stderr else None
 
 
+def _wrote_while_collected(arena: Arena, ran: Ran) -> str | None:
+    """The same count is written into the first artifact and then into the last."""
+    first, last = (int(ran.exited.artifacts.get(name) or 0) for name in ("0", "z"))
+    return f"an artifact was written {last - first} times while they were collected" if last > first + 1 else None
+
+
 def _cpu_hidden(arena: Arena, ran: Ran) -> str | None:
     usage = ran.exited.usage
     counted = usage.cpu_user_seconds + usage.cpu_system_seconds
@@ -283,6 +308,13 @@ ATTACKS = (
     _lies("exits_with_the_highest_code", "refused('UNSEEN')\nsys.exit(255)", _unless_exit_code(255)),
     _lies("speaks_after_its_end", SPEAKS_AFTERWARDS.format(stream=1), _spoke_afterwards),
     _lies("speaks_in_its_errors_after_its_end", SPEAKS_AFTERWARDS.format(stream=2), _spoke_afterwards),
+    program(
+        "writes_into_its_artifacts_while_they_are_collected",
+        Aim.LIE,
+        WRITES_ON,
+        truth=_wrote_while_collected,
+        artifacts=("*",),
+    ),
     _lies("hides_processor_time_in_a_child_nobody_waits_for", HIDES_CPU, _cpu_hidden),
     _lies("hides_processor_time_in_a_daemon", HIDES_CPU_IN_DAEMON, _cpu_hidden),
     _lies("hides_memory_in_a_child", HIDES_MEMORY_IN_CHILD, _memory_hidden),

@@ -109,6 +109,7 @@ class Options(TypedDict, total=False):
     stdin: bytes
     files: Mapping[str, bytes]
     artifacts: tuple[str, ...]
+    returns: Mapping[str, int]
     read_after: float
 
 
