@@ -32,6 +32,7 @@ from holdfast.tasks.claims import (
 )
 from holdfast.tasks.events import QUEUE, EventLog, NotOursError, new_event, now
 from holdfast.tasks.files import TaskFiles
+from holdfast.tasks.turns import Turns
 from holdfast.telemetry import Metrics
 from holdfast.types import (
     FINAL_STATUSES,
@@ -89,6 +90,8 @@ class TaskQueue:
         self._checks = checks
         self._metrics = metrics
         self._secrets: dict[str, Mapping[str, str]] = {}
+        self._claiming = anyio.Lock()
+        self._turns = Turns()
 
     async def submit(
         self, request: AgentTask | WorkflowTask, caller: Caller, key: str | None, request_id: str | None = None
@@ -175,7 +178,10 @@ class TaskQueue:
         return await run_sync(self.files.read, task_id, name)
 
     async def claim(self, types: Sequence[str], worker: str, wait_seconds: float) -> Claimed | None:
-        """The oldest task of these types that is queued, for this worker alone; `None` if there is none in time."""
+        """A task of these types that is queued, for this worker alone; `None` if there is none in time.
+
+        It is the oldest of whoever was served longest ago: the queue of one key is no other's.
+        """
         with anyio.move_on_after(wait_seconds):
             while not self.draining:
                 bell = self.bells.hear(QUEUE)
@@ -186,17 +192,26 @@ class TaskQueue:
         return None
 
     async def _claim_now(self, types: Sequence[str], worker: str) -> Claimed | None:
+        async with self._claiming:
+            queued = await self._store.tasks.oldest(types)
+            for owner, task_id in self._turns.in_order(queued):
+                claimed = await self._claim_one(task_id, worker)
+                if claimed is not None:
+                    self._turns.served(owner)
+                    return claimed
+        return None
+
+    async def _claim_one(self, task_id: str, worker: str) -> Claimed | None:
         token, at = new_token(), now()
         lease = instant(at + timedelta(seconds=self.bounds.lease_seconds))
         claimed = {"worker": worker, "claim": claim_of(token), "lease_until": lease, "started_at": instant(at)}
         begun = new_event(StatusEvent(status=TaskStatus.RUNNING))
         with anyio.CancelScope(shield=True):
             # Whoever is cancelled here would leave a task claimed that nobody does.
-            row = await self._store.tasks.claim(types, claimed, begun)
+            row = await self._store.tasks.claim(task_id, claimed, begun)
         if row is None:
             return None
-        task_id = row["task_id"]
-        self.events.ring(task_id)
+        self.events.committed(Append(task_id, row["claim"], instant(at), [begun]), row["events"])
         try:
             return claimed_of(row, token, self._secrets.get(task_id, {}))
         except ValueError:
@@ -204,6 +219,7 @@ class TaskQueue:
             structlog.get_logger().error("a task could not be read", task=task_id)
             failure = TaskFailure(code="invalid_task", message="This version of Holdfast cannot do the task.")
             await self.end_unless(Append(task_id, row["claim"], instant(at)), failure)
+            self.bells.ring(QUEUE)
             return None
 
     async def renew(self, claims: Sequence[str]) -> dict[str, bool]:
@@ -316,7 +332,7 @@ class TaskQueue:
     def _forgotten(self, task_id: str) -> None:
         self._secrets.pop(task_id, None)
         self.bells.ring(_cancelling(task_id))
-        self.bells.ring(task_id)
+        self.events.ring(task_id)
 
 
 UNCLAIMED: Mapping[str, Any] = {"claim": None, "worker": None, "lease_until": None, "cancelling": 0}
