@@ -1,11 +1,11 @@
 """The SQL of tasks and their events. Whoever changes a task that somebody does must name their claim."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate, groupby
 from typing import Any
 
-from sqlalchemy import Select, Update, and_, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, Update, and_, delete, func, insert, or_, select, update
 
 from holdfast.store.appending import Append, NewEvent
 from holdfast.store.database import Database
@@ -31,23 +31,17 @@ class TaskRows:
         """Keep a new task with its first event."""
         empty = dict.fromkeys(("events", "received", "size_bytes", "delivered_seq", "sending_seq", "dropped"), 0)
         empty |= {"attempts": 0, "cancelling": 0, "delivery_attempts": 0}
-        async with self._database.writes() as connection:
-            await connection.execute(insert(tasks), {**empty, **row})
-            await _append(connection, Append(row["task_id"], None, row["created_at"], [first]))
+        entry = Append(row["task_id"], None, row["created_at"], [first])
+
+        def keep(connection: Connection) -> None:
+            connection.execute(insert(tasks), {**empty, **row})
+            _append_all(connection, [entry])
+
+        await self._database.write(keep)
 
     async def append(self, entries: Sequence[Append]) -> list[int | None]:
         """Append, in one transaction; for each the number of the task's last event, `None` where it may not."""
-        lasts: list[int | None] = []
-        rows: list[Row] = []
-        async with self._database.writes() as connection:
-            for group in _together(entries):
-                last = (await connection.execute(_changed(group))).scalar()
-                lasts += _lasts(group, last)
-            for entry, reached in zip(entries, lasts, strict=True):
-                rows += [] if reached is None else entry.rows(reached)
-            if rows:
-                await connection.execute(insert(task_events), rows)
-        return lasts
+        return await self._database.write(partial(_append_all, entries=entries))
 
     async def oldest(self, types: Sequence[str]) -> list[tuple[str | None, str]]:
         """The oldest queued task of these types of each owner, as owner and task, oldest first."""
@@ -65,13 +59,16 @@ class TaskRows:
         # The first start is the start.
         values = {**claimed, "started_at": func.coalesce(tasks.c.started_at, at), "attempts": tasks.c.attempts + 1}
         change = change.values(**values, status="running", received=0, cancelling=0).returning(tasks)
-        async with self._database.writes() as connection:
-            found = (await connection.execute(change)).first()
+
+        def take(connection: Connection) -> Row | None:
+            found = connection.execute(change).first()
             if found is None:
                 return None
             row = dict(found._mapping)
-            row["events"] = await _append(connection, Append(task_id, row["claim"], at, [begun]))
+            [row["events"]] = _append_all(connection, [Append(task_id, row["claim"], at, [begun])])
             return row
+
+        return await self._database.write(take)
 
     async def renew(self, claims: Sequence[str], until: str) -> dict[str, bool]:
         """Lengthen leases; the claims that still hold, and whether their task is to be cancelled."""
@@ -119,14 +116,12 @@ class TaskRows:
     async def counts(self) -> dict[str, int]:
         """How many tasks have not ended, by status."""
         query = select(tasks.c.status, func.count()).where(tasks.c.status.in_(OPEN)).group_by(tasks.c.status)
-        async with self._database.connected() as connection:
-            return {status: count for status, count in await connection.execute(query)}
+        return await self._database.read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
     async def queued_before(self, seq: int) -> int:
         """How many queued tasks are older than this one."""
         query = select(func.count()).select_from(tasks).where(tasks.c.status == "queued", tasks.c.seq < seq)
-        async with self._database.connected() as connection:
-            return int((await connection.execute(query)).scalar_one())
+        return await self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
 
     async def events(self, task_id: str, after: int, limit: int) -> list[Row]:
         """The events of a task after a number, in order."""
@@ -175,15 +170,18 @@ class TaskRows:
         return {row["task_id"] for row in await self._rows(select(tasks.c.task_id))}
 
     async def _rows(self, query: Select[Any]) -> list[Row]:
-        async with self._database.connected() as connection:
-            return [dict(row._mapping) for row in await connection.execute(query)]
+        return await self._database.read(lambda connection: [dict(row._mapping) for row in connection.execute(query)])
 
 
-async def _append(connection: AsyncConnection, entry: Append) -> int | None:
-    last = (await connection.execute(_changed([entry]))).scalar()
-    if last is not None and entry.events:
-        await connection.execute(insert(task_events), entry.rows(last))
-    return last
+def _append_all(connection: Connection, entries: Sequence[Append]) -> list[int | None]:
+    lasts: list[int | None] = []
+    for group in _together(entries):
+        lasts += _lasts(group, connection.execute(_changed(group)).scalar())
+    told = zip(entries, lasts, strict=True)
+    rows = [row for entry, last in told if last is not None for row in entry.rows(last)]
+    if rows:
+        connection.execute(insert(task_events), rows)
+    return lasts
 
 
 def _together(entries: Iterable[Append]) -> Iterator[list[Append]]:
