@@ -11,6 +11,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def live(url: str, name: str, noted: Path, death: Death | None) -> None:
             os.write(note, body + b"\n")
         return posted
 
-    Poster.post = noting  # type: ignore[method-assign]
+    Poster.post = noting  # type: ignore[assignment, method-assign]
     if death is not None:
         for kind, method in ((Poster, "post"), (Outgoing, "put"), (Standby, "_assigned")):
             death.around(kind, method)
@@ -127,7 +128,7 @@ def test_however_often_runners_are_killed_no_event_is_lost_and_every_task_ends(t
                 time.sleep(0.01)
             children.append(forked(url, "the-last", noted, None))
             for task_id in tasks:
-                until(lambda task_id=task_id: http.get(f"/tasks/{task_id}").json()["status"] in ("succeeded", "failed"))
+                until(partial(is_ended, http, task_id))
         finally:
             for child in children:
                 os.kill(child, 9)
@@ -138,6 +139,10 @@ def test_however_often_runners_are_killed_no_event_is_lost_and_every_task_ends(t
             mine = [event for event in acknowledged if event["task_id"] == task_id]
             check(http.get(f"/tasks/{task_id}").json(), events_of(http, task_id), mine)
     assert killed >= RUNS
+
+
+def is_ended(http: httpx.Client, task_id: str) -> bool:
+    return http.get(f"/tasks/{task_id}").json()["status"] in ("succeeded", "failed")
 
 
 def events_of(http: httpx.Client, task_id: str) -> list[dict[str, Any]]:
