@@ -165,9 +165,10 @@ class TaskRows:
             await connection.execute(delete(task_events).where(theirs))
             return int((await connection.execute(delete(tasks).where(over))).rowcount)
 
-    async def ids(self) -> set[str]:
-        """The names of all tasks."""
-        return {row["task_id"] for row in await self._rows(select(tasks.c.task_id))}
+    async def latest_first(self) -> list[tuple[str, bool]]:
+        """All tasks, and whether they have ended."""
+        query = select(tasks.c.task_id, tasks.c.ended_at).order_by(tasks.c.seq.desc())
+        return [(row["task_id"], row["ended_at"] is not None) for row in await self._rows(query)]
 
     async def _rows(self, query: Select[Any]) -> list[Row]:
         return await self._database.read(lambda connection: [dict(row._mapping) for row in connection.execute(query)])

@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from holdfast.errors import NotFoundError, QueueFullError, ShuttingDownError
 from holdfast.store import Store
 from holdfast.store.appending import Append
+from holdfast.tasks import keeping
 from holdfast.tasks.bells import Bells, patiently
 from holdfast.tasks.checking import Checks
 from holdfast.tasks.claims import (
@@ -59,6 +60,9 @@ LOST = TaskFailure(
 NO_SECRETS = TaskFailure(
     code="secrets_lost",
     message="The server was started anew, and secrets are kept in memory alone; submit the task again.",
+)
+EXPIRED = TaskFailure(
+    code="expired", message="It has waited longer than tasks are kept (HOLDFAST_RETENTION_DAYS); submit it again."
 )
 CANCEL_SECONDS = 2.0
 """How long the end of a task that is cancelled is waited for; one of a runner elsewhere may take longer."""
@@ -302,14 +306,13 @@ class TaskQueue:
             await self.lose(row)
 
     async def prune(self) -> int:
-        """Remove tasks that are kept long enough; how many."""
-        oldest = now() - timedelta(days=self._store.retention.days)
-        count = await self._store.tasks.prune(instant(oldest), self.bounds.total_bytes)
-        # In this order: a task is there before it has files.
-        having = await run_sync(self.files.tasks)
-        for task_id in {*having} - await self._store.tasks.ids():
-            await run_sync(self.files.remove, task_id)
-        return count
+        """Remove tasks that are kept long enough; how many. One that has waited for so long ends."""
+        oldest = instant(now() - timedelta(days=self._store.retention.days))
+        for status in (TaskStatus.QUEUED, TaskStatus.WAITING):
+            for row in await self._store.tasks.unclaimed(status):
+                if row["created_at"] < oldest:
+                    await self.end_unless(Append(row["task_id"], None, instant(now())), EXPIRED)
+        return await keeping.prune(self._store, self.files, self.bounds.total_bytes)
 
     async def seen(self, task_id: str, caller: Caller) -> Mapping[str, Any]:
         """The row of a task. Raises NotFoundError."""
