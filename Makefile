@@ -92,8 +92,8 @@ openapi: $(INSTALLED) ## Write docs/openapi.json anew
 fuzz: setup ## Send EXAMPLES (5000) requests of every kind to a server, and compare with the description
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/api/test_schemathesis.py
 
-kills: setup ## Kill a server that does tasks KILLS (250) times and more, and see that nothing is lost
-	@TESTS_KILLS=$(KILLS) $(BIN)/pytest tests/faults/test_killed_tasks.py
+kills: setup ## Kill servers and runners that do tasks KILLS (250) times each, and see that nothing is lost
+	@TESTS_KILLS=$(KILLS) $(BIN)/pytest tests/faults/test_killed_tasks.py tests/faults/test_killed_runners.py
 
 bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench --runs $(RUNS)

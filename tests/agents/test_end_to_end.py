@@ -1,8 +1,8 @@
-"""An agent on the product: a server that speaks as OpenAI's does, tools in a real sandbox, events over HTTP."""
+"""An agent on the product: servers that speak as providers do, tools in a real sandbox, events over HTTP."""
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from tests.product import product
 
+Speak = Callable[[str, str | None, Any], Iterator[bytes]]
 BROKEN = {
     "temperature.py": "def to_celsius(fahrenheit):\n    return (fahrenheit - 30) * 5 / 9\n",
     "test_temperature.py": "from temperature import to_celsius\n\nassert to_celsius(212) == 100\nprint('ok')\n",
@@ -27,10 +28,11 @@ TURNS: list[Any] = [
 
 
 class Model:
-    """Says its turns, one for each request, as a stream of chunks."""
+    """Says its turns, one for each request, as a stream of what `speak` makes of them."""
 
-    def __init__(self, turns: list[Any]) -> None:
+    def __init__(self, turns: list[Any], speak: Speak, path: str) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
         model = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,18 +40,18 @@ class Model:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 text, name, arguments = turns[len(model.asked)]
                 model.asked.append(body)
-                self.send_response(200)
+                model.headers.append({key.lower(): value for key, value in self.headers.items()})
+                self.send_response(200 if self.path == path else 404)
                 self.send_header("Content-Type", "text/event-stream")
                 self.end_headers()
-                for chunk in chunks(text, name, arguments):
-                    self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-                self.wfile.write(b"data: [DONE]\n\n")
+                for piece in speak(text, name, arguments):
+                    self.wfile.write(piece)
 
             def log_message(self, *arguments: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
@@ -57,6 +59,40 @@ class Model:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def as_openai(text: str, name: str | None, arguments: Any) -> Iterator[bytes]:
+    for chunk in chunks(text, name, arguments):
+        yield f"data: {json.dumps(chunk)}\n\n".encode()
+    yield b"data: [DONE]\n\n"
+
+
+def as_anthropic(text: str, name: str | None, arguments: Any) -> Iterator[bytes]:
+    """A message of blocks, each begun, told in pieces and ended."""
+    for event in blocks(text, name, arguments):
+        yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def blocks(text: str, name: str | None, arguments: Any) -> Iterator[dict[str, Any]]:
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+    usage = {"input_tokens": 10, "output_tokens": 1}
+    yield {"type": "message_start", "message": {**message, "stop_reason": None, "stop_sequence": None, "usage": usage}}
+    pieces: list[tuple[dict[str, Any], str, str, list[str]]] = []
+    if text:
+        words = [f"{word} " for word in text.split(" ")]
+        pieces.append(({"type": "text", "text": ""}, "text_delta", "text", words))
+    if name is not None:
+        call = {"type": "tool_use", "id": "toolu_1", "name": name, "input": {}}
+        written = json.dumps(arguments)
+        pieces.append((call, "input_json_delta", "partial_json", [written[:7], written[7:]]))
+    for index, (block, kind, field, parts) in enumerate(pieces):
+        yield {"type": "content_block_start", "index": index, "content_block": block}
+        for part in parts:
+            yield {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: part}}
+        yield {"type": "content_block_stop", "index": index}
+    delta = {"stop_reason": "tool_use" if name else "end_turn", "stop_sequence": None}
+    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 5}}
+    yield {"type": "message_stop"}
 
 
 def chunks(text: str, name: str | None, arguments: Any) -> Iterator[dict[str, Any]]:
@@ -76,7 +112,14 @@ def chunks(text: str, name: str | None, arguments: Any) -> Iterator[dict[str, An
 
 @pytest.fixture
 def model() -> Iterator[Model]:
-    made = Model(TURNS)
+    made = Model(TURNS, as_openai, "/v1/chat/completions")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def claude() -> Iterator[Model]:
+    made = Model(TURNS, as_anthropic, "/v1/messages")
     yield made
     made.close()
 
@@ -100,13 +143,8 @@ def submitted(url: str, **fields: Any) -> str:
     return str(answer.json()["id"])
 
 
-@pytest.mark.timeout(120)
-def test_an_agent_mends_a_failing_test_and_leaves_the_patch(tmp_path: Path, model: Model) -> None:
-    with product(tmp_path, openai_base_url=model.url, openai_api_key="sk-the-key-of-the-test") as url:
-        task_id = submitted(url)
-        events = events_of(url, task_id)
-        patch = httpx.get(f"{url}/tasks/{task_id}/diff").text
-        packed = httpx.get(f"{url}/tasks/{task_id}/workspace").content
+def check(events: list[dict[str, Any]], patch: str, packed: bytes) -> None:
+    """The test failed, was mended, and passes."""
     kinds = [event["type"] for event in events]
     assert kinds[-1] == "done", events[-1]
     ended = [event for event in events if event["type"] == "tool_end"]
@@ -114,14 +152,44 @@ def test_an_agent_mends_a_failing_test_and_leaves_the_patch(tmp_path: Path, mode
     assert "ok" in ended[3]["output"]
     assert "-    return (fahrenheit - 30) * 5 / 9" in patch and "+    return (fahrenheit - 32) * 5 / 9" in patch
     assert b"temperature.py" in packed
+
+
+@pytest.mark.timeout(120)
+def test_an_agent_mends_a_failing_test_and_leaves_the_patch(tmp_path: Path, model: Model) -> None:
+    with product(tmp_path, openai_base_url=f"{model.url}/v1", openai_api_key="sk-the-key-of-the-test") as url:
+        task_id = submitted(url)
+        events = events_of(url, task_id)
+        patch = httpx.get(f"{url}/tasks/{task_id}/diff").text
+        packed = httpx.get(f"{url}/tasks/{task_id}/workspace").content
+    check(events, patch, packed)
     # The loop has the key, the tools do not.
     assert "sk-the-key" not in json.dumps(events)
     assert [tool["function"]["name"] for tool in model.asked[0]["tools"]] == ["read_file", "write_file", "shell"]
 
 
 @pytest.mark.timeout(120)
+def test_an_agent_speaks_as_anthropic_does_and_does_the_same(tmp_path: Path, claude: Model) -> None:
+    with product(tmp_path, anthropic_base_url=claude.url, anthropic_api_key="sk-ant-the-key-of-the-test") as url:
+        task_id = submitted(url, model="claude-sonnet-5-5", system_prompt="Be brief.")
+        events = events_of(url, task_id)
+        patch = httpx.get(f"{url}/tasks/{task_id}/diff").text
+        packed = httpx.get(f"{url}/tasks/{task_id}/workspace").content
+    check(events, patch, packed)
+    said = "".join(event["text"] for event in events if event["type"] == "token")
+    assert said.split() == " ".join(text for text, _, _ in TURNS if text).split()
+    assert {headers["authorization"] for headers in claude.headers} == {"Bearer sk-ant-the-key-of-the-test"}
+    assert "sk-ant-the-key" not in json.dumps([events, claude.asked])
+    assert [tool["name"] for tool in claude.asked[0]["tools"]] == ["read_file", "write_file", "shell"]
+    # What a tool came to goes back as the answer to its call, and the system prompt beside what was said.
+    answered = claude.asked[1]["messages"][-1]["content"][-1]
+    assert (answered["type"], answered["tool_use_id"]) == ("tool_result", "toolu_1")
+    assert "AssertionError" in json.dumps(answered["content"])
+    assert "Be brief." in json.dumps(claude.asked[0]["system"]) and claude.asked[0]["stream"] is True
+
+
+@pytest.mark.timeout(120)
 def test_what_must_be_allowed_waits_also_for_its_files(tmp_path: Path, model: Model) -> None:
-    with product(tmp_path, openai_base_url=model.url) as url:
+    with product(tmp_path, openai_base_url=f"{model.url}/v1") as url:
         task_id = submitted(url, approvals="ask")
         decided, asked = 0, ""
         with httpx.stream("GET", f"{url}/tasks/{task_id}/events", timeout=60) as answer:

@@ -121,4 +121,5 @@ def test_gc_says_what_was_removed_and_kept(tmp_path: Path) -> None:
     environment = {**os.environ, "HOLDFAST_STATE_DIR": str(tmp_path / "state")}
     command = [sys.executable, "-m", "holdfast.cli", "gc", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment)
-    assert json.loads(done.stdout) == {"removed": 0, "kept": 0, "datasets_removed": []}, done.stderr
+    told = {"removed": 0, "kept": 0, "tasks_removed": 0, "datasets_removed": []}
+    assert json.loads(done.stdout) == told, done.stderr

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -202,3 +203,10 @@ async def test_a_port_in_use_is_one_clear_sentence(start: Callable[..., Live]) -
     port = int(start().url.rpartition(":")[2])
     with pytest.raises(ConfigurationError, match=f"Port {port} on 127.0.0.1 is already in use"):
         bound("127.0.0.1", port)
+
+
+def test_no_answer_waits_until_its_head_is_acknowledged() -> None:
+    with bound("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

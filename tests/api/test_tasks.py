@@ -1,6 +1,8 @@
 """`/tasks` over HTTP."""
 
+import io
 import json
+import tarfile
 from typing import Any
 
 import httpx
@@ -28,6 +30,51 @@ async def test_events_can_be_read_again_from_any_number(client: httpx.AsyncClien
         again = await client.get(url, headers={"Last-Event-ID": str(after)})
         assert numbers(again.text) == [*range(after + 1, last + 1)]
         assert numbers((await client.get(f"{url}?after={after}")).text) == [*range(after + 1, last + 1)]
+
+
+def packed(name: str, content: bytes) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+async def test_a_form_carries_the_archive_of_a_workspace(serving: Any) -> None:
+    client, app = await serving(workers=0)
+    archive = packed("a.txt", b"hello")
+    answer = await client.post("/tasks", data={"task": json.dumps(SAY)}, files={"workspace": ("w.tgz", archive)})
+    assert answer.status_code == 202, answer.text
+    claimed = await app.tasks.queue.claim(["agent"], "runner-1", 1)
+    assert claimed is not None and claimed.task_id == answer.json()["id"]
+    assert claimed.request.workspace.archive.content() == archive
+
+
+@pytest.mark.parametrize(
+    ("fields", "files", "status", "reason"),
+    [
+        ({"task": json.dumps(SAY)}, {"other": ("w.tgz", b"x")}, 422, "one file 'workspace'"),
+        ({"task": json.dumps(SAY), "more": "x"}, {"workspace": ("w.tgz", b"x")}, 422, "one field 'task'"),
+        ({}, {"workspace": ("w.tgz", b"x")}, 422, "one field 'task'"),
+        ({"task": "{"}, {"workspace": ("w.tgz", b"x")}, 400, "JSON"),
+        ({"task": "{}"}, {"workspace": ("w.tgz", b"x")}, 422, "messages"),
+        (
+            {"task": json.dumps({**SAY, "workspace": {"files": {"a": "b"}}})},
+            {"workspace": ("w.tgz", b"x")},
+            422,
+            "send one of them",
+        ),
+        ({"task": json.dumps(SAY)}, {"workspace": ("w.tgz", bytes(17 << 20))}, 413, "larger than"),
+        ({"task": " " * (300 << 10)}, {"workspace": ("w.tgz", b"x")}, 413, "larger than"),
+    ],
+)
+async def test_a_form_that_is_no_task_says_what_is_wrong(
+    client: httpx.AsyncClient, fields: dict[str, str], files: Any, status: int, reason: str
+) -> None:
+    answer = await client.post("/tasks", data=fields, files=files)
+    assert (answer.status_code, reason in answer.json()["detail"]) == (status, True), answer.text
+    assert (await client.get("/tasks")).json()["tasks"] == []
 
 
 async def test_tasks_of_another_key_do_not_exist_on_any_route(serving: Any) -> None:

@@ -9,7 +9,6 @@ is slow. `TESTS_KILLS` is the number of runs (`make kills` makes many more than 
 import asyncio
 import os
 import random
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from holdfast.store import Store
 from holdfast.store.task_rows import TaskRows
 from holdfast.tasks.callbacks import Poster
 from holdfast.types import OPERATOR
+from tests.faults.death import Death
 from tests.tasks.conftest import KEEP, Receiver, ended, service, settled, submitted
 
 RUNS = int(os.environ.get("TESTS_KILLS", "24"))
@@ -27,30 +27,6 @@ LIVES = 4
 
 BOUNDARIES = 60
 WRITES = ("add", "append", "claim", "note_delivery", "renew")
-
-
-class Death:
-    """Kills this process before or after the n-th thing it does."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self._left = chance.randrange(1, BOUNDARIES)
-
-    def step(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, kind: type, name: str) -> None:
-        """Make the start and the end of a method things that are counted. It still does what it does."""
-        real = getattr(kind, name)
-
-        async def counted(*args: Any, **kwargs: Any) -> Any:
-            self.step()
-            result = await real(*args, **kwargs)
-            self.step()
-            return result
-
-        setattr(kind, name, counted)
 
 
 async def life(folder: Path, url: str) -> None:
@@ -140,7 +116,7 @@ def test_however_often_a_server_is_killed_no_event_is_lost_and_none_out_of_order
         receiver.answer = misbehaving(chance)
         try:
             for number in range(LIVES):
-                death = Death(chance) if number < LIVES - 1 else None
+                death = Death(chance, BOUNDARIES) if number < LIVES - 1 else None
                 status = forked(folder, receiver.url, death)
                 killed += os.WIFSIGNALED(status)
                 if status == 0:

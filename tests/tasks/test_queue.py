@@ -13,8 +13,8 @@ from holdfast.tasks import TaskFailedError, TaskRun
 from holdfast.tasks.claims import instant
 from holdfast.tasks.events import new_event, now
 from holdfast.testing.tasks import SpeakingHandler
-from holdfast.types import OPERATOR, AgentTask, Caller, LogEvent, StatusEvent, TaskStatus, WorkflowTask
-from tests.tasks.conftest import KEEP, ended, service, submitted
+from holdfast.types import OPERATOR, AgentTask, Caller, LogEvent, StatusEvent, TaskStatus, WorkflowTask, task_request
+from tests.tasks.conftest import KEEP, SAY, ended, service, submitted
 
 pytestmark = pytest.mark.anyio
 
@@ -72,14 +72,36 @@ async def test_two_stores_of_one_database_never_give_one_task_twice(place: Path 
         async def claim_all(store: Store, name: str) -> None:
             claimed = {"worker": name, "lease_until": "9", "started_at": instant(now())}
             number = 0
-            while row := await store.tasks.claim(["agent"], {**claimed, "claim": f"{name}{number}"}, begun):
+            while queued := await store.tasks.oldest(["agent"]):
                 number += 1
-                found.append(row["task_id"])
+                row = await store.tasks.claim(queued[0][1], {**claimed, "claim": f"{name}{number}"}, begun)
+                found.extend([row["task_id"]] if row else [])
 
         async with anyio.create_task_group() as group:
             for number, store in enumerate((one, other, one, other)):
                 group.start_soon(claim_all, store, f"worker-{number}-")
     assert sorted(found) == sorted(task_id for task_id, _ in rows)
+
+
+async def test_a_thousand_tasks_of_one_key_do_not_keep_anothers_one_waiting(place: Path | str, tmp_path: Path) -> None:
+    many, one = Caller(owner="a" * 64, sees_all=False), Caller(owner="b" * 64, sees_all=False)
+    request = task_request.validate_python(SAY)
+    async with service(place, tmp_path, workers=0, queue=2000) as tasks:
+        row = {
+            "type": "agent",
+            "status": "queued",
+            "request": SAY | {"type": "agent"},
+            "secret_names": [],
+            "max_attempts": 1,
+        }
+        first = new_event(StatusEvent(status=TaskStatus.QUEUED))
+        for number in range(1000 if isinstance(place, Path) else 100):
+            mine = {"task_id": f"task-{number}", "owner": many.owner, "created_at": instant(now())}
+            await tasks.queue._store.tasks.add({**row, **mine}, first)
+        last = (await tasks.queue.submit(request, one, None)).id
+        taken = [await tasks.queue.claim(["agent"], "runner-1", 1) for _ in range(4)]
+    found = [claimed.task_id for claimed in taken if claimed is not None]
+    assert found == ["task-0", last, "task-1", "task-2"]
 
 
 async def test_who_has_lost_the_lease_writes_nothing_more(place: Path | str, tmp_path: Path) -> None:
@@ -146,7 +168,7 @@ async def test_a_cancelled_task_ends_at_once_and_its_handler_with_it(tmp_path: P
         running, queued = await submitted(tasks), await submitted(tasks)
         await started.wait()
         waits = (await tasks.queue.get(queued, OPERATOR)).waiting_for
-        assert waits == "a worker: 1 of 1 are busy, and 0 tasks come before this one"
+        assert waits == "a worker: 1 of 1 are busy, and 0 tasks were asked for before this one"
         for task_id in (queued, running):
             await tasks.queue.cancel(task_id, OPERATOR)
             last = (await ended(tasks, task_id))[-1]

@@ -1,5 +1,6 @@
 """The actions that are built in."""
 
+import gzip
 import io
 import subprocess
 import tarfile
@@ -93,6 +94,13 @@ def _tar(name: str, **fields: object) -> bytes:
     return packed.getvalue()
 
 
+def _zip(name: str, content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr(name, content)
+    return packed.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -102,12 +110,44 @@ def _tar(name: str, **fields: object) -> bytes:
         (_tar("dev", type=tarfile.CHRTYPE), "no file, directory or symbolic link"),
         (_tar("pipe", type=tarfile.FIFOTYPE), "no file, directory or symbolic link"),
         (_tar("hard", type=tarfile.LNKTYPE, linkname="/etc/passwd"), "no file, directory or symbolic link"),
+        (_zip("../out", b""), "leads out of the workspace"),
         (b"PK no zip", "neither a tar nor a zip"),
         (b"nothing", "neither a tar nor a zip"),
     ],
 )
 async def test_a_hostile_archive_is_refused_with_the_reason(world: World, data: bytes, reason: str) -> None:
     with pytest.raises(WorkspaceError, match=reason):
+        await world.run({"steps": [{"run": "ls"}]}, workspace=archive(data))
+
+
+def _bomb(kind: str) -> bytes:
+    """An archive that is a thousandth of what it describes."""
+    packed, piece = io.BytesIO(), bytes(1 << 20)
+    if kind == "one large file":
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as out:
+            out.write(_tar("bomb", size=600 << 20)[:512])
+            for _ in range(600):
+                out.write(piece)
+        return packed.getvalue()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
+        for number in range(60):
+            with made.open(f"bomb-{number}", "w") as file:
+                for _ in range(10):
+                    file.write(piece)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("one large file", "larger than the workspace may be"),
+        ("many files", "The workspace is full|needed more memory"),
+    ],
+)
+async def test_an_archive_that_is_a_bomb_is_refused_in_its_sandbox(world: World, kind: str, reason: str) -> None:
+    data = _bomb(kind)
+    assert len(data) < 4 << 20
+    with pytest.raises(WorkspaceError, match=f"(?i){reason}"):
         await world.run({"steps": [{"run": "ls"}]}, workspace=archive(data))
 
 

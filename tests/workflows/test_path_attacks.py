@@ -1,8 +1,12 @@
 """Whatever a path says, the file tools touch nothing outside of the workspace."""
 
+import ctypes
+import io
 import os
+import tarfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from holdfast.agents.tools import TOOLS, ToolContext, ToolError, use
 from holdfast.agents.workplace import Workplace, open_workplace
 from holdfast.engines import Command, Output
 from holdfast.execution import Executor
+from holdfast.guest import tars
 from holdfast.guest.file_tools import Files, ToolFault
 
 pytestmark = pytest.mark.anyio
@@ -129,45 +134,97 @@ async def test_after_all_attacks_what_is_outside_is_as_it_was(place: Workplace) 
     assert await said(place, STATE) == UNTOUCHED
 
 
-def swap(root: Path, outside: Path, over: threading.Event) -> None:
-    """Make a directory a link to what is outside, and back, without an end."""
-    os.symlink(outside, root / "link")
+_EXCHANGE = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def swap(root: Path, over: threading.Event) -> None:
+    """Make the directory a link to what is outside, and back, without an end and without a moment between."""
+    here, there = (os.fsencode(root / name) for name in ("real", "link"))
     while not over.is_set():
-        os.rename(root / "real", root / "aside")
-        os.rename(root / "link", root / "real")
-        os.rename(root / "real", root / "link")
-        os.rename(root / "aside", root / "real")
+        assert _libc.renameat2(-100, here, -100, there, _EXCHANGE) == 0, os.strerror(ctypes.get_errno())
 
 
-def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path: Path) -> None:
+@contextmanager
+def swapping(tmp_path: Path) -> Iterator[Files]:
+    """Files of a workspace in which `real` is a directory and a link by turns; and what is outside stays as it is."""
     root, outside = tmp_path / "workspace", tmp_path / "outside"
     (root / "real").mkdir(parents=True)
     outside.mkdir()
     (outside / "file").write_text(CONTENT)
     (root / "real" / "file").write_text("inside")
-    files, over = Files(os.open(root, os.O_RDONLY | os.O_DIRECTORY)), threading.Event()
-
-    thread = threading.Thread(target=swap, args=(root, outside, over))
-    seen = {files.read("real/file")}
+    os.symlink(outside, root / "link")
+    over = threading.Event()
+    thread = threading.Thread(target=swap, args=(root, over))
+    files = Files(os.open(root, os.O_RDONLY | os.O_DIRECTORY))
+    assert files.read("real/file") == "inside"
     thread.start()
     try:
-        for _ in range(200):
-            attempts: tuple[Callable[[], str], ...] = (
-                lambda: files.read("real/file"),
-                lambda: files.list("real/*"),
-                lambda: files.grep(CONTENT, "real"),
-            )
-            for attempt in attempts:
-                try:
-                    seen.add(attempt())
-                except ToolFault:
-                    continue
+        yield files
     finally:
         over.set()
         thread.join()
     assert [path.name for path in outside.iterdir()] == ["file"]
     assert (outside / "file").read_text() == CONTENT
-    assert not any(CONTENT in answer for answer in seen) and "inside" in seen
+
+
+def told(attempts: Iterable[Callable[[], str]]) -> set[str]:
+    """What came of each of these, 200 times."""
+    seen = set()
+    for attempt in [*attempts] * 200:
+        try:
+            seen.add(attempt())
+        except ToolFault as fault:
+            seen.add(str(fault))
+    return seen
+
+
+def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path: Path) -> None:
+    with swapping(tmp_path) as files:
+        seen = told(
+            (
+                lambda: files.read("real/file"),
+                lambda: files.list("real/*"),
+                lambda: files.grep(CONTENT, "real"),
+            )
+        )
+    assert not any(CONTENT in answer for answer in seen)
+
+
+def test_nothing_is_written_through_a_directory_that_becomes_a_link_meanwhile(tmp_path: Path) -> None:
+    with swapping(tmp_path) as files:
+        told(
+            (
+                lambda: files.write("real/file", "written"),
+                lambda: files.write("real/file", "more", append=True),
+                lambda: files.write("real/planted", "planted"),
+                lambda: files.write("real/deep/down/planted", "planted"),
+                lambda: files.write("real/made/in/place", "made", append=True),
+            )
+        )
+    inside = next(path for path in (tmp_path / "workspace").iterdir() if not path.is_symlink())
+    assert (inside / "file").read_text().startswith(("inside", "written"))
+
+
+def test_no_archive_is_unpacked_through_a_directory_that_becomes_a_link_meanwhile(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name in ("real/file", "real/planted", "real/deep/planted"):
+            member = tarfile.TarInfo(name)
+            member.size = 1
+            tar.addfile(member, io.BytesIO(b"x"))
+
+    with swapping(tmp_path):
+        root = os.open(tmp_path / "workspace", os.O_RDONLY | os.O_DIRECTORY)
+
+        def unpack() -> str:
+            try:
+                return str(tars.unpack(root, io.BytesIO(packed.getvalue())))
+            except OSError as error:
+                return str(error)
+
+        told([unpack])
+        os.close(root)
 
 
 def test_a_name_that_is_no_text_is_shown_and_does_no_harm(tmp_path: Path) -> None:

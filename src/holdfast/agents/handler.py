@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from holdfast.agents.loop import AgentLoop
 from holdfast.agents.model import ModelChoice
 from holdfast.agents.tools import Query, Tool, ToolContext, ToolError, enabled, use
@@ -86,9 +88,18 @@ class AgentHandler:
             except TaskWaitsError:
                 raise
             except Exception:
-                await tools.leave(self.executor)
+                await self._leave_after_failure(task, tools)
                 raise
             await tools.leave(self.executor)
+
+    async def _leave_after_failure(self, task: TaskRun, tools: "SandboxTools") -> None:
+        """Keep what there is. If that fails as well, it is the first failure that is told."""
+        try:
+            await tools.leave(self.executor)
+        except Exception as error:
+            structlog.get_logger().warning(
+                "the workspace of a failed agent was not kept", task=task.id, error=type(error).__name__
+            )
 
     async def _workspaces(self, task: TaskRun, request: AgentTask, *, waited: bool) -> tuple[bytes, bytes]:
         """What it was at first, and what it is now, each as a tar."""

@@ -204,14 +204,21 @@ _DIFF = """
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_DIR=/tmp/diff.git GIT_WORK_TREE=/workspace
 command -v git >/dev/null || { echo 'git is not installed on this host' >&2; exit 1; }
 git init --quiet 2>/dev/null && git config core.bare false && git config core.autocrlf false || exit
-mkdir -p /tmp/diff.git/info && printf '.git\\n' > /tmp/diff.git/info/exclude
 """
-_COMMIT = "git add --all --force . && git -c user.name=h -c user.email=h@h commit --quiet --allow-empty -m before"
-_COMPARE = "git add --all --force . && git diff --cached --binary --no-color --no-ext-diff --no-textconv HEAD"
+_COMMIT = "git add --all . && git -c user.name=h -c user.email=h@h commit --quiet --allow-empty -m before"
+_COMPARE = "git add --all . && git diff --cached --binary --no-color --no-ext-diff --no-textconv HEAD"
+
+
+_NOISE = (".git", "__pycache__", "*.pyc", "node_modules", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache")
+"""What programs leave behind and nobody has written: it is part of neither side, nor is what `.gitignore` names."""
+
+_WITHOUT_NOISE = f"""
+find . '(' {" -o ".join(f"-name '{name}'" for name in _NOISE)} ')' -prune -exec rm -rf {{}} + 2>/dev/null
+"""
 
 
 async def diff(executor: Executor, before: bytes, after: bytes, *, most: int = MAX_WORKSPACE_BYTES) -> bytes:
-    """The git patch between two tars, made in a sandbox that has run nothing else.
+    """The git patch between two tars, made in a sandbox that has run nothing else; without what git would ignore.
 
     Raises WorkspaceError, TooLargeError, EngineError.
     """
@@ -226,15 +233,11 @@ async def diff(executor: Executor, before: bytes, after: bytes, *, most: int = M
         for archive, script in ((before, _COMMIT), (after, _COMPARE)):
             await place.clear()
             await place.unpack(archive)
-            command = Command(argv=("/bin/sh", "-c", _DIFF + _NO_REPOSITORY + script), wall_seconds=ASK_SECONDS)
+            command = Command(argv=("/bin/sh", "-c", _DIFF + _WITHOUT_NOISE + script), wall_seconds=ASK_SECONDS)
             exited = await place.run(command, hear)
             if exited.exit_code != 0:
                 raise WorkspaceError(f"The difference cannot be told: {said[:500].decode(errors='replace').strip()}.")
     return bytes(patch)
-
-
-_NO_REPOSITORY = "find . -name .git -prune -exec rm -rf {} + 2>/dev/null\n"
-"""A repository in the workspace is part of neither side."""
 
 
 async def cloned(executor: Executor, url: str, ref: str | None) -> bytes:

@@ -165,7 +165,7 @@ class Guard:
         """How large the body may be. Raises NotJsonError, TooLargeError for what is announced."""
         # A page elsewhere can send a form, but not without its Origin.
         form = _is_form(scope, headers)
-        known = form or _may_be_anything(scope["method"], headers)
+        known = form or _is_form(scope, headers, "/tasks") or _may_be_anything(scope["method"], headers)
         if not known and _JSON.fullmatch(headers.get("content-type", "")) is None:
             raise NotJsonError("The content type must be application/json.")
         limit = self.settings.dataset_upload + _FORM_BYTES if form else self.settings.max_body_bytes
@@ -184,9 +184,9 @@ def _keep_nothing(count: int) -> None:
     del count
 
 
-def _is_form(scope: Scope, headers: Headers) -> bool:
-    """Whether these are the files of a dataset, which go to the disk as they come."""
-    is_post = (scope["method"], scope["path"]) == ("POST", "/datasets")
+def _is_form(scope: Scope, headers: Headers, path: str = "/datasets") -> bool:
+    """Whether it is a form of this path; files of a dataset go to the disk as they come, and may be large."""
+    is_post = (scope["method"], scope["path"]) == ("POST", path)
     return is_post and headers.get("content-type", "").startswith("multipart/form-data;")
 
 

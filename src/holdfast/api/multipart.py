@@ -1,11 +1,12 @@
-"""A form with files, taken apart as it comes: files go to the disk piece by piece, only the other fields are kept."""
+"""A form with files, taken apart as it comes: files go piece by piece to whoever takes them, other fields are kept."""
 
 from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from holdfast.data.upload import Incoming, Upload
 from holdfast.errors import MalformedRequestError, TooLargeError
 
 MAX_FIELD_BYTES = 256 << 10
@@ -13,10 +14,32 @@ MAX_FIELDS = 32
 _NO_FORM = "The body is no form as its content type says; send multipart/form-data."
 
 
-class Form:
-    """A form on its way into an upload."""
+class Incoming(Protocol):
+    """A file that arrives piece by piece."""
 
-    def __init__(self, content_type: str, upload: Upload) -> None:
+    async def write(self, data: bytes) -> None:
+        """The next piece of it."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """There is no more."""
+        ...
+
+
+class Taker(Protocol):
+    """Whoever takes the files of a form."""
+
+    def file(self, name: str) -> Incoming:
+        """Take a file of this name. Raises RequestError."""
+        ...
+
+
+class Form:
+    """A form on its way to whoever takes its files."""
+
+    def __init__(self, content_type: str, upload: Taker) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
@@ -41,6 +64,8 @@ class Form:
         self._file: Incoming | None = None
         self._over = False
         self.fields: dict[str, bytes] = {}
+        self.files: list[str] = []
+        """The fields whose files were taken."""
 
     def _note(self, what: str, data: bytes = b"") -> None:
         self._happened.append((what, data))
@@ -90,6 +115,7 @@ class Form:
         self._disposition = b""
         self._name = options.get(b"name", b"").decode(errors="replace")
         if b"filename" in options:
+            self.files.append(self._name)
             self._file = self._upload.file(options[b"filename"].decode(errors="replace"))
         elif len(self.fields) >= MAX_FIELDS:
             raise TooLargeError(f"The form has more than {MAX_FIELDS} fields.")

@@ -13,6 +13,7 @@ from holdfast.api import problems
 from holdfast.api.documentation import EVENTS, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
 from holdfast.api.exchange import app_of, json_of
 from holdfast.api.runs import CLIENT_LEFT, EventWriter, StreamResponse, caller_of, read
+from holdfast.api.task_forms import FORM, task_of_form
 from holdfast.app import App
 from holdfast.errors import InvalidFieldError
 from holdfast.keys import ApiKey
@@ -75,8 +76,11 @@ class After(BaseModel):
 
 
 async def submit(request: Request) -> Response:
-    """Take a task for an agent, or a workflow. It is queued; its events say how it goes."""
-    wanted = await read(request, task_request.validate_json)
+    """Take a task for an agent, or a workflow: JSON, or a form with an archive of its workspace. It is queued."""
+    if request.headers.get("content-type", "").startswith(FORM):
+        wanted = await task_of_form(request)
+    else:
+        wanted = await read(request, task_request.validate_json)
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
     state = request.scope["state"]
@@ -195,7 +199,11 @@ def _submitting() -> dict[str, Any]:
     row = documented("TaskReceipt", status=202, refusals=RUNNING)
     schema = {"anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in (AgentTask, WorkflowTask)]}
     example = {"type": "workflow", "steps": [{"type": "run", "run": "echo hello"}]}
-    row["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+    text = {"type": "string", "description": "The task, as JSON."}
+    archive = {"type": "string", "format": "binary", "description": "A tar or zip."}
+    form = {"type": "object", "properties": {"task": text, "workspace": archive}, "required": ["task", "workspace"]}
+    content = {"application/json": {"schema": schema, "example": example}, FORM: {"schema": form}}
+    row["requestBody"] = {"required": True, "content": content}
     return row
 
 

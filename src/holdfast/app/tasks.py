@@ -14,9 +14,12 @@ from holdfast.data.runs import DataRuns
 from holdfast.errors import full_disk_is_ours
 from holdfast.execution import Executor
 from holdfast.settings import Settings
+from holdfast.store import Store
 from holdfast.tasks import TaskHandler
 from holdfast.tasks.callbacks import CallbackRules, Signer
 from holdfast.tasks.delivery import Backoff
+from holdfast.tasks.files import TaskFiles
+from holdfast.tasks.keeping import prune
 from holdfast.tasks.queue import Bounds
 from holdfast.tasks.service import TaskConfig
 
@@ -59,6 +62,12 @@ def task_config(settings: Settings) -> TaskConfig:
         signer=signer(settings),
         backoff=Backoff(settings.callback_backoff),
     )
+
+
+async def prune_tasks(settings: Settings, store: Store) -> int:
+    """Remove tasks that are kept long enough, as a server does by itself; how many. Raises StoreUnavailableError."""
+    config = task_config(settings)
+    return await prune(store, TaskFiles(config.folder, config.files_bytes), config.bounds.total_bytes)
 
 
 def signer(settings: Settings) -> Signer:

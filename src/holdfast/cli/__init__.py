@@ -246,7 +246,7 @@ def replay(
 
 @app.command()
 def gc(as_json: Json = False, config: Config = None) -> None:
-    """Remove rows and datasets kept long enough; a running server does it by itself, and need not be stopped."""
+    """Remove rows, tasks and datasets kept long enough; a running server does it by itself, and need not be stopped."""
     from holdfast.cli import collecting
     from holdfast.settings import load_settings
 

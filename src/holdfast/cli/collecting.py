@@ -5,6 +5,7 @@ import json
 from anyio.to_thread import run_sync
 
 from holdfast.app import dataset_age, dataset_store, no_server, store_of
+from holdfast.app.tasks import prune_tasks
 from holdfast.settings import Settings
 from holdfast.telemetry import Metrics
 
@@ -14,11 +15,15 @@ async def collect(settings: Settings, *, as_json: bool) -> None:
     async with store_of(settings, Metrics()).open(tidy=False) as store:
         removed = await store.prune()
         kept = await store.count()
+        tasks = await prune_tasks(settings, store)
     datasets = await run_sync(_expired_datasets, settings)
     if as_json:
-        print(json.dumps({"removed": removed, "kept": kept, "datasets_removed": datasets}))
+        print(json.dumps({"removed": removed, "kept": kept, "tasks_removed": tasks, "datasets_removed": datasets}))
         return
-    print(f"Removed {removed} rows of runs; {kept} kept. Removed {len(datasets)} datasets that nobody has used lately.")
+    print(
+        f"Removed {removed} rows of runs; {kept} kept. Removed {tasks} tasks with their events and files, and "
+        f"{len(datasets)} datasets that nobody has used lately."
+    )
 
 
 def _expired_datasets(settings: Settings) -> list[str]:

@@ -16,7 +16,9 @@ Name = Annotated[str, typer.Argument(metavar="TASK", help="What 'task run' print
 @commands.command()
 def run(  # noqa: PLR0913 - every parameter is an option of the command
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="The task, as YAML or JSON; '-' reads stdin.")],
-    workspace: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder to copy into its workspace.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A folder, tar or zip to copy into its workspace.")
+    ] = None,
     secret: Annotated[
         list[str] | None, typer.Option(metavar="NAME[=VALUE]", help="A secret; without a value, of the environment.")
     ] = None,

@@ -54,13 +54,15 @@ def _secret(text: str) -> tuple[str, str]:
     return name, found
 
 
-def _packed(folder: Path) -> bytes:
-    """The files of a folder as a tar. Raises InvalidFieldError."""
-    if not folder.is_dir():
-        raise InvalidFieldError(f"{folder} is not a folder.", field="workspace")
+def _packed(place: Path) -> bytes:
+    """The files of a folder as a tar; a file is an archive already. Raises InvalidFieldError."""
+    if place.is_file():
+        return place.read_bytes()
+    if not place.is_dir():
+        raise InvalidFieldError(f"{place} is neither a folder nor an archive.", field="workspace")
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add(folder, arcname=".")
+        archive.add(place, arcname=".")
     return packed.getvalue()
 
 

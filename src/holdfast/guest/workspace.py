@@ -6,6 +6,7 @@ archive. What cannot be done is a sentence on stderr and exit code 1.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -15,6 +16,9 @@ from holdfast.guest import file_tools
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+
+_FULL = {errno.ENOSPC: "the workspace is full", errno.EFBIG: "a file is larger than the workspace may be"}
 
 
 def _tool(root: int, name: str, arguments: dict[str, Any]) -> str:
@@ -49,14 +53,20 @@ def _answer(asked: dict[str, Any]) -> str:
     return _with_tars(root, asked["op"], asked.get("patterns", []))
 
 
+def _said(error: BaseException) -> str:
+    if isinstance(error, file_tools.ToolFault):
+        return str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    return _FULL.get(number or 0) or f"{type(error).__name__}: {error}"
+
+
 def main(question: str) -> NoReturn:
     """Answer one question and end."""
     try:
         sys.stdout.write(_answer(json.loads(question)))
         sys.stdout.flush()
     except (file_tools.ToolFault, OSError, UnicodeError, MemoryError, RecursionError) as error:
-        said = str(error) if isinstance(error, file_tools.ToolFault) else f"{type(error).__name__}: {error}"
-        sys.stderr.write(said)
+        sys.stderr.write(_said(error))
         sys.stderr.flush()
         os._exit(1)
     os._exit(0)

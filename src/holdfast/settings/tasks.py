@@ -32,7 +32,9 @@ class TaskSettings(BaseModel):
     )
     task_logs: Size = described("16m", "What is kept of the logs of one task.")
     task_files: Size = described("256m", "What is kept of the files of one task.")
-    task_store: Size = described("2g", "What is kept of the events of tasks that have ended; the oldest go first.")
+    task_store: Size = described(
+        "2g", "What is kept of the events of tasks that have ended, and of their files; the oldest go first."
+    )
     task_memory: Size = described("1g", "Memory of the sandbox a task works in; half of it may be files.")
     step_timeout: Positive = described(600.0, "Most seconds a step of a workflow may take.")
     workflow_jobs: PositiveInt = described(2, "Jobs of one workflow that run at the same time.")

@@ -31,6 +31,20 @@ class Append:
     expected: int | None = None
 
     @property
+    def only_adds(self) -> bool:
+        """Whether it does nothing but add events, so that it can be one with its neighbours."""
+        return not self.changes and self.received is None and self.expected is None
+
+    def rows(self, last: int) -> list[dict[str, Any]]:
+        """Its events as they are kept, when `last` is the number of the last."""
+        first = last - len(self.events) + 1
+        common = {"task_id": self.task_id, "created_at": self.at}
+        return [
+            {**common, "seq": first + index, "type": event.type, "body": event.body}
+            for index, event in enumerate(self.events)
+        ]
+
+    @property
     def size_bytes(self) -> int:
         """What it adds to the task."""
         return sum(len(event.body) for event in self.events)

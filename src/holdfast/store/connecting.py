@@ -8,7 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from sqlalchemy import URL, Column, Connection, MetaData, String, Table, event, insert, inspect, make_url, select, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -22,6 +37,7 @@ _VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32
 
 POSTGRESQL = "postgresql+psycopg"
 CONNECTIONS = 5
+READERS = 4
 PATIENCE_SECONDS = 5
 """How long a connection, a lock or a place among the connections is waited for."""
 
@@ -74,6 +90,19 @@ def _sqlite(path: Path) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=2, json_serializer=_json)
     event.listen(engine.sync_engine, "connect", _prepare)
     return engine
+
+
+def in_threads(engine: AsyncEngine) -> Engine | None:
+    """More connections to the same file, for threads: there a transaction of SQLite is done in one go.
+
+    Else each of its statements goes to a thread and back, several times. `None` where there is no file.
+    """
+    if engine.dialect.name != "sqlite":
+        return None
+    url = engine.url.set(drivername="sqlite")
+    made = create_engine(url, pool_size=READERS + 1, pool_timeout=PATIENCE_SECONDS, json_serializer=_json)
+    event.listen(made, "connect", _prepare)
+    return made
 
 
 def _postgresql(place: str) -> AsyncEngine:

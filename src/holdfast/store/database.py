@@ -1,32 +1,56 @@
 """The SQL of runs: one class around one database. Which kind that is, `connecting` alone knows."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
-from sqlalchemy import RowMapping, delete, func, insert, select
+from anyio.to_thread import run_sync
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from holdfast.errors import StoreUnavailableError
 from holdfast.store import capsule_rows, thread_rows
-from holdfast.store.connecting import claimed, connect
+from holdfast.store.connecting import READERS, claimed, connect, in_threads
 from holdfast.store.tables import runs
 
 _OUR_MISTAKES = (DataError, IntegrityError, ProgrammingError)
+_NOT_THERE = (DBAPIError, PoolTimeoutError, OSError)
 _UNAVAILABLE = "The database of the server is locked, full or gone; try again, and if that does not help, look there."
+
+
+T = TypeVar("T")
+
+
+async def _in_one_go(threads: Engine, work: Callable[[Connection], T], limiter: anyio.CapacityLimiter) -> T:
+    """One transaction in a thread, also for whoever is cancelled. Raises StoreUnavailableError."""
+
+    def transaction() -> T:
+        try:
+            with threads.begin() as connection:
+                return work(connection)
+        except _OUR_MISTAKES:
+            raise
+        except _NOT_THERE as error:
+            raise StoreUnavailableError(_UNAVAILABLE) from error
+
+    with anyio.CancelScope(shield=True):
+        result = await run_sync(transaction, limiter=limiter)
+    return result
 
 
 class Database:
     """Rows in and out. Make one with `Database.open`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, threads: Engine | None) -> None:
         self._engine = engine
+        self._threads = threads
         # SQLite has one writer at a time; that the others wait here and not in it keeps them in order.
         self._writing = anyio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        self._writer, self._readers = anyio.CapacityLimiter(1), anyio.CapacityLimiter(READERS)
 
     @classmethod
     @asynccontextmanager
@@ -36,7 +60,12 @@ class Database:
         Raises ConfigurationError.
         """
         async with connect(place) as engine, claimed(engine, place) if alone else nullcontext():
-            yield cls(engine)
+            threads = in_threads(engine)
+            try:
+                yield cls(engine, threads)
+            finally:
+                if threads is not None:
+                    threads.dispose()
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[AsyncConnection]:
@@ -48,9 +77,9 @@ class Database:
             try:
                 async with self._engine.begin() as connection:
                     yield connection
-            except (DBAPIError, PoolTimeoutError, OSError) as error:
-                if isinstance(error, _OUR_MISTAKES):
-                    raise
+            except _OUR_MISTAKES:
+                raise
+            except _NOT_THERE as error:
                 raise StoreUnavailableError(_UNAVAILABLE) from error
 
     @asynccontextmanager
@@ -58,6 +87,21 @@ class Database:
         """One transaction that writes."""
         async with self._writing, self.connected() as connection:
             yield connection
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """One transaction that writes, for what somebody waits for: with SQLite it is done in one go, in a thread."""
+        if self._threads is None:
+            async with self.writes() as connection:
+                return await connection.run_sync(work)
+        async with self._writing:
+            return await _in_one_go(self._threads, work, self._writer)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """The same for one that only reads."""
+        if self._threads is None:
+            async with self.connected() as connection:
+                return await connection.run_sync(work)
+        return await _in_one_go(self._threads, work, self._readers)
 
     async def add_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep these runs."""

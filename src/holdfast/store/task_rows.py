@@ -1,10 +1,11 @@
 """The SQL of tasks and their events. Whoever changes a task that somebody does must name their claim."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import accumulate, groupby
 from typing import Any
 
-from sqlalchemy import Select, Update, and_, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, Update, and_, delete, func, insert, or_, select, update
 
 from holdfast.store.appending import Append, NewEvent
 from holdfast.store.database import Database
@@ -30,34 +31,44 @@ class TaskRows:
         """Keep a new task with its first event."""
         empty = dict.fromkeys(("events", "received", "size_bytes", "delivered_seq", "sending_seq", "dropped"), 0)
         empty |= {"attempts": 0, "cancelling": 0, "delivery_attempts": 0}
-        async with self._database.writes() as connection:
-            await connection.execute(insert(tasks), {**empty, **row})
-            await _append(connection, Append(row["task_id"], None, row["created_at"], [first]))
+        entry = Append(row["task_id"], None, row["created_at"], [first])
+
+        def keep(connection: Connection) -> None:
+            connection.execute(insert(tasks), {**empty, **row})
+            _append_all(connection, [entry])
+
+        await self._database.write(keep)
 
     async def append(self, entries: Sequence[Append]) -> list[int | None]:
         """Append, in one transaction; for each the number of the task's last event, `None` where it may not."""
-        async with self._database.writes() as connection:
-            return [await _append(connection, entry) for entry in entries]
+        return await self._database.write(partial(_append_all, entries=entries))
 
-    async def claim(self, types: Sequence[str], claimed: Mapping[str, Any], begun: NewEvent) -> Row | None:
-        """Give the oldest queued task of these types to whoever `claimed` names; nobody else has it then.
+    async def oldest(self, types: Sequence[str]) -> list[tuple[str | None, str]]:
+        """The oldest queued task of these types of each owner, as owner and task, oldest first."""
+        queued = select(func.min(tasks.c.seq)).where(tasks.c.status == "queued", tasks.c.type.in_(types))
+        query = select(tasks.c.owner, tasks.c.task_id).where(tasks.c.seq.in_(queued.group_by(tasks.c.owner)))
+        return [(row["owner"], row["task_id"]) for row in await self._rows(query.order_by(tasks.c.seq))]
 
-        Only here all of a row is read.
+    async def claim(self, task_id: str, claimed: Mapping[str, Any], begun: NewEvent) -> Row | None:
+        """Give a queued task to whoever `claimed` names; nobody else has it then. `None` when somebody else was faster.
+
+        Only here all of a row is read; `events` counts the one that is appended.
         """
-        oldest = select(tasks.c.seq).where(tasks.c.status == "queued", tasks.c.type.in_(types)).order_by(tasks.c.seq)
-        oldest = oldest.limit(1).with_for_update(skip_locked=True)
         at = claimed["started_at"]
-        change = update(tasks).where(tasks.c.seq == oldest.scalar_subquery(), tasks.c.status == "queued")
+        change = update(tasks).where(tasks.c.task_id == task_id, tasks.c.status == "queued")
         # The first start is the start.
         values = {**claimed, "started_at": func.coalesce(tasks.c.started_at, at), "attempts": tasks.c.attempts + 1}
         change = change.values(**values, status="running", received=0, cancelling=0).returning(tasks)
-        async with self._database.writes() as connection:
-            found = (await connection.execute(change)).first()
+
+        def take(connection: Connection) -> Row | None:
+            found = connection.execute(change).first()
             if found is None:
                 return None
             row = dict(found._mapping)
-            await _append(connection, Append(row["task_id"], row["claim"], at, [begun]))
+            [row["events"]] = _append_all(connection, [Append(task_id, row["claim"], at, [begun])])
             return row
+
+        return await self._database.write(take)
 
     async def renew(self, claims: Sequence[str], until: str) -> dict[str, bool]:
         """Lengthen leases; the claims that still hold, and whether their task is to be cancelled."""
@@ -105,14 +116,12 @@ class TaskRows:
     async def counts(self) -> dict[str, int]:
         """How many tasks have not ended, by status."""
         query = select(tasks.c.status, func.count()).where(tasks.c.status.in_(OPEN)).group_by(tasks.c.status)
-        async with self._database.connected() as connection:
-            return {status: count for status, count in await connection.execute(query)}
+        return await self._database.read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
 
     async def queued_before(self, seq: int) -> int:
         """How many queued tasks are older than this one."""
         query = select(func.count()).select_from(tasks).where(tasks.c.status == "queued", tasks.c.seq < seq)
-        async with self._database.connected() as connection:
-            return int((await connection.execute(query)).scalar_one())
+        return await self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
 
     async def events(self, task_id: str, after: int, limit: int) -> list[Row]:
         """The events of a task after a number, in order."""
@@ -156,39 +165,53 @@ class TaskRows:
             await connection.execute(delete(task_events).where(theirs))
             return int((await connection.execute(delete(tasks).where(over))).rowcount)
 
-    async def ids(self) -> set[str]:
-        """The names of all tasks."""
-        return {row["task_id"] for row in await self._rows(select(tasks.c.task_id))}
+    async def latest_first(self) -> list[tuple[str, bool]]:
+        """All tasks, and whether they have ended."""
+        query = select(tasks.c.task_id, tasks.c.ended_at).order_by(tasks.c.seq.desc())
+        return [(row["task_id"], row["ended_at"] is not None) for row in await self._rows(query)]
 
     async def _rows(self, query: Select[Any]) -> list[Row]:
-        async with self._database.connected() as connection:
-            return [dict(row._mapping) for row in await connection.execute(query)]
+        return await self._database.read(lambda connection: [dict(row._mapping) for row in connection.execute(query)])
 
 
-async def _append(connection: AsyncConnection, entry: Append) -> int | None:
-    last = (await connection.execute(_changed(entry))).scalar()
+def _append_all(connection: Connection, entries: Sequence[Append]) -> list[int | None]:
+    lasts: list[int | None] = []
+    for group in _together(entries):
+        lasts += _lasts(group, connection.execute(_changed(group)).scalar())
+    told = zip(entries, lasts, strict=True)
+    rows = [row for entry, last in told if last is not None for row in entry.rows(last)]
+    if rows:
+        connection.execute(insert(task_events), rows)
+    return lasts
+
+
+def _together(entries: Iterable[Append]) -> Iterator[list[Append]]:
+    """Neighbours that only add events to one task: one statement does for all, so that many tokens cost as one."""
+
+    def key(entry: Append) -> Any:
+        return (entry.task_id, entry.claim) if entry.only_adds else id(entry)
+
+    return (list(group) for _, group in groupby(entries, key))
+
+
+def _lasts(group: Sequence[Append], last: int | None) -> list[int | None]:
+    """What the last number is after each of them, when it is `last` after all."""
     if last is None:
-        return None
-    if entry.events:
-        first = int(last) - len(entry.events) + 1
-        common = {"task_id": entry.task_id, "created_at": entry.at}
-        rows = [
-            {**common, "seq": first + index, "type": event.type, "body": event.body}
-            for index, event in enumerate(entry.events)
-        ]
-        await connection.execute(insert(task_events), rows)
-    return int(last)
+        return [None] * len(group)
+    counts = [len(entry.events) for entry in group]
+    return [last - sum(counts) + reached for reached in accumulate(counts)]
 
 
-def _changed(entry: Append) -> Update:
+def _changed(group: Sequence[Append]) -> Update:
     """The row takes the numbers of the events before they are there, and thereby says whether they may be."""
+    entry = group[0]
     holds = tasks.c.claim == entry.claim if entry.claim else ~_CLAIMED
     change = update(tasks).where(tasks.c.task_id == entry.task_id, holds, tasks.c.status.in_(OPEN))
     if entry.expected is not None:
         change = change.where(tasks.c.events == entry.expected)
     changes: dict[str, Any] = {
-        "events": tasks.c.events + len(entry.events),
-        "size_bytes": tasks.c.size_bytes + entry.size_bytes,
+        "events": tasks.c.events + sum(len(each.events) for each in group),
+        "size_bytes": tasks.c.size_bytes + sum(each.size_bytes for each in group),
     }
     if entry.received is not None:
         first, last = entry.received

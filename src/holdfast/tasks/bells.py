@@ -26,7 +26,8 @@ class Bells:
             bell.set()
 
 
-async def patiently(bell: anyio.Event, seconds: float) -> None:
-    """Wait for a bell, but not longer than this."""
+async def patiently(bell: anyio.Event, seconds: float) -> bool:
+    """Wait for a bell, but not longer than this; whether it was rung."""
     with anyio.move_on_after(seconds):
         await bell.wait()
+    return bell.is_set()

@@ -1,11 +1,12 @@
-"""Events of tasks: written in groups, in the order they came, and read by whoever follows them.
+"""Events of tasks: written in groups, in the order they came, and handed to whoever follows them.
 
 One writer takes all that has come while it wrote before, so that tokens of a model wait for one transaction at most.
+What is committed goes to followers from memory; they read the database for what was before they came.
 """
 
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from holdfast.errors import StoreUnavailableError
 from holdfast.store import Store
 from holdfast.store.appending import Append, NewEvent
 from holdfast.tasks.bells import Bells, patiently
+from holdfast.tasks.tails import Tails
 from holdfast.types import FINAL_STATUSES, AnyTaskEvent, TaskStatus, task_event
 
 BATCH = 500
@@ -53,6 +55,7 @@ class EventLog:
     def __init__(self, store: Store, bells: Bells) -> None:
         self._store = store
         self._bells = bells
+        self._tails = Tails()
         self._waiting: deque[_Waiting] = deque()
         self._arrived = anyio.Event()
         self._room = anyio.Event()
@@ -101,38 +104,60 @@ class EventLog:
             return
         for waiting, last in zip(batch, lasts, strict=True):
             self._waiting.popleft()
+            if last is not None:
+                self.committed(waiting.entry, last)
             waiting.last = last
             waiting.written.set()
-        for task_id in {waiting.entry.task_id for waiting in batch}:
-            self.ring(task_id)
         self._room.set()
         self._room = anyio.Event()
 
+    def committed(self, entry: Append, last: int) -> None:
+        """Hand what was just written to who follows the task; `last` is the number of its last event."""
+        tail = self._tails.held(entry.task_id)
+        if tail is not None:
+            tail.extend(entry.rows(last))
+        self._bells.ring(DELIVERIES)
+
     def ring(self, task_id: str) -> None:
-        """Wake who follows a task, and who delivers."""
-        self._bells.ring(task_id)
+        """Something else has become of a task: wake who follows it, and who delivers."""
+        tail = self._tails.held(task_id)
+        if tail is not None:
+            tail.doubt()
         self._bells.ring(DELIVERIES)
 
     async def follow(
         self, task_id: str, after: int, is_there: Callable[[], Awaitable[TaskStatus | None]]
     ) -> AsyncGenerator[AnyTaskEvent, None]:
         """The events of a task after a number as they come, until its last one, or until the task is not there."""
+        tail = self._tails.of(task_id)
+        looked = -1
         while True:
-            bell = self._bells.hear(task_id)
-            # Asked for only when there is nothing new, and then what has come in between is still read.
-            rows = await self._store.tasks.events(task_id, after, PAGE)
-            over = False
-            if not rows:
-                status = await is_there()
-                over = status is None or status in FINAL_STATUSES
-                rows = await self._store.tasks.events(task_id, after, PAGE) if over else []
+            changed, doubts = tail.changed, tail.doubts
+            rows: Sequence[Mapping[str, Any]] = tail.after(after)
+            if not rows and (looked != doubts or tail.lacks(after)):
+                rows, over = await self._look(task_id, after, is_there)
+                if over and not rows:
+                    return
+                looked = looked if rows else doubts
+            elif not rows and not await patiently(changed, POLL_SECONDS):
+                looked = -1
             for row in rows:
                 yield event_of(row)
                 after = row["seq"]
-            if (rows and rows[-1]["type"] in LAST) or (over and not rows):
+            if rows and rows[-1]["type"] in LAST:
                 return
-            if not rows:
-                await patiently(bell, POLL_SECONDS)
+
+    async def _look(
+        self, task_id: str, after: int, is_there: Callable[[], Awaitable[TaskStatus | None]]
+    ) -> tuple[Sequence[Mapping[str, Any]], bool]:
+        """What the database has after a number, and whether nothing will come any more."""
+        rows = await self._store.tasks.events(task_id, after, PAGE)
+        if rows:
+            return rows, False
+        # Asked for only when there is nothing new, and then what has come in between is still read.
+        status = await is_there()
+        over = status is None or status in FINAL_STATUSES
+        return (await self._store.tasks.events(task_id, after, PAGE) if over else []), over
 
 
 def new_event(event: AnyTaskEvent) -> NewEvent:

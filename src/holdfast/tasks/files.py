@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from holdfast.errors import InvalidFileNameError, NotFoundError, TooLargeError, full_disk_is_ours
@@ -21,7 +23,7 @@ class TaskFiles:
         """Keep a file, in place of one of that name. Raises InvalidFileNameError, TooLargeError, StorageFullError."""
         folder = self._folder / task_id
         place = folder / checked(name)
-        others = sum(path.stat().st_size for path in _files(folder) if path != place)
+        others = _size(path for path in _files(folder) if path != place)
         if others + len(data) > self._most_bytes:
             raise TooLargeError(f"The files of a task may have {self._most_bytes:,} bytes together.")
         with full_disk_is_ours():
@@ -45,9 +47,9 @@ class TaskFiles:
         """Remove all files of a task."""
         shutil.rmtree(self._folder / task_id, ignore_errors=True)
 
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks that have files."""
-        return tuple(folder.name for folder in self._folder.glob("*"))
+    def sizes(self) -> dict[str, int]:
+        """How large the files of each task are together."""
+        return {folder.name: _size(folder.glob("*")) for folder in self._folder.glob("*")}
 
 
 def checked(name: str) -> str:
@@ -61,3 +63,12 @@ def checked(name: str) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*") if not path.name.startswith(_PARTIAL)]
+
+
+def _size(files: Iterable[Path]) -> int:
+    total = 0
+    for path in files:
+        # Whoever removes a task is not waited for.
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total

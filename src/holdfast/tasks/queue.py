@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from holdfast.errors import NotFoundError, QueueFullError, ShuttingDownError
 from holdfast.store import Store
 from holdfast.store.appending import Append
+from holdfast.tasks import keeping
 from holdfast.tasks.bells import Bells, patiently
 from holdfast.tasks.checking import Checks
 from holdfast.tasks.claims import (
@@ -32,6 +33,7 @@ from holdfast.tasks.claims import (
 )
 from holdfast.tasks.events import QUEUE, EventLog, NotOursError, new_event, now
 from holdfast.tasks.files import TaskFiles
+from holdfast.tasks.turns import Turns
 from holdfast.telemetry import Metrics
 from holdfast.types import (
     FINAL_STATUSES,
@@ -58,6 +60,9 @@ LOST = TaskFailure(
 NO_SECRETS = TaskFailure(
     code="secrets_lost",
     message="The server was started anew, and secrets are kept in memory alone; submit the task again.",
+)
+EXPIRED = TaskFailure(
+    code="expired", message="It has waited longer than tasks are kept (HOLDFAST_RETENTION_DAYS); submit it again."
 )
 CANCEL_SECONDS = 2.0
 """How long the end of a task that is cancelled is waited for; one of a runner elsewhere may take longer."""
@@ -89,6 +94,8 @@ class TaskQueue:
         self._checks = checks
         self._metrics = metrics
         self._secrets: dict[str, Mapping[str, str]] = {}
+        self._claiming = anyio.Lock()
+        self._turns = Turns()
 
     async def submit(
         self, request: AgentTask | WorkflowTask, caller: Caller, key: str | None, request_id: str | None = None
@@ -175,7 +182,10 @@ class TaskQueue:
         return await run_sync(self.files.read, task_id, name)
 
     async def claim(self, types: Sequence[str], worker: str, wait_seconds: float) -> Claimed | None:
-        """The oldest task of these types that is queued, for this worker alone; `None` if there is none in time."""
+        """A task of these types that is queued, for this worker alone; `None` if there is none in time.
+
+        It is the oldest of whoever was served longest ago: the queue of one key is no other's.
+        """
         with anyio.move_on_after(wait_seconds):
             while not self.draining:
                 bell = self.bells.hear(QUEUE)
@@ -186,17 +196,26 @@ class TaskQueue:
         return None
 
     async def _claim_now(self, types: Sequence[str], worker: str) -> Claimed | None:
+        async with self._claiming:
+            queued = await self._store.tasks.oldest(types)
+            for owner, task_id in self._turns.in_order(queued):
+                claimed = await self._claim_one(task_id, worker)
+                if claimed is not None:
+                    self._turns.served(owner)
+                    return claimed
+        return None
+
+    async def _claim_one(self, task_id: str, worker: str) -> Claimed | None:
         token, at = new_token(), now()
         lease = instant(at + timedelta(seconds=self.bounds.lease_seconds))
         claimed = {"worker": worker, "claim": claim_of(token), "lease_until": lease, "started_at": instant(at)}
         begun = new_event(StatusEvent(status=TaskStatus.RUNNING))
         with anyio.CancelScope(shield=True):
             # Whoever is cancelled here would leave a task claimed that nobody does.
-            row = await self._store.tasks.claim(types, claimed, begun)
+            row = await self._store.tasks.claim(task_id, claimed, begun)
         if row is None:
             return None
-        task_id = row["task_id"]
-        self.events.ring(task_id)
+        self.events.committed(Append(task_id, row["claim"], instant(at), [begun]), row["events"])
         try:
             return claimed_of(row, token, self._secrets.get(task_id, {}))
         except ValueError:
@@ -204,6 +223,7 @@ class TaskQueue:
             structlog.get_logger().error("a task could not be read", task=task_id)
             failure = TaskFailure(code="invalid_task", message="This version of Holdfast cannot do the task.")
             await self.end_unless(Append(task_id, row["claim"], instant(at)), failure)
+            self.bells.ring(QUEUE)
             return None
 
     async def renew(self, claims: Sequence[str]) -> dict[str, bool]:
@@ -286,14 +306,13 @@ class TaskQueue:
             await self.lose(row)
 
     async def prune(self) -> int:
-        """Remove tasks that are kept long enough; how many."""
-        oldest = now() - timedelta(days=self._store.retention.days)
-        count = await self._store.tasks.prune(instant(oldest), self.bounds.total_bytes)
-        # In this order: a task is there before it has files.
-        having = await run_sync(self.files.tasks)
-        for task_id in {*having} - await self._store.tasks.ids():
-            await run_sync(self.files.remove, task_id)
-        return count
+        """Remove tasks that are kept long enough; how many. One that has waited for so long ends."""
+        oldest = instant(now() - timedelta(days=self._store.retention.days))
+        for status in (TaskStatus.QUEUED, TaskStatus.WAITING):
+            for row in await self._store.tasks.unclaimed(status):
+                if row["created_at"] < oldest:
+                    await self.end_unless(Append(row["task_id"], None, instant(now())), EXPIRED)
+        return await keeping.prune(self._store, self.files, self.bounds.total_bytes)
 
     async def seen(self, task_id: str, caller: Caller) -> Mapping[str, Any]:
         """The row of a task. Raises NotFoundError."""
@@ -316,7 +335,7 @@ class TaskQueue:
     def _forgotten(self, task_id: str) -> None:
         self._secrets.pop(task_id, None)
         self.bells.ring(_cancelling(task_id))
-        self.bells.ring(task_id)
+        self.events.ring(task_id)
 
 
 UNCLAIMED: Mapping[str, Any] = {"claim": None, "worker": None, "lease_until": None, "cancelling": 0}

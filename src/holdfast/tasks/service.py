@@ -113,4 +113,4 @@ class TaskService:
         if not there:
             return f"a runner for tasks of type '{kind}': this server has no workers, and no runner is registered"
         busy = self.workers.busy + self.runners.count("busy")
-        return f"a worker: {busy} of {there} are busy, and {before} tasks come before this one"
+        return f"a worker: {busy} of {there} are busy, and {before} tasks were asked for before this one"
