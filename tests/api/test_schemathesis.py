@@ -105,9 +105,10 @@ def test_whatever_is_sent_the_answer_is_as_described(operation: Operation, numbe
 
 def shorten_the_wait(case: Case) -> None:
     """A runner that waits for a task waits here for a moment."""
-    asked = case.body.get("wait_seconds") if isinstance(case.body, dict) else None
-    if isinstance(asked, int | float) and asked > 0.01:
-        case.body["wait_seconds"] = 0.01
+    body = case.body
+    asked = body.get("wait_seconds") if isinstance(body, dict) else None
+    if isinstance(body, dict) and isinstance(asked, int | float) and asked > 0.01:
+        body["wait_seconds"] = 0.01
 
 
 def cases(operation: Operation) -> SearchStrategy[Case]:

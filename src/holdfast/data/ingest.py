@@ -157,9 +157,8 @@ def _check(work: Ingestion, seconds: float) -> None:
     if not faults and lines and not work.skip_rejected:
         first = next(report for report in work.reports if report.rejected)
         where = f"line {first.rejected[0].line} of {first.file}: {first.rejected[0].reason}"
-        faults.append(
-            f"{lines:,} lines are no rows of their tables ({where}); mend them, or skip them by skip_rejected"
-        )
+        which = "one line is no row of its table" if lines == 1 else f"{lines:,} lines are no rows of their tables"
+        faults.append(f"{which} ({where}); mend the file, or leave such lines out with skip_rejected")
     if not faults and not work.size_bytes:
         raise _failed("its reader sent nothing")
     if faults:

@@ -154,7 +154,8 @@ class Reader:
     def reject(self, line: int, reason: str, text: str, column: str = "") -> None:
         self.rejected_lines += 1
         if len(self.rejected) < MOST_LINES:
-            shown = {"line": line, "column": column, "reason": reason[:MOST_TEXT], "text": text[:MOST_TEXT]}
+            sayable = text[:MOST_TEXT].encode(errors="replace").decode()
+            shown = {"line": line, "column": column, "reason": reason[:MOST_TEXT], "text": sayable}
             self.rejected.append(shown)
 
 
