@@ -36,6 +36,18 @@ def loans() -> str:
     return "\n".join(lines) + "\n"
 
 
+def trips() -> str:
+    """Another file that nobody has described: trips in towns, with the moments they began."""
+    lines = ["trip_id,city,mode,km,started_at,paid"]
+    cities, modes = ("Berlin", "Paris", "Lisbon", "Oslo"), ("bus", "tram", "bike")
+    for n in range(300):
+        began = f"2025-{9 + n % 4:02}-{1 + n * 13 % 28:02} {n * 7 % 24:02}:{n * 11 % 60:02}:00"
+        lines.append(
+            f"{n},{cities[n * n % 7 % 4]},{modes[n // 2 % 3]},{(n * 31 % 97) / 2 + n / 1000:.3f},{began},{n % 5 != 0}"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def _one(value: str) -> str:
     return f"[[{value}]]"
 
@@ -209,3 +221,128 @@ QUESTIONS = (
         _one("((loans.genre == 'crime') & (loans.branch == 'Hilltop')).sum()"),
     ),
 )
+
+_ORDERED = "pd.to_datetime(orders.order_date)"
+_OPENED = "pd.to_datetime(tickets.created_at)"
+_READ = "pd.to_datetime(sensors.timestamp)"
+_LENT = "pd.to_datetime(loans.borrowed_on)"
+_BEGAN = "pd.to_datetime(trips.started_at)"
+
+MORE = (
+    Asked(
+        "ecommerce",
+        "How many orders were placed last month?",
+        _one(f"{_ORDERED}.astype(str).str.startswith('2026-01').sum()"),
+    ),
+    Asked("ecommerce", "How many orders were placed this year?", _one(f"({_ORDERED}.dt.year == 2026).sum()")),
+    Asked(
+        "ecommerce",
+        "average order total in the previous month",
+        _one(f"orders[{_ORDERED}.astype(str).str.startswith('2026-01')].total.mean()"),
+    ),
+    Asked(
+        "ecommerce",
+        "how many orders are returned or cancelled?",
+        _one("orders.status.isin(['returned', 'cancelled']).sum()"),
+    ),
+    Asked(
+        "ecommerce",
+        "Total quantity of Books or Toys sold",
+        _one("order_items[order_items.category.isin(['Books', 'Toys'])].quantity.sum()"),
+    ),
+    Asked(
+        "ecommerce",
+        "list the top ten customers by number of orders",
+        _by("orders.groupby('customer_id').size().sort_values(ascending=False).head(10)"),
+    ),
+    Asked(
+        "support",
+        "How many tickets were opened in the last 7 days?",
+        _one(f"({_OPENED} >= {_OPENED}.max() - pd.Timedelta(days=7)).sum()"),
+    ),
+    Asked(
+        "support",
+        "tickets opened last month per priority",
+        _by(f"tickets[{_OPENED}.astype(str).str.startswith('2026-01')].groupby('priority').size()"),
+    ),
+    Asked(
+        "support", "how many tickets came in by phone or email?", _one("tickets.channel.isin(['phone', 'email']).sum()")
+    ),
+    Asked(
+        "support",
+        "average resolution time of high or critical tickets",
+        _one("tickets[tickets.priority.isin(['High', 'Critical'])].resolution_time_hours.mean()"),
+    ),
+    Asked(
+        "support",
+        "how many tickets were opened yesterday?",
+        _one("tickets.created_at.astype(str).str.startswith('2026-02-01').sum()"),
+    ),
+    Asked(
+        "sensors",
+        "average temperature in the last 24 hours",
+        _one(f"sensors[{_READ} >= {_READ}.max() - pd.Timedelta(hours=24)].temperature_c.mean()"),
+    ),
+    Asked("sensors", "how many readings were taken today?", _one(f"({_READ}.dt.date == {_READ}.max().date()).sum()")),
+    Asked("loans", "how many crime or poetry loans are there?", _one("loans.genre.isin(['crime', 'poetry']).sum()")),
+    Asked(
+        "loans",
+        "loans at Riverside or Station by genre",
+        _by("loans[loans.branch.isin(['Riverside', 'Station'])].groupby('genre').size()"),
+    ),
+    Asked(
+        "loans", "how many loans in the last 30 days", _one(f"({_LENT} > {_LENT}.max() - pd.Timedelta(days=30)).sum()")
+    ),
+    Asked(
+        "loans", "sum of fines last month", _one(f"loans[{_LENT}.dt.month == {_LENT}.max().month - 1].fine_eur.sum()")
+    ),
+    Asked(
+        "loans",
+        "the 2 branches with the most loans",
+        _by("loans.groupby('branch').size().sort_values(ascending=False).head(2)"),
+    ),
+    Asked(
+        "loans",
+        "largest 3 borrowers by total fines",
+        _by("loans.groupby('borrower').fine_eur.sum().sort_values(ascending=False).head(3)"),
+    ),
+    Asked(
+        "loans",
+        "top three borrowers by average days out",
+        _by("loans.groupby('borrower').days_out.mean().sort_values(ascending=False).head(3)"),
+    ),
+    Asked("loans", "how many different titles are there?", _one("loans.title.nunique()")),
+    Asked("trips", "How many trips were there in Berlin or Paris?", _one("trips.city.isin(['Berlin', 'Paris']).sum()")),
+    Asked("trips", "total km by bus, tram or bike in Lisbon", _one("trips[trips.city == 'Lisbon'].km.sum()")),
+    Asked(
+        "trips",
+        "how many trips in the last 2 months",
+        _one(f"({_BEGAN} >= {_BEGAN}.max() - pd.DateOffset(months=2)).sum()"),
+    ),
+    Asked("trips", "how many trips last year?", _one("0")),
+    Asked("trips", "how many trips this quarter?", _one(f"({_BEGAN}.dt.quarter == 4).sum()")),
+    Asked(
+        "trips",
+        "average km per city in the last 48 hours",
+        _by(f"trips[{_BEGAN} >= {_BEGAN}.max() - pd.Timedelta(hours=48)].groupby('city').km.mean()"),
+    ),
+    Asked("trips", "how many different cities are there?", _one("trips.city.nunique()")),
+)
+"""Dates told from the newest one, values joined by `or`, ranks in other words; two files of them nobody described."""
+
+UNSURE = (
+    ("support", "how many tickets were opened last week?"),
+    ("support", "how many tickets were opened in the last month?"),
+    ("support", "how many tickets were opened this week?"),
+    ("support", "how many tickets are urgent or late?"),
+    ("loans", "how many loans from Riverside or with crime?"),
+    ("loans", "average fine or rating"),
+    ("loans", "loans by branch or genre"),
+    ("loans", "how many loans are not crime or poetry?"),
+    ("loans", "how many loans in the last 5 hours?"),
+    ("loans", "the best 5 borrowers"),
+    ("loans", "what share of loans is what?"),
+    ("trips", "how many trips since last month?"),
+    ("trips", "how many trips in Berlin or longer than 10 km?"),
+)
+"""What can be read in two ways, or not at all: better asked back than wrong."""

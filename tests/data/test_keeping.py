@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from holdfast.data import ingest as ingesting
+from holdfast.data import program
 from holdfast.data.registry import DemoCatalogue, FolderCatalogue
 from holdfast.errors import EngineError, IngestFailedError, NotFoundError
 from holdfast.settings import load_settings
@@ -128,6 +128,11 @@ def test_the_memory_of_the_server_does_not_grow_with_the_data() -> None:
     assert grown < 40
 
 
+def captured(monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """From now on the reader of files does this instead: what a file could make it do."""
+    monkeypatch.setattr(program, "files", lambda kind: {program.MAIN: does.encode()})
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -144,11 +149,9 @@ def test_the_memory_of_the_server_does_not_grow_with_the_data() -> None:
     ],
 )
 async def test_what_a_captured_reader_tells_is_not_trusted(
-    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bytes
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, told: bytes
 ) -> None:
-    reader = tmp_path / "reader.py"
-    reader.write_text(f"open('/workspace/.holdfast/report.json', 'wb').write({told!r}); print('rubbish')")
-    monkeypatch.setattr(ingesting, "_PROGRAM", reader)
+    captured(monkeypatch, f"open('/workspace/.holdfast/report.json', 'wb').write({told!r}); print('rubbish')")
     before = shelf.directories
     with pytest.raises(IngestFailedError, match="makes no sense"):
         await shelf.add({"a.csv": b"x\n1\n"})
@@ -160,24 +163,20 @@ async def test_what_a_captured_reader_tells_is_not_trusted(
     ["while True: pass", "import os; os.kill(os.getpid(), 9)", "raise SystemExit(3)", "x = bytearray(1 << 30)"],
 )
 async def test_a_captured_reader_ends_with_its_sandbox(
-    shelf_with: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+    shelf_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, does: str
 ) -> None:
     shelf: Shelf = await shelf_with(dataset_timeout=2, dataset_memory="256m")
-    reader = tmp_path / "reader.py"
-    reader.write_text(does)
-    monkeypatch.setattr(ingesting, "_PROGRAM", reader)
-    with pytest.raises((IngestFailedError, EngineError)):
+    captured(monkeypatch, does)
+    with pytest.raises(IngestFailedError):
         await shelf.add({"a.csv": b"x\n1\n"})
     assert shelf.directories == []
 
 
 async def test_a_captured_reader_cannot_fill_the_disk(
-    shelf_with: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shelf_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf: Shelf = await shelf_with(dataset_total="8m")
-    reader = tmp_path / "reader.py"
-    reader.write_text("import os\nwhile True: os.write(1, bytes(1 << 16))")
-    monkeypatch.setattr(ingesting, "_PROGRAM", reader)
+    captured(monkeypatch, "import os\nwhile True: os.write(1, bytes(1 << 16))")
     with pytest.raises(IngestFailedError, match="larger than 8,388,608 bytes"):
         await shelf.add({"a.csv": b"x\n1\n"})
     assert shelf.directories == []

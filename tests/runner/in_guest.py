@@ -2,13 +2,14 @@
 
 A line of JSON in, a line out: `{"sql": [[expression, type], …]}` for values of DuckDB, `{"frame": {column: [dtype,
 [python, …]]}}` for frames. `{"ask": statement}` is the first rows, the number of all, and how often the sequence
-`s`, which starts at 0, was asked for a number meanwhile.
+`s`, which starts at 0, was asked for a number meanwhile. `{"ahead": [path, looks]}` opens a dataset before its job.
 """
 
 import datetime
 import decimal
 import json
 import math
+import os
 import sys
 import uuid
 from typing import Any
@@ -69,12 +70,31 @@ def asked(code: str) -> dict[str, Any]:
     return {**answer, "numbers": CONNECTION.sql("SELECT nextval('s')").fetchall()[0][0]}
 
 
+def ahead(path: str, after: int) -> dict[str, Any]:
+    """Opens a dataset ahead, and is asked after so many looks: how often it looked, and whether it is open."""
+    looks = 0
+
+    def is_asked() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > after
+
+    if not os.path.exists(path):
+        with duckdb.connect(path) as made:
+            made.execute("CREATE TABLE a AS SELECT 1 AS x; CREATE TABLE b AS SELECT 2 AS x")
+    ready.NAME = f":memory:ahead{after}"
+    sql.open_ahead(path, is_asked)
+    opened = sql.open_data({"database": path, "files": {}, "memory_mib": 100, "threads": 1})
+    return {"looks": looks, "rows": opened.sql("FROM a, b").fetchall()}
+
+
 def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         try:
-            if "ask" in job:
-                print(json.dumps(asked(job["ask"])), flush=True)
+            if "ask" in job or "ahead" in job:
+                said = asked(job["ask"]) if "ask" in job else ahead(*job["ahead"])
+                print(json.dumps(said), flush=True)
                 continue
             answer: Any = [of_sql(*each) for each in job["sql"]] if "sql" in job else of_frame(job["frame"])
         except Exception as error:

@@ -1,5 +1,7 @@
 """How many rows a result has, of which the first are returned: a statement that does much first is asked once."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.runner.conftest import InGuest
@@ -42,3 +44,11 @@ def test_both_ways_to_count_say_the_same(in_guest: InGuest, values: str, rows: i
     plain, once = in_guest.ask(ask=query), in_guest.ask(ask=f"{query} WHERE 'group' <> ''")
     assert {**plain, "exec_ms": 0} == {**once, "exec_ms": 0}
     assert (plain["total_rows"], len(plain["rows"])) == (rows, min(3, rows))
+
+
+def test_a_dataset_that_is_opened_ahead_makes_no_job_wait_for_what_is_left_of_that(
+    in_guest: InGuest, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "data.duckdb")
+    for after, looks in ((9, 4), (0, 1), (2, 3)):
+        assert in_guest.ask(ahead=[path, after]) == {"looks": looks, "rows": [[1, 2]]}

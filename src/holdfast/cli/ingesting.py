@@ -128,7 +128,7 @@ def _tell_file(console: Console, report: FileReport) -> None:
     lines = [f"{report.file} -> {report.table} ({how})", f"  {columns}" if columns else ""]
     lines += [f"  {conflict.column}: {conflict.note}" for conflict in report.conflicts]
     lines += [f"  line {line.line}: {line.reason}: {line.text.strip()[:60]}" for line in report.rejected[:10]]
-    lines += [f"  {report.rejected_lines:,} lines are no rows"] if report.rejected_lines else []
+    lines += [f"  lines that are no rows: {report.rejected_lines:,}"] if report.rejected_lines else []
     lines += [f"  {note}" for note in (*report.notes, report.error) if note]
     # What files hold may be meant for the terminal.
     printable = ["".join(each if each.isprintable() else "?" for each in line) for line in lines if line]

@@ -9,20 +9,19 @@ import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 
 from anyio.to_thread import run_sync
 from pydantic import TypeAdapter, ValidationError
 
+from holdfast.data import program
 from holdfast.data.store import DATABASE, Fresh
 from holdfast.data.wanted import Source
 from holdfast.engines import DATA_AT, RESERVED, Command, Exited, Output, ProcessEvent, SandboxSpec
-from holdfast.errors import EngineError, IngestFailedError, ShuttingDownError
+from holdfast.errors import IngestFailedError, ShuttingDownError
 from holdfast.execution import Executor, next_report
 from holdfast.languages import DATA_PROFILE
 from holdfast.types import FileReport, IngestReport, Limits
 
-_PROGRAM = resources.files("holdfast.guest") / "ingest.py"
 _JOB, _REPORT = f"{RESERVED}/job.json", f"{RESERVED}/report.json"
 _REPORT_BYTES = 8 << 20
 _PIECES_BYTES = 4 << 20
@@ -79,8 +78,8 @@ def _command(work: Ingestion) -> Command:
     memory = max(work.limits.memory_bytes - work.limits.disk_bytes, work.limits.memory_bytes // 4)
     job = {"files": files, "skip_rejected": work.skip_rejected, "memory": f"{memory >> 20}MiB"}
     return Command(
-        argv=("python", "main.py"),
-        files={"main.py": _PROGRAM.read_bytes(), _JOB: json.dumps(job).encode()},
+        argv=("python", program.MAIN),
+        files={**program.files("ingestion"), _JOB: json.dumps(job).encode()},
         wall_seconds=work.limits.wall_seconds,
         returns={_REPORT: _REPORT_BYTES},
     )
@@ -121,7 +120,8 @@ def _check_end(executor: Executor, exited: Exited, work: Ingestion) -> None:
     if exited.exit_code != 0 and exited.disk_full:
         raise _failed(f"the tables need more room than ingestion may use{more}")
     if exited.exit_code != 0:
-        raise EngineError("Ingestion ended unexpectedly; try again.")
+        # Files can make their reader crash, which is no failure of ours.
+        raise _failed("the reader of the files broke off, so one of them is damaged or made to harm")
 
 
 def _reports(data: bytes | None, work: Ingestion) -> tuple[FileReport, ...]:
@@ -157,9 +157,8 @@ def _check(work: Ingestion, seconds: float) -> None:
     if not faults and lines and not work.skip_rejected:
         first = next(report for report in work.reports if report.rejected)
         where = f"line {first.rejected[0].line} of {first.file}: {first.rejected[0].reason}"
-        faults.append(
-            f"{lines:,} lines are no rows of their tables ({where}); mend them, or skip them by skip_rejected"
-        )
+        which = "one line is no row of its table" if lines == 1 else f"{lines:,} lines are no rows of their tables"
+        faults.append(f"{which} ({where}); mend the file, or leave such lines out with skip_rejected")
     if not faults and not work.size_bytes:
         raise _failed("its reader sent nothing")
     if faults:

@@ -1,4 +1,4 @@
-"""What a run over data starts from: the modules of `guest.data`, compiled, and a main.py that loads them."""
+"""What work over data starts from: the modules of `guest.data`, compiled, and a main.py that loads them."""
 
 import marshal
 import sys
@@ -11,12 +11,13 @@ _PACKAGE = "holdfast.guest.data"
 _MODULES = {
     "sql": ("ready", "values", "answer", "sql", "main"),
     "python": ("ready", "values", "answer", "sql", "lint", "frames", "results", "python", "main"),
+    "ingestion": ("opening", "workbook", "ingest"),
 }
-"""The modules of each kind of run, in the order in which they need each other."""
+"""The modules of each kind of work, in the order in which they need each other; the last has the `main`."""
 
-_MAIN = f"""\
+_MAIN = """\
 import marshal, sys
-with open({PROGRAM!r}, "rb") as file:
+with open(".holdfast/program", "rb") as file:
     version, modules = marshal.load(file)
 for name, compiled, source in modules:
     if name in sys.modules:
@@ -27,7 +28,7 @@ for name, compiled, source in modules:
     if package:
         setattr(sys.modules[package], child, module)
     exec(marshal.loads(compiled) if version == sys.version else compile(source, name, "exec"), vars(module))
-sys.modules[{_PACKAGE + ".main"!r}].main()
+sys.modules[name].main()
 """
 """A cell from the stock may have loaded some of them, of the same installation."""
 

@@ -104,8 +104,8 @@ def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash
     calm_milliseconds = config["warm_up"]
     if calm_milliseconds is not None and not _is_asked_within(channel, calm_milliseconds):
         preload.warm_up(stash, receive_rehearsed)
-        if config.get("data") and stash.modules:
-            preload.open_ahead(stash)
+        if config.get("data") and stash.modules and not _is_asked_within(channel, 0):
+            preload.open_ahead(stash, lambda: _is_asked_within(channel, 0))
     job = channel.receive()
     if job is None:
         os._exit(0)

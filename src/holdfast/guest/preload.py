@@ -363,7 +363,7 @@ def warm_up(stash: Stash, receive: Callable[[], None]) -> None:
         freeze()
 
 
-def open_ahead(stash: Stash) -> None:
+def open_ahead(stash: Stash, asked: Callable[[], bool]) -> None:
     """Open the dataset of this cell: it runs nothing but questions about it, so their program may be there and seen."""
     visible = set(sys.modules)
     sys.modules.update(stash.loaded)
@@ -371,7 +371,7 @@ def open_ahead(stash: Stash) -> None:
     try:
         from holdfast.guest.data import main, sql
 
-        sql.open_ahead(main.DATABASE)
+        sql.open_ahead(main.DATABASE, asked)
     except Exception:  # noqa: S110  # it is opened when the job comes, which can tell what is wrong
         pass
     finally:

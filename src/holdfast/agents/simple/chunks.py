@@ -52,6 +52,7 @@ class Piece(StrEnum):
     SPAN = "span"
     NOT = "not"
     AND = "and"
+    OR = "or"
     TRADED = "traded"
     BEGAN = "began"
     AFFIRM = "affirm"
@@ -102,6 +103,7 @@ _SINGLE: dict[str, tuple[Piece, Any]] = {
     **{word: (Piece.AGGREGATE, func) for word, func in AGGREGATES.items()},
     **{word: (Piece.BUCKET, bucket) for word, bucket in {**BUCKETS, **ADVERBS}.items()},
     "and": (Piece.AND, None),
+    "or": (Piece.OR, None),
     "between": (Piece.BETWEEN, None),
 }
 _IN = frozenset({"in", "during", "of", "for"})

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from holdfast.agents.simple.words import Word
 
@@ -28,6 +28,25 @@ _DAY = re.compile(r"(\d{1,2})(st|nd|rd|th)?")
 _JOINED = frozenset({"of", "the"})
 
 
+_SINGULAR = {f"{unit}s": unit for unit in ("hour", "day", "week", "month", "quarter", "year")}
+_UNITS = frozenset(_SINGULAR.values())
+_BEFORE_THIS = frozenset({"last", "previous"})
+_LATELY = frozenset({"last", "past"})
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A span that is told from the newest date of the data: so many units up to it, or a whole one, `back` from it.
+
+    `the last month` is `vague`: a calendar month, or thirty days.
+    """
+
+    unit: str
+    count: int = 0
+    back: int = 0
+    vague: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """From a day to before another; without `year` it is that month of whichever year there is."""
@@ -35,11 +54,15 @@ class Span:
     start: date | None
     end: date | None
     month_only: int | None = None
+    relative: Relative | None = None
 
 
 def span_at(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
     """The span that begins at this word, and where it ends."""
     word = words[place].text
+    if (told := _relative_at([each.text for each in words[place : place + 3]])) is not None:
+        vague = word == "last" and place > 0 and words[place - 1].text == "the"
+        return Span(None, None, relative=replace(told[0], vague=vague)), place + told[1]
     if word in ("since", "before", "until", "after") and place + 1 < len(words):
         found = _whole_at(words, place + 1)
         if found is None or found[0].start is None or found[0].end is None:
@@ -49,6 +72,45 @@ def span_at(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
     if word == "between":
         return _between(words, place)
     return _whole_at(words, place)
+
+
+def _relative_at(texts: list[str]) -> tuple[Relative, int] | None:
+    """`last month`, `this year`, `the last 7 days`, `yesterday`; and how many words that are."""
+    word, after = texts[0], texts[1:] or [""]
+    if word in ("today", "yesterday"):
+        return Relative("day", back=int(word == "yesterday")), 1
+    if word == "this" and after[0] in _UNITS:
+        return Relative(after[0]), 2
+    if word in _BEFORE_THIS and after[0] in _UNITS:
+        return Relative(after[0], back=1), 2
+    unit = _SINGULAR.get(after[-1], after[-1])
+    if word in _LATELY and len(after) == 2 and after[0].isdigit() and unit in _UNITS and 0 < int(after[0]) <= 1000:
+        return Relative(unit, count=int(after[0])), 3
+    return None
+
+
+def since(relative: Relative, newest: datetime) -> datetime | None:
+    """The moment so many units before the newest one; `None` where there is none."""
+    if relative.unit in ("hour", "day", "week"):
+        return newest - relative.count * timedelta(**{f"{relative.unit}s": 1})
+    months = relative.count * {"month": 1, "quarter": 3, "year": 12}[relative.unit]
+    year, month = divmod(newest.year * 12 + newest.month - 1 - months, 12)
+    last = (_after_month(year, month + 1) - timedelta(days=1)).day if year > 0 else 0
+    return newest.replace(year=year, month=month + 1, day=min(newest.day, last)) if last else None
+
+
+def whole(relative: Relative, newest: date) -> Span | None:
+    """The day, month, quarter or year of the newest date, or the one before; `None` for what has no agreed start."""
+    if relative.unit == "day":
+        day = newest - timedelta(days=relative.back)
+        return Span(day, day + timedelta(days=1))
+    length = {"month": 1, "quarter": 3, "year": 12}.get(relative.unit)
+    if length is None or relative.vague:
+        return None
+    months = newest.year * 12 + newest.month - 1
+    first = months - months % length - relative.back * length
+    start, end = (date(each // 12, each % 12 + 1, 1) for each in (first, first + length))
+    return Span(start, end)
 
 
 def _open(word: str, span: Span) -> Span:

@@ -1,9 +1,10 @@
 """By what, and of which rows: groups, spans of time, comparisons and values in a question."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from holdfast.agents.simple.chunks import Chunk, Piece
-from holdfast.agents.simple.dates import Span, months_between
+from holdfast.agents.simple.dates import Relative, Span, months_between, since, whole
 from holdfast.agents.simple.findings import Choice, Findings, Group, NotSure, Test
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import ADVERBS, BEGAN, words_of_name
@@ -109,6 +110,9 @@ class Filtering:
         for chunk in self._unused(Piece.SPAN):
             chunk.used = True
             table, column = self._date(chunk)
+            if chunk.value.relative is not None and chunk.value.relative.count:
+                self._lately(chunk.value.relative, table, column)
+                continue
             span = self._whole(chunk.value, table, column)
             if span.start is not None:
                 value = span.start.isoformat()
@@ -116,7 +120,34 @@ class Filtering:
             if span.end is not None:
                 self._found.tests.append(Test(table, column, Operator.LESS, span.end.isoformat()))
 
+    def _newest(self, table: str, column: str) -> datetime:
+        """The newest moment of a column, from which `last month` is told; and that is said. Raises NotSure."""
+        known = self._vocabulary.of(table, column)
+        try:
+            newest = datetime.fromisoformat(known.high or "") if known else None
+        except ValueError:
+            newest = None
+        if newest is None:
+            raise NotSure(f"I do not see what the newest '{column}' is, from which that would be told.")
+        self._found.notes.append(f"told from the newest {column} there is, {newest:%Y-%m-%d}")
+        return newest
+
+    def _lately(self, relative: Relative, table: str, column: str) -> None:
+        """`in the last 7 days`: so many days with the newest one, or so much time up to the newest moment."""
+        start = since(relative, self._newest(table, column))
+        daily = self._vocabulary.kind(table, column) is Kind.DATE
+        if start is None or (daily and relative.unit == "hour"):
+            raise NotSure(f"I cannot tell {relative.count} {relative.unit}s from '{column}'.")
+        op = Operator.GREATER if daily else Operator.GREATER_OR_EQUAL
+        value = start.date().isoformat() if daily else start.isoformat(sep=" ")
+        self._found.tests.append(Test(table, column, op, value))
+
     def _whole(self, span: Span, table: str, column: str) -> Span:
+        if span.relative is not None:
+            found = whole(span.relative, self._newest(table, column).date())
+            if found is None:
+                raise NotSure(f"Which {span.relative.unit}s are meant? Say 'in the last 7 days', or name the dates.")
+            return found
         if span.month_only is None:
             return span
         known = self._vocabulary.of(table, column)
@@ -239,7 +270,7 @@ class Filtering:
     def _booleans(self) -> None:
         for noun in self._unused(Piece.NOUN):
             booleans = self._booleans_of(noun)
-            if not booleans:
+            if not booleans or self._is_alternative(noun):
                 continue
             best = self._reader.pick(noun, booleans)
             if best.rank >= 2 and not self._affirmed():
@@ -248,17 +279,33 @@ class Filtering:
             noun.used = True
             self._found.tests.append(Test(best.table, best.column, Operator.EQUAL, True))
 
+    def _is_alternative(self, noun: Chunk) -> bool:
+        """Whether it is a value beside an `or`, whatever else it may be."""
+        beside = (self._reader.before(noun), self._reader.after(noun))
+        joined = any(each is not None and each.piece is Piece.OR for each in beside)
+        return joined and bool(noun.naming(What.VALUE))
+
     def _values(self) -> None:
         wanted: dict[tuple[str, str], list[str]] = {}
+        places: dict[int, tuple[str, str]] = {}
         for noun in self._unused(Piece.NOUN):
             values = [each for each in noun.naming(What.VALUE) if each.table in self._reader.reach.tables]
             if not values:
                 continue
             best = self._value(noun, values)
             noun.used = True
+            places[id(noun)] = (best.table, best.column)
             wanted.setdefault((best.table, best.column), []).append(best.value)
+        self._alternatives(places)
         for (table, column), found in wanted.items():
             self._found.tests.append(self._is_one_of(table, column, list(dict.fromkeys(found))))
+
+    def _alternatives(self, places: dict[int, tuple[str, str]]) -> None:
+        """`in Berlin or Paris`: two values of one column; between anything else, `or` is not understood."""
+        for link in self._unused(Piece.OR):
+            beside = [self._reader.before(link), self._reader.after(link)]
+            columns = [places.get(id(each)) for each in beside]
+            link.used = columns[0] is not None and columns[0] == columns[1]
 
     def _value(self, noun: Chunk, values: list[Meaning]) -> Meaning:
         """Of several columns that have it, the one that is named beside it."""
@@ -271,7 +318,7 @@ class Filtering:
     def _is_one_of(self, table: str, column: str, values: list[str]) -> Test:
         if len(values) == 1:
             return Test(table, column, Operator.EQUAL, values[0])
-        if not any(chunk.piece is Piece.AND for chunk in self._reader.chunks):
+        if not any(chunk.piece in (Piece.AND, Piece.OR) for chunk in self._reader.chunks):
             raise NotSure(f"'{column}' cannot be {' and '.join(map(repr, values))} at once.")
         return Test(table, column, Operator.IN, values)
 

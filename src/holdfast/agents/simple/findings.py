@@ -64,5 +64,6 @@ class Findings:
     measures: list[Measure] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     tests: list[Test] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     rank: str | None = None
     limit: int | None = None

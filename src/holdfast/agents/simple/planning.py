@@ -131,7 +131,8 @@ def explained(found: Findings) -> str:
     if found.rank:
         end = "highest" if found.rank == "desc" else "lowest"
         parts.append(f"the {found.limit} {end}")
-    return f"I read this as: {', '.join(parts)}."
+    notes = f" ({'; '.join(dict.fromkeys(found.notes))})" if found.notes else ""
+    return f"I read this as: {', '.join(parts)}{notes}."
 
 
 def _measure(measure: Measure) -> str:

@@ -34,6 +34,7 @@ class Reader:
     def read(self) -> Findings:
         """Raises NotSure, Unclear."""
         self._refuse_what_is_not_known()
+        self._say_top()
         self._ranked() if self._ranks() else self._measured(self.chunks)
         self.reach = Reach(self.vocabulary, self.found.base)
         Filtering(self).all()
@@ -61,6 +62,20 @@ class Reader:
 
     def _place(self, chunk: Chunk) -> int:
         return next(place for place, each in enumerate(self.chunks) if each is chunk)
+
+    def _say_top(self) -> None:
+        """`the largest 5 branches by …` is a top 5, and `the 5 branches with the most …` is which 5 have the most."""
+        if self._ranks():
+            return
+        first = next((chunk for chunk in self.chunks if chunk.piece is not Piece.FILLER), None)
+        second = first and self.after(first)
+        follow = [second, second and self.after(second)]
+        if first is None:
+            return
+        if first.piece is Piece.SUPERLATIVE and _are(follow, Piece.NUMBER, Piece.NOUN):
+            first.piece, first.value = Piece.TOP, "desc" if first.value is Aggregate.MAX else "asc"
+        elif first.piece is Piece.NUMBER and _are(follow, Piece.NOUN, Piece.SUPERLATIVE):
+            self.chunks.insert(self._place(first), Chunk(Piece.WHICH, "which"))
 
     def _ranks(self) -> bool:
         return any(chunk.piece in (Piece.TOP, Piece.WHICH) for chunk in self.chunks)
@@ -338,6 +353,10 @@ class Reader:
             known = chunk.piece is Piece.NOUN and bool(tables & self.reach.tables)
             neutral = chunk.piece is Piece.BEGAN or (chunk.piece is Piece.TRADED and not counted)
             chunk.used = chunk.used or known or neutral or chunk.piece is Piece.AND
+
+
+def _are(chunks: Sequence[Chunk | None], *pieces: Piece) -> bool:
+    return [each.piece if each else None for each in chunks] == [*pieces]
 
 
 def _most_literal(meanings: list[Meaning]) -> list[Meaning]:

@@ -9,6 +9,19 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d{4}-\d{2}-\d{2}|\d[\d,]*(?:\.\d+)?|[^\
 _SPLIT_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _UNSAID = frozenset({"?", ".", "!", ",", ":", ";", '"', "'", "(", ")", "-", "/", "’", "_"})  # noqa: RUF001
 
+_NUMBERS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twenty": 20,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -20,6 +33,8 @@ class Word:
     @property
     def number(self) -> float | None:
         """What it is worth, if it is a number."""
+        if self.text in _NUMBERS:
+            return float(_NUMBERS[self.text])
         cleaned = self.text.replace(",", "")
         return float(cleaned) if re.fullmatch(r"\d+(\.\d+)?", cleaned) else None
 
@@ -128,7 +143,7 @@ FILLER = frozenset({
     "it", "its", "this", "that", "these", "those", "all", "any", "have", "has", "had", "having", "please", "can",
     "could", "show", "give", "tell", "find", "what", "what's", "whats", "overall", "altogether", "where", "whose",
     "came", "come", "coming", "went", "got", "dataset", "file", "data", "table", "i'd", "like", "know", "see", "want",
-    "let", "get", "calculate", "compute", "during", "how", "that's", "there's", "who",
+    "let", "get", "list", "display", "either", "calculate", "compute", "during", "how", "that's", "there's", "who",
 })  # fmt: skip
 FILLER_PHRASES = (
     "in total",

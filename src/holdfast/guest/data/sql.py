@@ -16,6 +16,7 @@ from holdfast.guest.data.answer import Failure, Rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 FAILED = "SQL_EXECUTION_ERROR"
@@ -75,16 +76,20 @@ def _open(database: str | None, files: dict[str, str]) -> Any:
     return connection
 
 
-def open_ahead(database: str) -> None:
-    """Open a dataset that will be asked for, and ask it something, so that all this is done when the job comes."""
-    connection = _open(database, {})
+def open_ahead(database: str, asked: Callable[[], bool]) -> None:
+    """Open a dataset that will be asked for, and ask it something, so that all this is done when the job comes.
+
+    Once there is a job (`asked`), what is left of it would only make that wait.
+    """
+    connection = _opened[database] = _open(database, {})
     job = {"code": "", "parameters": [], "max_rows": 1, "max_output_bytes": 1_024}
     for (name,) in connection.sql(TABLES).limit(MOST_AHEAD).fetchall():
         table = values.quoted(name)
         for code in (f"FROM {table} SELECT count(*)", f"FROM {table} LIMIT 1"):
+            if asked():
+                return
             rows, total = _ask(connection, {**job, "code": code})
             rows.answer(total, 0.0)
-    _opened[database] = connection
 
 
 def _ask(connection: Any, job: dict[str, Any]) -> tuple[Rows, int]:

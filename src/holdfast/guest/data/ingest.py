@@ -4,29 +4,31 @@ It runs as the program of its run, because files are hostile: whatever they make
 The host believes the report as text about the caller's own data, and never opens the result.
 """
 
-import sys
+from __future__ import annotations
 
-sys.path.pop(0)  # The workspace: nothing in there is a module of ours.
-
-import codecs
 import csv
 import json
 import os
 import re
-from collections.abc import Iterator
-from typing import Any
+import sys
+
+from holdfast.guest.data import opening, workbook
+from holdfast.guest.data.opening import Unreadable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 JOB = "/workspace/.holdfast/job.json"
 REPORT = "/workspace/.holdfast/report.json"
 DATABASE = "/workspace/data.duckdb"
 SCRATCH = "/workspace/.scratch"
 PIECE = 1 << 20
-MOST_LINES, MOST_TEXT, MOST_COLUMNS, SAMPLE_ROWS = 100, 200, 2_000, 3
+MOST_LINES, MOST_TEXT, SAMPLE_ROWS = 100, 200, 3
 SNIFFED_ROWS = 200_000
 FIRST_ROWS = 10_000
 ATTEMPTS = 4
-DELIMITERS = ",;|\t"
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 KINDS = (("DOUBLE", "numbers"), ("TIMESTAMP", "dates"), ("BOOLEAN", "true or false"))
 REASONS = {
     "CAST": "a value has the wrong type",
@@ -38,11 +40,9 @@ REASONS = {
 }
 
 
-class Unreadable(Exception):
-    """The file cannot be a table; the sentence says why."""
-
-
-def main() -> int:
+def main() -> None:
+    """Leave the report; and send the database, if there is one."""
+    sys.path.pop(0)  # The workspace: nothing in there is a module of ours.
     with open(JOB, encoding="utf-8") as file:
         job = json.load(file)
     os.mkdir(SCRATCH)
@@ -65,7 +65,6 @@ def main() -> int:
         json.dump(reports, file)
     if not any(report["error"] or report["rejected_lines"] for report in reports) or job["skip_rejected"]:
         _send(DATABASE)
-    return 0
 
 
 def _send(path: str) -> None:
@@ -120,9 +119,8 @@ class Reader:
         """The report of a table that has been made."""
         table = table or self.table
         described = self.ask(f"DESCRIBE {_quoted(table)}")
-        if len(described) > MOST_COLUMNS:
-            raise Unreadable(f"it has {len(described):,} columns; at most {MOST_COLUMNS:,} are kept")
         names = [str(row[0]) for row in described]
+        opening.check_names(names)
         counted = ", ".join(f"count({_quoted(name)})" for name in names)
         rows, *filled = self.ask(f"SELECT count(*), {counted} FROM {_quoted(table)}")[0]
         columns = [
@@ -156,7 +154,8 @@ class Reader:
     def reject(self, line: int, reason: str, text: str, column: str = "") -> None:
         self.rejected_lines += 1
         if len(self.rejected) < MOST_LINES:
-            shown = {"line": line, "column": column, "reason": reason[:MOST_TEXT], "text": text[:MOST_TEXT]}
+            sayable = text[:MOST_TEXT].encode(errors="replace").decode()
+            shown = {"line": line, "column": column, "reason": reason[:MOST_TEXT], "text": sayable}
             self.rejected.append(shown)
 
 
@@ -174,7 +173,11 @@ def read_csv(reader: Reader) -> list[dict[str, Any]]:
     lines = "SELECT DISTINCT ON (line) line, column_name, error_type, csv_line FROM reject_errors ORDER BY line"
     for line, column, kind, text in reader.ask(lines):
         reader.reject(int(line), REASONS.get(str(kind), str(kind).lower()), str(text or ""), str(column or ""))
-    return [reader.done()]
+    made = reader.done()
+    names = [str(column["name"]) for column in made["columns"]]
+    if len(names) == 1 and any(each in names[0] for each in opening.DELIMITERS):
+        reader.notes.append("each line is one column, although the first looks like several: is a quote not closed?")
+    return [made]
 
 
 _CAST = "error_type = 'CAST' AND column_name IS NOT NULL"
@@ -191,8 +194,8 @@ def _create(reader: Reader, source: str, options: str, texts: set[str], *, all_t
 
 def _sniffed(reader: Reader, source: str) -> str:
     """The options under which to read it. Quotes are what they are by the standard, also where the start has none."""
-    if not os.path.getsize(source):
-        raise Unreadable("the file is empty")
+    line = opening.first_line(source)
+    opening.check_width(source, SNIFFED_ROWS)
     fixed = ", quote='\"', escape='\"', strict_mode=true, skip=0, comment='', maximum_line_size=16777216"
     if reader.format == "tsv":
         fixed += ", delim='\t'"
@@ -200,20 +203,19 @@ def _sniffed(reader: Reader, source: str) -> str:
     try:
         delimiter, header = reader.ask(f"SELECT Delimiter, HasHeader FROM {found}")[0]
     except reader.failure as error:
-        return fixed + _by_first_line(reader, source, error)
+        return fixed + _by_first_line(reader, line, error)
     reader.delimiter = "\t" if reader.format == "tsv" else str(delimiter)
-    header = bool(header) or _looks_like_names(_first_line(source), reader.delimiter)
+    header = bool(header) or opening.looks_like_names(line, reader.delimiter)
     if not header:
         reader.notes.append("the first line holds no names, so the columns are called column0, column1, …")
     given = "" if reader.format == "tsv" else f", delim={_literal(reader.delimiter)}"
     return f"{fixed}{given}, header={str(header).lower()}, sample_size={SNIFFED_ROWS}"
 
 
-def _by_first_line(reader: Reader, source: str, error: Exception) -> str:
+def _by_first_line(reader: Reader, line: str, error: Exception) -> str:
     """Options for a file of which too little makes sense to find any out, so that its lines can be told."""
-    line = _first_line(source)
-    reader.delimiter = max(DELIMITERS, key=line.count)
-    if not _looks_like_names(line, reader.delimiter):
+    reader.delimiter = max(opening.DELIMITERS, key=line.count)
+    if not opening.looks_like_names(line, reader.delimiter):
         raise error
     names = next(csv.reader([line], delimiter=reader.delimiter))
     columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
@@ -221,62 +223,21 @@ def _by_first_line(reader: Reader, source: str, error: Exception) -> str:
     return f"{given}, header=true, auto_detect=false, columns={{{columns}}}"
 
 
-def _first_line(source: str) -> str:
-    with open(source, encoding="utf-8-sig", errors="replace") as file:
-        return file.readline(PIECE).rstrip("\r\n")
-
-
-def _looks_like_names(line: str, delimiter: str) -> bool:
-    names = [part.strip().strip('"').lower() for part in line.split(delimiter or ",")]
-    return len(set(names)) == len(names) and all(re.fullmatch(r"[^\W\d][\w .#%()/-]{0,63}", name) for name in names)
-
-
 def _as_utf8(reader: Reader) -> str:
     """The path of the file in UTF-8, which may have to be written first."""
-    reader.encoding = encoding = _encoding(reader.path)
-    if encoding in ("utf-8", "utf-8-sig"):
+    reader.encoding, note = opening.encoding_of(reader.path)
+    reader.notes += [note] if note else []
+    if reader.encoding in ("utf-8", "utf-8-sig"):
         return reader.path
     path = f"{SCRATCH}/{reader.table}"
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with open(reader.path, "rb") as raw, open(path, "w", encoding="utf-8", newline="") as file:
-        while piece := raw.read(PIECE):
-            file.write(decoder.decode(piece))
-        file.write(decoder.decode(b"", True))
+    opening.written_as_utf8(reader.path, reader.encoding, path)
     return path
-
-
-def _encoding(path: str) -> str:
-    with open(path, "rb") as file:
-        head = file.read(4096)
-        for mark, encoding in BOMS:
-            if head.startswith(mark):
-                return encoding
-        if head.count(0) * 3 > len(head):
-            return "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
-        file.seek(0)
-        if _decodes(file, "utf-8"):
-            return "utf-8"
-        file.seek(0)
-        return "cp1252" if _decodes(file, "cp1252") else "latin-1"
-
-
-def _decodes(file: Any, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
-        while piece := file.read(PIECE):
-            decoder.decode(piece)
-        decoder.decode(b"", True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def read_json(reader: Reader) -> list[dict[str, Any]]:
     """A JSON value on each line, or one array; lines that are none are told."""
     source = _as_utf8(reader)
-    if not os.path.getsize(source):
-        raise Unreadable("the file is empty")
-    kind = "array" if _first_line(source).lstrip().startswith("[") else "newline_delimited"
+    kind = "array" if opening.first_line(source).lstrip().startswith("[") else "newline_delimited"
     if kind == "newline_delimited":
         source = _good_lines(reader, source)
     reading = f"read_json({_literal(source)}, format='{kind}', sample_size={SNIFFED_ROWS})"
@@ -287,25 +248,18 @@ def read_json(reader: Reader) -> list[dict[str, Any]]:
 def _good_lines(reader: Reader, source: str) -> str:
     """The path of the file without the lines that are no JSON objects."""
     path = f"{SCRATCH}/{reader.table}.lines"
-    with open(source, encoding="utf-8-sig") as file:
+    with open(source, encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):
-            if line.strip() and (fault := _fault(line)):
+            if line.strip() and (fault := opening.fault_of(line)):
                 reader.reject(number, fault, line.rstrip("\n"))
     if not reader.rejected_lines:
         return source
-    with open(source, encoding="utf-8-sig") as file, open(path, "w", encoding="utf-8") as good:
-        good.writelines(line for line in file if line.strip() and not _fault(line))
+    with (
+        open(source, encoding="utf-8-sig", errors="surrogateescape") as file,
+        open(path, "w", encoding="utf-8") as good,
+    ):
+        good.writelines(line for line in file if line.strip() and not opening.fault_of(line))
     return path
-
-
-def _fault(line: str) -> str:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg} at column {error.pos + 1}"
-    except RecursionError:
-        return "nested too deep"
-    return "" if isinstance(value, dict) else "not a JSON object"
 
 
 def read_parquet(reader: Reader) -> list[dict[str, Any]]:
@@ -317,20 +271,10 @@ def read_parquet(reader: Reader) -> list[dict[str, Any]]:
 
 def read_excel(reader: Reader) -> list[dict[str, Any]]:
     """Each sheet that is not empty is a table; the first row holds the names."""
-    try:
-        import openpyxl  # type: ignore[import-untyped, unused-ignore]  # noqa: F401
-    except ImportError:
-        raise Unreadable("the programs' environment has no openpyxl; have the operator run: holdfast setup") from None
-    import pandas  # type: ignore[import-untyped, unused-ignore]
-
-    try:
-        sheets = pandas.read_excel(reader.path, sheet_name=None, engine="openpyxl", dtype=object)
-    except Exception as error:
-        raise Unreadable(f"not an Excel workbook (.xlsx): {error}") from error
-    full = {str(name): frame for name, frame in sheets.items() if len(frame.columns)}
-    if not full:
+    found = list(workbook.sheets(reader.path))
+    if not found:
         raise Unreadable("the workbook has no sheet with rows")
-    return [_sheet(reader, name, frame, alone=len(full) == 1) for name, frame in full.items()]
+    return [_sheet(reader, name, frame, alone=len(found) == 1) for name, frame in found]
 
 
 def _sheet(reader: Reader, name: str, frame: Any, *, alone: bool) -> dict[str, Any]:
@@ -369,6 +313,3 @@ def _shown(value: Any) -> str | None:
 
 
 READERS = {"csv": read_csv, "tsv": read_csv, "jsonl": read_json, "parquet": read_parquet, "excel": read_excel}
-
-if __name__ == "__main__":
-    sys.exit(main())
