@@ -6,30 +6,32 @@ The library is loaded with the first question: a server that nobody asks one doe
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from holdfast.agents.model.troubles import PASSING, Trouble, sentence_of, trouble_of
 from holdfast.types import ModelUsage
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model
 
+__all__ = [
+    "Call",
+    "LanguageModel",
+    "Meter",
+    "ModelChoice",
+    "ModelTroubleError",
+    "ProviderModel",
+    "Reply",
+    "Said",
+    "Tool",
+    "Trouble",
+    "close_model",
+    "open_model",
+]
+
 MAX_TOKENS = 4096
 _RETRIES = 2
-
-
-class Trouble(StrEnum):
-    """Why a model gave no answer; there are no other reasons."""
-
-    RATE_LIMITED = "rate_limited"
-    UNAVAILABLE = "unavailable"
-    TIMED_OUT = "timed_out"
-    NOT_FOUND = "not_found"
-    KEY = "key"
-    REJECTED = "rejected"
-    MALFORMED = "malformed"
-    FILTERED = "filtered"
 
 
 class ModelTroubleError(Exception):
@@ -188,9 +190,9 @@ async def _asked(
         response = await model_request(
             model, _messages(instructions, said), model_settings=settings, model_request_parameters=parameters
         )
+        return _reply(response)
     except (AgentRunError, UserError, ValueError, TimeoutError) as error:
         raise _trouble(error, choice) from error
-    return _reply(response)
 
 
 def _messages(instructions: str, said: Sequence[Said]) -> "list[ModelMessage]":
@@ -211,12 +213,13 @@ def _messages(instructions: str, said: Sequence[Said]) -> "list[ModelMessage]":
 
 
 def _reply(response: "ModelResponse") -> Reply:
+    from pydantic_ai.exceptions import ContentFilterError
     from pydantic_ai.messages import TextPart, ToolCallPart
 
     text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
     if response.finish_reason == "content_filter" and not text and not calls:
-        raise ModelTroubleError(Trouble.FILTERED, "The model's provider filtered its answer.")
+        raise ContentFilterError("The answer was filtered.")
     return Reply(
         text=text,
         calls=tuple(Call(part.tool_call_id, part.tool_name, part.args_as_json_str()) for part in calls),
@@ -226,54 +229,10 @@ def _reply(response: "ModelResponse") -> Reply:
 
 
 def _trouble(error: Exception, choice: ModelChoice) -> ModelTroubleError:
-    """What the errors of the library mean, by the most particular first."""
-    from pydantic_ai import exceptions as e
+    trouble = trouble_of(error)
+    sentence = sentence_of(trouble, choice.name, choice.setting, _KEYS[choice.provider])
+    return ModelTroubleError(trouble, f"{sentence} Try again later." if trouble in PASSING else sentence)
 
-    name = choice.name
-    table: tuple[tuple[tuple[type[Exception], ...], Trouble, str], ...] = (
-        (
-            (e.ModelNotFoundError,),
-            Trouble.NOT_FOUND,
-            f"The provider has no model '{name}'; choose another with {choice.setting}.",
-        ),
-        (
-            (e.ModelAuthenticationError,),
-            Trouble.KEY,
-            f"The provider refused the key; look at {_KEYS[choice.provider]}.",
-        ),
-        (
-            (e.ModelRateLimitError, e.ModelQuotaExceededError),
-            Trouble.RATE_LIMITED,
-            "The model's provider allows no more requests just now; try again later.",
-        ),
-        ((e.ModelTimeoutError, TimeoutError), Trouble.TIMED_OUT, f"The model '{name}' did not answer in time."),
-        (
-            (e.ModelConnectionError, e.ModelUnavailableError, e.ModelServerError),
-            Trouble.UNAVAILABLE,
-            "The model's provider cannot be reached or has a fault; try again later.",
-        ),
-        ((e.ContentFilterError,), Trouble.FILTERED, "The model's provider filtered the question or its answer."),
-        ((e.UnexpectedModelBehavior,), Trouble.MALFORMED, f"The model '{name}' gave an answer that is none."),
-    )
-    for kinds, trouble, sentence in table:
-        if isinstance(error, kinds):
-            return ModelTroubleError(trouble, sentence)
-    by_status = _OF_STATUS.get(getattr(error, "status_code", 0))
-    said = {trouble: sentence for _, trouble, sentence in table}
-    if by_status is not None:
-        return ModelTroubleError(by_status, said[by_status])
-    return ModelTroubleError(Trouble.REJECTED, f"The provider of '{name}' does not take the request.")
-
-
-_OF_STATUS = {
-    401: Trouble.KEY,
-    403: Trouble.KEY,
-    404: Trouble.NOT_FOUND,
-    408: Trouble.TIMED_OUT,
-    429: Trouble.RATE_LIMITED,
-    **dict.fromkeys((500, 502, 503, 504, 529), Trouble.UNAVAILABLE),
-}
-"""For providers whose errors the library does not tell apart."""
 
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 

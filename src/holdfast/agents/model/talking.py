@@ -11,24 +11,12 @@ import anyio
 import structlog
 from pydantic_ai import direct
 from pydantic_ai import messages as wire
-from pydantic_ai.exceptions import (
-    ContentFilterError,
-    ModelAPIError,
-    ModelConnectionError,
-    ModelNotFoundError,
-    ModelQuotaExceededError,
-    ModelRateLimitError,
-    ModelRequestRejectedError,
-    ModelRequestTimeout,
-    ModelServerError,
-    ModelUnavailableError,
-    UnexpectedModelBehavior,
-    UserError,
-)
+from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UserError
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from holdfast.agents.model.troubles import PASSING, Trouble, sentence_of, trouble_of
 from holdfast.agents.turns import Finish, ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
 
 TRIES = 4
@@ -36,7 +24,7 @@ TRIES = 4
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
-_PASSING = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError, ModelRequestTimeout)
+_SETTING, _KEY = "'model', or change HOLDFAST_AGENT_MODELS", "the key of the provider in the settings"
 
 
 class Conversation:
@@ -79,16 +67,18 @@ class Conversation:
         for tried in range(1, TRIES + 1):
             try:
                 response = await self._ask(offers, hear)
-            except _PASSING as error:
-                if tried == TRIES:
-                    raise ModelFailedError(f"{_why(error)} It was asked {TRIES} times; try again later.") from error
-                pause = _pause(error, tried)
-                await again(_why(error), pause)
-                await anyio.sleep(pause)
             except (ModelAPIError, UnexpectedModelBehavior, UserError) as error:
-                if isinstance(error, ContentFilterError):
+                trouble = trouble_of(error)
+                if trouble is Trouble.FILTERED:
                     return Turn("", (), "refused", 0, 0, None)
-                raise ModelFailedError(_why(error)) from error
+                why = self._why(trouble)
+                if trouble not in PASSING:
+                    raise ModelFailedError(why) from error
+                if tried == TRIES:
+                    raise ModelFailedError(f"{why} It was asked {TRIES} times; try again later.") from error
+                pause = _pause(error, tried)
+                await again(why, pause)
+                await anyio.sleep(pause)
             else:
                 self._said.append(response)
                 return _turn(response)
@@ -112,6 +102,10 @@ class Conversation:
                 if text:
                     await hear(text)
             return stream.get()
+
+    def _why(self, trouble: Trouble) -> str:
+        structlog.get_logger().warning("a model could not be asked", trouble=trouble.value)
+        return sentence_of(trouble, self._model.model_name, _SETTING, _KEY)
 
     def answer(self, answers: Sequence[ToolAnswer]) -> None:
         """Tell what its calls came to."""
@@ -171,25 +165,7 @@ def _cost(response: wire.ModelResponse) -> float | None:
         return None
 
 
-def _pause(error: ModelAPIError, tried: int) -> float:
-    if error.retry_after is not None:
+def _pause(error: Exception, tried: int) -> float:
+    if isinstance(error, ModelAPIError) and error.retry_after is not None:
         return min(error.retry_after, LONGEST_PAUSE_SECONDS)
     return float(min(FIRST_PAUSE_SECONDS * 2**tried * random.uniform(0.75, 1.25), LONGEST_PAUSE_SECONDS))  # noqa: S311
-
-
-_REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (ModelNotFoundError, "The provider has no such model; choose another `model`, or change HOLDFAST_AGENT_MODELS."),
-    (ModelQuotaExceededError, "The account of the provider has no credit left."),
-    (ModelRateLimitError, "The provider answers that it was asked too often."),
-    (ModelRequestTimeout, "The provider did not answer in time."),
-    (ModelUnavailableError, "The provider is overloaded."),
-    (ModelServerError, "The provider has failed."),
-    (ModelConnectionError, "The connection to the provider could not be made, or broke."),
-    (ModelRequestRejectedError, "The provider has refused the request; check the key and the model in the settings."),
-    (UnexpectedModelBehavior, "What the model sent could not be understood."),
-)
-
-
-def _why(error: Exception) -> str:
-    structlog.get_logger().warning("a model could not be asked", error=type(error).__name__)
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "The model could not be asked.")
