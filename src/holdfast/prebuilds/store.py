@@ -125,7 +125,8 @@ class PrebuildStore:
     def sweep(self) -> None:
         """Remove every layer that no record names and nobody holds, and what builds that were killed have left."""
         for path in self._records.glob(f"{_UNFINISHED}*"):
-            path.unlink(missing_ok=True)
+            if not _is_being_made(self.layers / path.name.removeprefix(_UNFINISHED)):
+                path.unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             for entry in os.listdir(self.layers):
                 _remove_if_free(self.layers / entry, self._named)
@@ -165,10 +166,9 @@ class Fresh:
         self.name = name
         self._place = layers / name
         self.directory = layers / f"{_UNFINISHED}{name}"
-        self.directory.mkdir(mode=0o755)
-        self.directory.chmod(0o755)
-        self._lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        while (lock := _made_and_locked(self.directory)) is None:
+            continue
+        self._lock = lock
 
     def finish(self) -> None:
         """Give it its name. It is published by a record, not by this."""
@@ -180,6 +180,35 @@ class Fresh:
         if self.directory.exists():
             _remove_tree(self.directory)
         os.close(self._lock)
+
+
+def _made_and_locked(directory: Path) -> int | None:
+    """A descriptor of a new directory that is ours alone; None if somebody swept it away before it was locked."""
+    directory.mkdir(mode=0o755)
+    try:
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not directory.exists():
+        os.close(lock)
+        return None
+    os.fchmod(lock, 0o755)
+    return lock
+
+
+def _is_being_made(layer: Path) -> bool:
+    try:
+        fd = os.open(layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def _remove_if_free(path: Path, named: Callable[[], set[str]]) -> None:
