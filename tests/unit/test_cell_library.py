@@ -48,7 +48,7 @@ def test_what_was_compiled_of_other_sources_is_not_used(
 ) -> None:
     sources = tmp_path / "sources"
     shutil.copytree(str(resources.files("holdfast.guest")), sources, ignore=shutil.ignore_patterns("*.py*"))
-    monkeypatch.setattr(cell_library.resources, "files", lambda _: sources)
+    monkeypatch.setattr(resources, "files", lambda _: sources)
     before = cell_library._name()
     with (sources / changed).open("a") as file:
         file.write("/* changed */\n")
