@@ -11,8 +11,10 @@ from tests.conftest import ABSENT, absent
 
 
 @pytest.fixture(scope="module")
-async def app(anyio_backend: str) -> AsyncIterator[App]:
-    opening = open_app(load_settings({"pool_size": 4}))
+async def app(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
+    usual = load_settings()
+    places = {"guest_env": usual.guest_environment, "languages_dir": usual.toolchains}
+    opening = open_app(load_settings({"pool_size": 4, "state_dir": tmp_path_factory.mktemp("state"), **places}))
     try:
         opened = await opening.__aenter__()
     except ABSENT as error:

@@ -133,6 +133,11 @@ class Kernel:
         """Tell it to run something."""
         await self.process.send(_line({"op": "run", "id": number, "code": code}))
 
+    async def end_senseless(self) -> None:
+        """End it, because what it says makes no sense."""
+        self._killed_for = self._killed_for or _SENSELESS
+        await self.process.kill()
+
     async def _take(self, event: Output | Exited) -> None:
         if isinstance(event, Exited):
             self.ended = Ended(event, self._killed_for or _why(event))
@@ -143,8 +148,7 @@ class Kernel:
             for line in self._lines(event.data):
                 await self._heard(_parsed(line))
         except BrokenProtocol:
-            self._killed_for = self._killed_for or _SENSELESS
-            await self.process.kill()
+            await self.end_senseless()
 
     def _lines(self, data: bytes) -> Iterator[bytes]:
         """The whole lines there are by now. Raises BrokenProtocol."""

@@ -111,7 +111,7 @@ class Turn:
         if said.id == self._number:
             return [*self._run.take(await self._verdict(said))]
         # An interpreter says this once per run; one that says it more often is lying.
-        await self._kernel.process.kill()
+        await self._kernel.end_senseless()
         return []
 
     async def _leave(self, heard: MemoryObjectReceiveStream[Said]) -> None:
