@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from holdfast.agents.model.prices import Prices, cost_of
 from holdfast.types import ModelUsage
 
 if TYPE_CHECKING:
@@ -281,8 +282,9 @@ _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 class Meter:
     """Counts what a model uses, and what that costs as far as its price is known."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, prices: Prices) -> None:
         self._model = model
+        self._prices = prices
         self.requests = 0
         self.input_tokens = 0
         self.output_tokens = 0
@@ -314,10 +316,5 @@ class Meter:
     @property
     def cost_usd(self) -> Decimal | None:
         """What it costs; `None` for a model whose price nobody knows."""
-        from genai_prices import Usage, calc_price
-
-        try:
-            used = Usage(input_tokens=self.input_tokens, output_tokens=self.output_tokens)
-            return calc_price(used, self._model.name, provider_id=self._model.provider).total_price
-        except LookupError:
-            return None
+        model = self._model
+        return cost_of(model.name, model.provider, self.input_tokens, self.output_tokens, self._prices)
