@@ -33,7 +33,7 @@ class ChatSettings(BaseModel):
     chat_cost: Positive = described(0.5, "Dollars it may cost for one question, where its price is known.")
     model_prices: Annotated[tuple[Priced, ...], Listed] = described(
         (),
-        "What models cost in dollars for a million tokens of input and output, such as `my-model=0.5/1.5`: where that is "
-        "not known, or instead.",
+        "What models cost in dollars for a million tokens of input and output, such as `my-model=0.5/1.5`: where that "
+        "is not known, or instead.",
     )
     chat_grace: Positive = described(30.0, "Seconds that a streamed answer goes on when nobody reads it.")

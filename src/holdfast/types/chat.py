@@ -107,9 +107,7 @@ def parse_model_price(text: str) -> ModelPrice:
     model, _, price = text.rpartition("=")
     given, slash, answered = price.partition("/")
     if not (model and slash):
-        raise ValueError(
-            "write a price as model=input/output, in dollars for a million tokens, such as my-model=0.5/1.5"
-        )
+        raise ValueError("write a price as model=input/output, in dollars for a million tokens: my-model=0.5/1.5")
     return ModelPrice(model=model, input_usd=float(given), output_usd=float(answered))
 
 
