@@ -8,6 +8,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, ToolReturnPart, Us
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from holdfast.agents.loop import AgentLoop
+from holdfast.agents.model.prices import Prices
 from holdfast.agents.model.talking import Conversation
 from holdfast.tasks import TaskFailedError, TaskWaitsError
 from holdfast.testing.agents import TableOfTools, WrittenRun
@@ -120,6 +121,7 @@ async def agent(
     *,
     before: TaskWaitsError | None = None,
     decided: Mapping[str, bool] | None = None,
+    prices: Prices | None = None,
 ) -> Outcome:
     """Run one, from its beginning or from where it waited."""
     request = request or asked()
@@ -128,9 +130,9 @@ async def agent(
     said = [(message.role, str(message.content)) for message in request.messages]
     model = script.model()
     if before is None:
-        talk = Conversation.begin(model, said, request.system_prompt, 1000)
+        talk = Conversation.begin(model, said, request.system_prompt, 1000, prices)
     else:
-        talk = Conversation.restore(model, before.kept["talk"], request.system_prompt, 1000)
+        talk = Conversation.restore(model, before.kept["talk"], request.system_prompt, 1000, prices)
     loop = AgentLoop(run, request, talk, tools)
     if before is not None:
         loop.restore(before.kept, decided or {})

@@ -20,6 +20,7 @@ from pydantic_ai.exceptions import (
 )
 
 from holdfast.agents.model import talking
+from holdfast.types import ModelPrice
 from tests.agents.scripted import Breaks, Script, Uses, agent, asked, broken, fine, responses
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +153,17 @@ async def test_a_limit_of_cost_that_cannot_be_kept_ends_the_agent() -> None:
     done = await agent(Script("Hello."), asked(budget={"cost_usd": 1.0}))
     assert done.code == "cost_budget"
     assert "price" in done.message
+
+
+async def test_a_limit_of_cost_is_kept_by_a_price_of_the_operators() -> None:
+    script = Script("Hello.")
+    name = script.model().model_name
+    prices = {name: ModelPrice(model=name, input_usd=1.0, output_usd=1.0)}
+    done = await agent(script, asked(budget={"cost_usd": 1.0}), prices=prices)
+    assert done.code is None
+    dear = {name: ModelPrice(model=name, input_usd=1e6, output_usd=1e6)}
+    done = await agent(Script(Uses("shell"), "Hello."), asked(budget={"cost_usd": 1.0}), prices=dear)
+    assert done.code == "cost_budget" and "was spent of $1" in done.message
 
 
 async def test_working_time_is_bounded_in_the_middle_of_a_tool() -> None:

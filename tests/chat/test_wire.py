@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -191,6 +192,27 @@ def test_the_settings_name_the_model(environ: dict[str, str], chosen: tuple[str,
 def test_a_provider_without_its_key_refuses_to_start(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
         model_choice(load_settings(environ={"LLM_PROVIDER": "openai"}, directory=tmp_path))
+
+
+async def test_the_operator_says_what_a_model_costs_that_nobody_knows(desk: Desk) -> None:
+    answer = completion(None, {"kind": "sql", "sql": SQL})
+    known = load_settings(environ={"HOLDFAST_MODEL_PRICES": "other=9/9, home-made=2/10"}).model_prices
+    async with provider("/v1/chat/completions", lambda _: answer) as (url, _):
+        choice = replace(openai(url), name="home-made")
+        without = await ask(desk, choice)
+        said = await ask(desk, choice, model_prices=known)
+        dear = await ask(desk, choice, model_prices=known, chat_cost=0.0001, chat_attempts=3)
+    assert without.usage is not None and without.usage.cost_usd is None
+    assert said.usage is not None and said.usage.cost_usd is not None
+    spent = said.usage.input_tokens * 2 + said.usage.output_tokens * 10
+    assert said.usage.cost_usd == pytest.approx(spent / 1_000_000)
+    assert dear.usage is not None and (dear.usage.cost_usd or 0) > 0.0001
+
+
+@pytest.mark.parametrize("price", ["cheap", "model=1", "=1/2", "model=a/b", "model=-1/2"])
+def test_a_price_that_makes_no_sense_is_refused(price: str) -> None:
+    with pytest.raises(ConfigurationError, match="model_prices"):
+        load_settings(environ={"HOLDFAST_MODEL_PRICES": price})
 
 
 async def test_a_key_is_never_shown(desk: Desk) -> None:

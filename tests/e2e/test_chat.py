@@ -20,6 +20,7 @@ def test_a_suggested_question_is_answered_with_chart_table_and_query(opened: Ope
     page.get_by_role("button", name="What are the top 10 products by revenue?", exact=True).click()
     answer = page.get_by_role("article").last
     expect(answer.locator("canvas")).to_be_visible()
+    expect(page.get_by_role("link", name="What are the top 10 products by revenue?")).not_to_contain_text("answering")
     answer.get_by_role("tab", name="Table").click()
     expect(answer.get_by_role("table", name="Result")).to_have_attribute("aria-rowcount", "11")
     answer.get_by_role("tab", name="SQL").click()

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Opened
@@ -95,3 +96,21 @@ def test_a_program_goes_on_while_another_view_is_looked_at(opened: Opened) -> No
     expect(page.get_by_role("heading", name="Status")).to_be_visible()
     page.get_by_role("link", name="Playground").click()
     expect(page.get_by_role("log", name="Output")).to_contain_text("ended")
+
+
+def test_a_prebuilt_environment_is_among_the_languages(opened: Opened, server: str) -> None:
+    made = {
+        "tag": "with-a-note",
+        "base_image": "bash",
+        "setup_script": "echo made once > note",
+    }
+    answer = httpx.post(f"{server}/prebuild", json=made, timeout=120)
+    assert answer.status_code < 300, answer.text
+    page = opened("playground")
+    page.get_by_label("Language").select_option("prebuilt-with-a-note")
+    expect(page).to_have_url(re.compile("playground/prebuilt-with-a-note"))
+    write(page, "echo in it")
+    page.reload()
+    expect(page.get_by_label("Language")).to_have_value("prebuilt-with-a-note")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("log", name="Output")).to_contain_text("in it")

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from holdfast.agents.loop import AgentLoop
 from holdfast.agents.model import ModelChoice
+from holdfast.agents.model.prices import Prices
 from holdfast.agents.tools import Query, Tool, ToolContext, ToolError, enabled, use
 from holdfast.agents.turns import ToolOffer
 from holdfast.agents.workflow.handler import WORKSPACE_FILE, check_workspace, keep_workspace, workspace_tar
@@ -34,6 +35,7 @@ class AgentRules:
     models: Collection[str]
     default: str
     max_tokens: int = 4096
+    prices: Prices = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,12 @@ class AgentHandler:
         # The library is loaded by the first who needs it, and by now not on the event loop.
         from holdfast.agents.model.talking import Conversation
 
+        rules = self.rules
         if state:
             talk = state["kept"]["talk"]
-            return Conversation.restore(model, talk, request.system_prompt, self.rules.max_tokens)
+            return Conversation.restore(model, talk, request.system_prompt, rules.max_tokens, rules.prices)
         said = [(message.role, _text_of(message)) for message in request.messages]
-        return Conversation.begin(model, said, request.system_prompt, self.rules.max_tokens)
+        return Conversation.begin(model, said, request.system_prompt, rules.max_tokens, rules.prices)
 
 
 class SandboxTools:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from holdfast.agents import prose
+from holdfast.agents.model.prices import Prices
 from holdfast.agents.profiles import Profile
 from holdfast.agents.simple import Choice, Unclear
 from holdfast.types import (
@@ -46,6 +47,7 @@ class ChatBounds:
     cost_usd: float
     history: int
     privacy: Privacy
+    prices: Prices = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ class Planning:
         self._model = model
         self._question = question
         self._teller = teller
-        self._meter = Meter(model)
+        self._meter = Meter(model, bounds.prices)
         self._attempts = 0
         self._with_tools = True
         self._only_sql = False

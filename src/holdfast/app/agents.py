@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync
 from holdfast.agents.handler import AgentHandler, AgentRules
 from holdfast.agents.model import ModelChoice, close_model, open_model
 from holdfast.agents.tools import Query
+from holdfast.app.chat import model_prices
 from holdfast.data.runs import DataRuns
 from holdfast.errors import EngineError, StoreUnavailableError, UnsupportedError
 from holdfast.execution import Executor
@@ -25,7 +26,8 @@ _ANTHROPIC = "claude-"
 
 def agent_handler(settings: Settings, executor: Executor, data: DataRuns) -> AgentHandler:
     """Does agents; the libraries of models are loaded by the first task that needs one."""
-    rules = AgentRules(settings.agent_models, settings.agent_model, settings.agent_tokens)
+    prices = model_prices(settings)
+    rules = AgentRules(settings.agent_models, settings.agent_model, settings.agent_tokens, prices)
 
     def choose(name: str) -> ModelChoice:
         return chosen_model(settings, name)

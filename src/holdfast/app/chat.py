@@ -15,7 +15,7 @@ from holdfast.errors import ConfigurationError
 from holdfast.execution import Executor
 from holdfast.settings import Settings
 from holdfast.store import Store
-from holdfast.types import Privacy
+from holdfast.types import ModelPrice, Privacy
 
 
 def conversations(
@@ -49,7 +49,13 @@ def chat_bounds(settings: Settings) -> ChatBounds:
         cost_usd=settings.chat_cost,
         history=settings.thread_history_window,
         privacy=Privacy(settings.chat_privacy),
+        prices=model_prices(settings),
     )
+
+
+def model_prices(settings: Settings) -> dict[str, ModelPrice]:
+    """What the operator says that models cost."""
+    return {price.model: price for price in settings.model_prices}
 
 
 def language_model(settings: Settings) -> LanguageModel | None:

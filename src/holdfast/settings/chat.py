@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, PositiveInt, SecretStr
 
-from holdfast.settings.kinds import Lowered, Positive, described
+from holdfast.settings.kinds import Listed, Lowered, Positive, Priced, described
 
 
 class ChatSettings(BaseModel):
@@ -31,4 +31,9 @@ class ChatSettings(BaseModel):
     chat_attempts: Annotated[int, Field(ge=1, le=20)] = described(4, "Queries it may try for one question.")
     chat_tokens: PositiveInt = described(60_000, "Tokens it may use for one question.")
     chat_cost: Positive = described(0.5, "Dollars it may cost for one question, where its price is known.")
+    model_prices: Annotated[tuple[Priced, ...], Listed] = described(
+        (),
+        "What models cost in dollars for a million tokens of input and output, such as `my-model=0.5/1.5`: where that "
+        "is not known, or instead.",
+    )
     chat_grace: Positive = described(30.0, "Seconds that a streamed answer goes on when nobody reads it.")

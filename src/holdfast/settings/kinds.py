@@ -9,7 +9,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.config import JsonDict
 
-from holdfast.types import Destination, parse_destination, parse_name_server, parse_size
+from holdfast.types import (
+    Destination,
+    ModelPrice,
+    parse_destination,
+    parse_model_price,
+    parse_name_server,
+    parse_size,
+)
 
 OFF = "off"
 RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour)")
@@ -52,6 +59,9 @@ Listed = BeforeValidator(_split)
 Lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Allowed = Annotated[Destination, BeforeValidator(lambda value: parse_destination(str(value)))]
+Priced = Annotated[
+    ModelPrice, BeforeValidator(lambda value: parse_model_price(value) if isinstance(value, str) else value)
+]
 NameServer = Annotated[IPv4Address, BeforeValidator(lambda value: parse_name_server(str(value)))]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]

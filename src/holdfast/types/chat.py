@@ -94,6 +94,23 @@ class ModelUsage(Frozen):
     cost_usd: float | None = None
 
 
+class ModelPrice(Frozen):
+    """What a model costs, in dollars for a million tokens."""
+
+    model: str
+    input_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    output_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def parse_model_price(text: str) -> ModelPrice:
+    """The price that `my-model=0.5/1.5` says. Raises ValueError."""
+    model, _, price = text.rpartition("=")
+    given, slash, answered = price.partition("/")
+    if not (model and slash):
+        raise ValueError("write a price as model=input/output, in dollars for a million tokens: my-model=0.5/1.5")
+    return ModelPrice(model=model, input_usd=float(given), output_usd=float(answered))
+
+
 class NumberCheck(Frozen):
     """A number in the text of an answer, from `start` to `end`, and where it comes from; from nowhere, it is unmatched.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from holdfast.agents.model.prices import Prices, cost_of
 from holdfast.agents.model.troubles import PASSING, Trouble, sentence_of, trouble_of
 from holdfast.types import ModelUsage
 
@@ -240,8 +241,9 @@ _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 class Meter:
     """Counts what a model uses, and what that costs as far as its price is known."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, prices: Prices) -> None:
         self._model = model
+        self._prices = prices
         self.requests = 0
         self.input_tokens = 0
         self.output_tokens = 0
@@ -273,10 +275,5 @@ class Meter:
     @property
     def cost_usd(self) -> Decimal | None:
         """What it costs; `None` for a model whose price nobody knows."""
-        from genai_prices import Usage, calc_price
-
-        try:
-            used = Usage(input_tokens=self.input_tokens, output_tokens=self.output_tokens)
-            return calc_price(used, self._model.name, provider_id=self._model.provider).total_price
-        except LookupError:
-            return None
+        model = self._model
+        return cost_of(model.name, model.provider, self.input_tokens, self.output_tokens, self._prices)

@@ -16,6 +16,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from holdfast.agents.model.prices import Prices, own_cost
 from holdfast.agents.model.troubles import PASSING, Trouble, sentence_of, trouble_of
 from holdfast.agents.turns import Finish, ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
 
@@ -30,24 +31,39 @@ _SETTING, _KEY = "'model', or change HOLDFAST_AGENT_MODELS", "the key of the pro
 class Conversation:
     """What was said so far. `dump` and `restore` carry it over a restart."""
 
-    def __init__(self, model: Model, said: list[wire.ModelMessage], instructions: str | None, max_tokens: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        said: list[wire.ModelMessage],
+        instructions: str | None,
+        max_tokens: int,
+        prices: Prices | None = None,
+    ) -> None:
         self._model = model
+        self._prices = prices or {}
         self._said = said
         self._instructions = instructions
         self._settings = ModelSettings(max_tokens=max_tokens)
 
     @classmethod
     def begin(
-        cls, model: Model, said: Sequence[tuple[str, str]], instructions: str | None, max_tokens: int
+        cls,
+        model: Model,
+        said: Sequence[tuple[str, str]],
+        instructions: str | None,
+        max_tokens: int,
+        prices: Prices | None = None,
     ) -> "Conversation":
         """From what user and assistant have said, in turn."""
-        return cls(model, [_message(role, text) for role, text in said], instructions, max_tokens)
+        return cls(model, [_message(role, text) for role, text in said], instructions, max_tokens, prices)
 
     @classmethod
-    def restore(cls, model: Model, dumped: Any, instructions: str | None, max_tokens: int) -> "Conversation":
+    def restore(
+        cls, model: Model, dumped: Any, instructions: str | None, max_tokens: int, prices: Prices | None = None
+    ) -> "Conversation":
         """From what `dump` gave. Raises pydantic.ValidationError."""
         said = wire.ModelMessagesTypeAdapter.validate_python(dumped)
-        return cls(model, said, instructions, max_tokens)
+        return cls(model, said, instructions, max_tokens, prices)
 
     def dump(self) -> Any:
         """All that was said, as JSON."""
@@ -81,7 +97,9 @@ class Conversation:
                 await anyio.sleep(pause)
             else:
                 self._said.append(response)
-                return _turn(response)
+                used = response.usage
+                own = own_cost(self._model.model_name, used.input_tokens, used.output_tokens, self._prices)
+                return _turn(response, _cost(response) if own is None else float(own))
         raise AssertionError("the last try returns or raises")
 
     async def _ask(self, offers: Sequence[ToolOffer], hear: Callable[[str], Awaitable[None]]) -> wire.ModelResponse:
@@ -135,11 +153,11 @@ def _text_of(event: Any) -> str:
     return ""
 
 
-def _turn(response: wire.ModelResponse) -> Turn:
+def _turn(response: wire.ModelResponse, cost_usd: float | None) -> Turn:
     calls = tuple(_call(part) for part in response.parts if isinstance(part, wire.ToolCallPart))
     text = "".join(part.content for part in response.parts if isinstance(part, wire.TextPart))
     usage = response.usage
-    return Turn(text, calls, _finish(response, calls), usage.input_tokens, usage.output_tokens, _cost(response))
+    return Turn(text, calls, _finish(response, calls), usage.input_tokens, usage.output_tokens, cost_usd)
 
 
 def _call(part: wire.ToolCallPart) -> ToolCall:

@@ -62,7 +62,14 @@ export function dataTable({ columns, types = [], rows, total = rows.length, labe
     const mark = h("span", { class: "sort-mark", "aria-hidden": "true" });
     const button = h(
       "button",
-      { type: "button", class: "sort", title: types[column] ?? "", onClick: () => sort(column) },
+      {
+        type: "button",
+        class: "sort",
+        title: types[column] ?? "",
+        // As pandas leaves the index of a frame.
+        "aria-label": String(name).trim() ? undefined : `Column ${column + 1}, without a name`,
+        onClick: () => sort(column),
+      },
       h("span", {}, name),
       mark,
     );

@@ -91,7 +91,7 @@ export function create() {
   async function openTalk(thread) {
     talk?.close();
     replace(place, loading("Opening the conversation"));
-    const made = conversation(dataset, { onThread: remember });
+    const made = conversation(dataset, { onThread: remember, onEnd: listThreads });
     talk = made;
     try {
       if (thread) await made.resume(thread);

@@ -118,6 +118,7 @@ function told(result, head, rest) {
   log.write("stderr", result.stderr);
   replace(
     rest,
+    h("h2", { class: "unseen" }, "Details"),
     h("h3", {}, "The run itself"),
     h("div", { class: "row wrap" }, ...headline(result)),
     log.isEmpty ? null : log.node,

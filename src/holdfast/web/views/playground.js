@@ -24,10 +24,12 @@ const PREFIX = "code-runner-";
 export function create() {
   const saved = load(NAME, { language: "python", programs: {}, stdin: "", limits: {}, artifacts: "*.png" });
   let running = null;
+  // The languages of prebuilt environments, by their tags.
+  const languages = {};
 
   const code = editor({
     value: programOf(saved.language),
-    language: saved.language,
+    language: saved.base ?? saved.language,
     label: "Program",
     minLines: 16,
     onChange: keep,
@@ -109,7 +111,7 @@ export function create() {
 
   async function listLanguages() {
     try {
-      const { images } = await get("/runtimes");
+      const [{ images }, prebuilds] = await Promise.all([get("/runtimes"), prebuilt()]);
       const wanted = language.value;
       replace(
         language,
@@ -120,6 +122,7 @@ export function create() {
             ready ? `${name} ${version}` : `${name} (not installed)`,
           ),
         ),
+        group(prebuilds),
       );
       language.value = wanted;
       if (language.selectedIndex >= 0) return;
@@ -130,13 +133,26 @@ export function create() {
     }
   }
 
+  async function prebuilt() {
+    try {
+      const { prebuilds } = await get("/prebuilds");
+      for (const { tag, base_image: base } of prebuilds) languages[tag] = base.replace(PREFIX, "");
+      return prebuilds;
+    } catch (error) {
+      if (isAbort(error)) throw error;
+      // A key may run programs and not see these.
+      return [];
+    }
+  }
+
   function programOf(name) {
-    return saved.programs[name] ?? EXAMPLES[name] ?? "";
+    return saved.programs[name] ?? EXAMPLES[name] ?? EXAMPLES[languages[name]] ?? "";
   }
 
   function changed() {
     saved.language = language.value;
-    code.setLanguage(saved.language);
+    saved.base = languages[saved.language];
+    code.setLanguage(saved.base ?? saved.language);
     code.value = programOf(saved.language);
     rewrite(NAME, [saved.language]);
     keep();
@@ -165,7 +181,7 @@ export function create() {
     const log = output();
     const state = h("div", { class: "headline" }, badge("starting"));
     const rest = h("div", { class: "stack pad" });
-    replace(results, state, log.node, rest);
+    replace(results, h("h2", { class: "unseen" }, "Result"), state, log.node, rest);
     try {
       for await (const { type, data } of stream("/run/stream", request(), { signal: running.signal }))
         tell(type, data, { log, state, rest });
@@ -183,6 +199,17 @@ export function create() {
     stopButton.hidden = !isRunning;
     runButton.disabled = isRunning;
   }
+}
+
+function group(prebuilds) {
+  if (!prebuilds.length) return null;
+  return h(
+    "optgroup",
+    { label: "Prebuilt environments" },
+    ...prebuilds.map(({ tag, base_image: base }) =>
+      h("option", { value: tag }, `${tag} (${base.replace(PREFIX, "")})`),
+    ),
+  );
 }
 
 function tell(type, data, { log, state, rest }) {

@@ -14,7 +14,7 @@ const PAUSE_MILLISECONDS = 700;
 const DRAFT = "chat.draft";
 const ASKED = "chat.asked";
 
-export function conversation(dataset, { onThread }) {
+export function conversation(dataset, { onThread, onEnd }) {
   let thread = "";
   let working = null;
   const turns = h("div", { class: "turns" });
@@ -186,6 +186,7 @@ export function conversation(dataset, { onThread }) {
     working = null;
     setWorking(false);
     if (!made.isOver()) made.cancelled();
+    onEnd();
   }
 
   async function tellAll(made, events, seen) {

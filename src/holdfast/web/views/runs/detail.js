@@ -60,6 +60,7 @@ function capsule(run) {
       ),
     ),
     replayed,
+    h("h2", { class: "unseen" }, "Result"),
     resultOf(run),
     query(run),
     facts(

@@ -106,6 +106,7 @@ export function watched(id, onChange) {
     return h(
       "section",
       { class: "detail" },
+      h("h2", { class: "unseen" }, "Outcome"),
       h("h3", {}, "What it left"),
       h("ul", { class: "plain-list" }, ...task.artifacts.map((name) => h("li", {}, file(name, patch)))),
       patch,
