@@ -3,7 +3,6 @@
 A client that leaves `POST /chat` ends its turn. A stream may be left and taken up again: its turn goes on for a while.
 """
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 import anyio
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.api import problems
-from holdfast.api.documentation import EVENTS, RUNNING, WITH_KEY, documented, in_path, query_of
+from holdfast.api.documentation import EVENTS, RUNNING, WITH_KEY, Row, documented, in_path, query_of
 from holdfast.api.exchange import app_of, json_of
 from holdfast.api.runs import CLIENT_LEFT, EventStream, answer, caller_of, read, unless_the_client_leaves
 from holdfast.app import App
@@ -212,7 +211,6 @@ def _drawn() -> dict[str, Any]:
 
 
 _EVENTS = [kind.__name__ for kind in _TOLD]
-Row = tuple[str, Callable[..., Any], str, dict[str, Any]]
 ROUTES: tuple[Row, ...] = (
     ("/chat", about, "GET", documented("ChatAbout")),
     ("/chat", ask, "POST", documented("ChatResponse", refusals=(*RUNNING, 409), body="ChatRequest", example=_QUESTION)),

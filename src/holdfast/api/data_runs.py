@@ -1,13 +1,12 @@
 """`/runs` where data are asked: run, look, cancel, replay, export. A client that leaves ends its run."""
 
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from holdfast.api.documentation import RUNNING, WITH_KEY, documented, in_path
+from holdfast.api.documentation import RUNNING, WITH_KEY, Row, documented, in_path
 from holdfast.api.runs import CLIENT_LEFT, answer, caller_of, unless_the_client_leaves
 from holdfast.app import App
 from holdfast.data.exports import MEDIA_TYPES, Export, export
@@ -97,7 +96,6 @@ def _exported() -> dict[str, Any]:
     return row
 
 
-Row = tuple[str, Callable[..., Any], str, dict[str, Any]]
 _RUN = [in_path("run_id")]
 ROUTES: tuple[Row, ...] = (
     ("/runs", run, "POST", documented("Capsule", refusals=RUNNING, body="DataRunRequest", example=_QUESTION)),

@@ -5,10 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from holdfast.api.documentation import RUNNING, WITH_KEY, documented, in_path
+from holdfast.api.documentation import RUNNING, WITH_KEY, Row, documented, in_path
 from holdfast.api.exchange import app_of, json_of
 from holdfast.api.runs import CLIENT_LEFT, caller_of, read, unless_the_client_leaves
-from holdfast.api.tasks import BYTES, ONE, TASK, Row
+from holdfast.api.tasks import BYTES, ONE, TASK
 from holdfast.app import App
 from holdfast.errors import ForbiddenError, UnauthenticatedError
 from holdfast.types import Runner, RunnerAssignment, RunnerOrders, RunnerRegistration, Runners

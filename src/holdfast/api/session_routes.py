@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.api import sessions
-from holdfast.api.documentation import EVENTS, JSON, RUNNING, documented, in_path
+from holdfast.api.documentation import EVENTS, JSON, RUNNING, Row, documented, in_path
 from holdfast.types import (
     DisplayEvent,
     Session,
@@ -42,7 +42,6 @@ def _with_names(path: str, row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "parameters": [in_path(name) for name in names]} if names else row
 
 
-Row = tuple[str, Callable[..., Any], str, dict[str, Any]]
 """Path, function, method, and what the documentation says."""
 
 _ROWS: tuple[tuple[str, Callable[..., Any], str, dict[str, Any]], ...] = (

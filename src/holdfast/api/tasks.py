@@ -1,6 +1,5 @@
 """`/tasks`: what is asked for now and done later. A task goes on when its client leaves."""
 
-from collections.abc import Callable
 from contextlib import aclosing
 from typing import Annotated, Any, TypeVar
 
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from holdfast.agents.workflow.handler import DIFF_FILE, WORKSPACE_FILE
 from holdfast.api import problems
-from holdfast.api.documentation import EVENTS, RUNNING, TEXT, WITH_KEY, documented, in_path, query_of
+from holdfast.api.documentation import EVENTS, RUNNING, TEXT, WITH_KEY, Row, documented, in_path, query_of
 from holdfast.api.exchange import app_of, json_of
 from holdfast.api.runs import CLIENT_LEFT, EventWriter, StreamResponse, caller_of, read
 from holdfast.api.task_forms import FORM, task_of_form
@@ -213,7 +212,6 @@ def _binary(parameters: list[dict[str, Any]], media_type: str = "application/oct
     return row
 
 
-Row = tuple[str, Callable[..., Any], str, dict[str, Any]]
 BYTES = {"type": "string", "format": "binary"}
 ONE = "/tasks/{task_id}"
 _FINDING = (*WITH_KEY, 404, 422)
