@@ -160,7 +160,7 @@ async def test_the_same_files_have_the_same_digest_and_others_have_another(shelf
         ("t.xlsx", b"no workbook", "not an Excel workbook"),
         ("t.parquet", b"PAR1xxxxxxxxPAR1", "t.parquet"),
         ("t.csv", bytes(range(256)) * 200, "t.csv"),
-        ("t.jsonl", b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"\n", "no rows"),
+        ("t.jsonl", b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"\n", "nested too deep"),
         ("t.csv", b"a,b\n" + b"x" * (20 << 20) + b",1\n", "t.csv"),
     ],
 )
