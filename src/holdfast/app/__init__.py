@@ -10,7 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from holdfast.agents.conversations import Conversations
+from holdfast.agents.model import load_library
 from holdfast.app.chat import conversations as conversations
+from holdfast.app.chat import model_choice
 from holdfast.app.engines import OpenEngine as OpenEngine
 from holdfast.app.engines import docker_config as docker_config
 from holdfast.app.engines import gvisor_config as gvisor_config
@@ -141,6 +143,10 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     with _only_server(settings.state_dir), ThreadPoolExecutor(1) as beside:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
         beside.submit(import_module, "holdfast.store.database")
+        choice = model_choice(settings)
+        if choice is not None:
+            # With the first question it would make everybody wait.
+            beside.submit(load_library, choice)
         open_programs(settings).clear_unfinished()
         async with (
             open_app(settings) as app,

@@ -6,6 +6,7 @@ The library is loaded with the first question: a server that nobody asks one doe
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from holdfast.agents.model.prices import Prices, cost_of
@@ -140,6 +141,12 @@ class ProviderModel:
         if self._model is not None:
             await close_model(self._model)
             self._model = None
+
+
+def load_library(choice: ModelChoice) -> None:
+    """Load what a model is asked with: a second or two, with moments in which the interpreter does nothing else."""
+    for name in ("direct", f"models.{choice.provider}", f"providers.{choice.provider}"):
+        import_module(f"pydantic_ai.{name}")
 
 
 def open_model(choice: ModelChoice) -> "Model":
