@@ -18,7 +18,7 @@ MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 50
 REGISTRY_HOSTS = re.compile("|".join(("pypi" + r"\.org", "python" + "hosted", "npm" + "js", "mirrors?" + r"\.\w+\.")))
 TEXT_FILES = {".py", ".md", ".toml", ".lock", ".txt", ".service", ".sh", ".js", ".yaml", ""}
-NOT_OURS = {".git", ".venv", "dist", "build", "LICENSE", "uv.lock", "__pycache__"}
+NOT_OURS = {".hypothesis", ".git", ".venv", "dist", "build", "LICENSE", "uv.lock", "__pycache__"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
