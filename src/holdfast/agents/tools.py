@@ -175,6 +175,10 @@ shift; exec "$@"
 """
 
 
+_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""A model mends a file within the second it was compiled in, and then Python may take what it has compiled before."""
+
+
 async def _run(
     context: ToolContext,
     argv: tuple[str, ...],
@@ -191,7 +195,7 @@ async def _run(
 
     command = Command(
         argv=("/bin/sh", "-c", _ENTER, "sh", at, *argv),
-        environment=context.environment or {},
+        environment={**_ENVIRONMENT, **(context.environment or {})},
         files=files or {},
         wall_seconds=seconds,
     )
