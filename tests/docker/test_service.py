@@ -16,6 +16,7 @@ import httpx
 import pytest
 import yaml
 
+from holdfast.engines.docker.config import STATE_LABEL
 from tests.conftest import lacks
 from tests.dockerd import PLACE, Dockerd
 
@@ -28,7 +29,6 @@ BASE = "holdfast-base:python"
 KEY = secrets.token_hex(16)
 ANSWER_SECONDS = 120
 PAUSE_SECONDS = 0.2
-LABEL = "label=holdfast.instance"
 
 QUARTERMASTER = """
 services:
@@ -185,9 +185,12 @@ def test_no_key_is_a_sentence_and_no_service(composed: Project) -> None:
 
 def test_a_service_that_is_stopped_leaves_no_container_of_a_program(daemon: Dockerd, composed: Project) -> None:
     assert composed.post({"code": "print(1)"}).json()["stdout"] == "1\n"
+    state = composed.run("exec", "-T", "holdfast", "cat", "/state/docker/id").strip()
+    of_the_service = ["ps", "--all", "--quiet", "--filter", f"label={STATE_LABEL}={state}"]
+    assert daemon.docker(*of_the_service) != ""
     composed.run("stop", "--timeout", "25")
     assert composed.container["State"]["ExitCode"] == 0
-    assert daemon.docker("ps", "--all", "--quiet", "--filter", LABEL) == ""
+    assert daemon.docker(*of_the_service) == ""
     composed.run("start")
     _wait_until_it_answers(composed.port)
     assert composed.post({"code": "print(2)"}).json()["stdout"] == "2\n"
