@@ -40,9 +40,9 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one server for all of these tests."""
+    """The address of one server for all tests of a module; it is gone when the last test of all looks around."""
     with product(tmp_path_factory.mktemp("served"), pool_size="1", max_data_rows="10000") as address:
         yield address
 

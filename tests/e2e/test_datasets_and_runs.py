@@ -27,7 +27,7 @@ def test_a_file_becomes_a_dataset_with_a_report_and_its_columns_have_statistics(
     report = page.get_by_role("region", name="Ingest report")
     expect(report).to_contain_text("3 rows · 2 columns")
     article = page.get_by_role("article")
-    article.get_by_text("rain", exact=True).last.click()
+    article.locator("summary", has_text="rain").click()
     expect(article).to_contain_text("0 – 12 · mean 5.1667 · ≈ 3 distinct")
     expect(article).to_contain_text("2026-02-01 – 2026-02-03")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -50,7 +50,7 @@ def test_cells_that_are_markup_stay_text_wherever_they_are_shown(opened: Opened,
     page = opened("datasets")
     page.get_by_label("Drop files or choose them").set_input_files(tmp_path / "hostile.csv")
     expect(page.get_by_role("region", name="Ingest report").get_by_role("cell", name=MARKUP)).to_be_visible()
-    page.get_by_role("article").get_by_text("hostile", exact=True).last.click()
+    page.get_by_role("article").locator("summary", has_text="hostile").click()
     expect(page.get_by_role("article")).to_contain_text("distinct")
     shown = page.content()
     assert "<img src=x" not in shown and MARKUP not in shown

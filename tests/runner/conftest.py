@@ -48,7 +48,7 @@ def guest_python() -> Path:
     return environment / "bin" / "python"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def in_guest(guest_python: Path) -> Iterator[InGuest]:
     helper = InGuest(guest_python)
     yield helper
