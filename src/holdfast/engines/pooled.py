@@ -23,7 +23,7 @@ LOOK_SECONDS = 2.0
 
 RETRY_SECONDS = 1.0
 RATE_MEMORY_SECONDS = 2.0
-CALM_SECONDS = 0.01
+CALM_SECONDS = 0.03
 """A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down."""
 
 BURST_PAUSE_SECONDS, BURST_MOST = 0.25, 10
