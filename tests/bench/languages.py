@@ -125,7 +125,8 @@ def _markdown(hellos: Sequence[Hello]) -> str:
 
 def main() -> None:
     """Measure, print, and write it into the page of benchmarks."""
-    with started(load_settings()) as server:
+    settings = load_settings()
+    with started(settings, languages_dir=settings.toolchains) as server:
         text = _markdown(hello_worlds(server))
     print(text)
     before, _, rest = PAGE.read_text().partition(BEGIN)
