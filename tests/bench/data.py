@@ -99,7 +99,7 @@ def asked(client: Connection, dataset: str, sql: str) -> float:
     answer = client.ask(request)
     milliseconds = (time.perf_counter() - began) * 1000
     if answer.status != 200 or answer.body["status"] != "succeeded":
-        raise SystemExit(f"a run was answered {answer.status}: {answer.content[:500]!r}")
+        raise SystemExit(f"a run was answered {answer.status}: {answer.body.get('error') or answer.content[:500]!r}")
     return milliseconds
 
 

@@ -213,7 +213,7 @@ def _start(job: Frame, stash: preload.Stash) -> None:
     payload = job.payload or large_payload(job.fds[streams:])
     for target, fd in enumerate(job.fds[:streams]):
         os.dup2(fd, target)
-    syscalls.close_fds_from(streams)
+    syscalls.close_fds_from(streams, stash.held)
     try:
         for name, data in split_files(header["files"], payload).items():
             collect.write_file_by_name(name, data, collect.mode_of(name, header["executables"]))

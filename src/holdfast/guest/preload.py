@@ -66,11 +66,16 @@ class Plan:
         self.footprints = [each for each in self.modules if stash.footprints.has(each)]
 
 
+LOWEST_HELD, MOST_HELD = 32, 64
+"""Which descriptors what is opened ahead may have; those below are for a program."""
+
+
 class Stash:
     """The modules an interpreter `started` with, those `loaded` since, and of these the ones nobody has asked for yet.
 
     For each, the names its loading asked for, in order, and its footprint. `plans` hold until the first has been asked
-    for; `before` is None until then. `rehearsed` is what the rehearsals made, and what must not be closed.
+    for; `before` is None until then. `rehearsed` is what the rehearsals made, and what must not be closed; `held`
+    are the descriptors of what was opened ahead.
     """
 
     def __init__(self) -> None:
@@ -88,6 +93,7 @@ class Stash:
         self.known: dict[str, ModuleType] = {}
         self.before: dict[str, ModuleType] | None = None
         self.rehearsed: list[dict[str, Any]] = []
+        self.held: tuple[int, ...] = ()
 
     def prepare(self, names: Sequence[str]) -> None:
         """Work out what depends on everything: in a guest it would cost copies of memory."""
@@ -366,6 +372,7 @@ def warm_up(stash: Stash, receive: Callable[[], None]) -> None:
 def open_ahead(stash: Stash, asked: Callable[[], bool]) -> None:
     """Open the dataset of this cell: it runs nothing but questions about it, so their program may be there and seen."""
     visible = set(sys.modules)
+    low = _take_low_descriptors()
     sys.modules.update(stash.loaded)
     sys.path.insert(0, OUR_LIBRARY)
     try:
@@ -379,7 +386,26 @@ def open_ahead(stash: Stash, asked: Callable[[], bool]) -> None:
         for name in sys.modules.keys() - visible:
             if not name.startswith("holdfast"):
                 del sys.modules[name]
+        for fd in low:
+            os.close(fd)
+        stash.held = tuple(filter(_is_open, range(LOWEST_HELD, LOWEST_HELD + MOST_HELD)))
         freeze()
+
+
+def _take_low_descriptors() -> list[int]:
+    """What is opened from now on has a number that the streams of a program will not have."""
+    taken = [os.dup(2)]
+    while taken[-1] < LOWEST_HELD - 1:
+        taken.append(os.dup(2))
+    return taken
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def give_main(stash: Stash) -> None:
