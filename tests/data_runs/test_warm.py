@@ -14,10 +14,6 @@ pytestmark = pytest.mark.anyio
 
 STOCK = {"pool_size": 6, "pool_memory": "2g"}
 PATIENCE_SECONDS = 30.0
-ROWS = 400_000
-OPENED_SECONDS = 2.0
-"""By then a cell that waits has opened its dataset."""
-
 ASKED: list[dict[str, Any]] = [
     {"sql": "SELECT city, count(*), sum(amount) FROM sales GROUP BY city ORDER BY city"},
     {"plan": {"table": "sales", "filters": [{"column": "city", "op": "=", "value": "Oslo"}]}},
@@ -73,21 +69,6 @@ async def test_a_duckdb_that_was_opened_ahead_reaches_nothing_but_the_data(desk_
     for sql, works in ((code, False), ("SELECT count(*) FROM sales", True)):
         answer = await execute(desk.app.executor, DataQuery("sql", sql, limits, dataset=dataset.digest))
         assert (answer.table is not None) is works, (sql, answer.error)
-
-
-async def test_what_was_opened_ahead_can_be_read_to_its_end(desk_with: Any) -> None:
-    """Also what was not read when it was opened: a table of several blocks."""
-    desk = await desk_with(**STOCK)
-    lines = "".join(f"{number},{number * 7919 % 1_000_003},x{number * 31 % 99_991}\n" for number in range(ROWS))
-    await desk.put(f"id,amount,name\n{lines}")
-    asked = {"sql": "SELECT count(*), sum(amount), count(DISTINCT name) FROM sales"}
-    first = await desk.ask(**asked)
-    assert first["status"] == "succeeded"
-    for _ in range(3):
-        await stocked(desk)
-        await anyio.sleep(OPENED_SECONDS)
-        again = await desk.ask(**asked)
-        assert (again["status"], again["result"]) == ("succeeded", first["result"]), again["error"]
 
 
 async def test_other_data_under_the_same_id_are_asked_at_once(desk_with: Any) -> None:
