@@ -16,7 +16,7 @@ import sys
 from _contextvars import copy_context
 from gc import freeze
 
-from holdfast.guest import ending
+from holdfast.guest import ending, syscalls
 from holdfast.guest.data import ready
 from holdfast.guest.footprint import Footprints
 
@@ -64,10 +64,6 @@ class Plan:
             if package is not None and vars(package).get(child) is not module
         ]
         self.footprints = [each for each in self.modules if stash.footprints.has(each)]
-
-
-LOWEST_HELD, MOST_HELD = 32, 64
-"""Which descriptors what is opened ahead may have; those below are for a program."""
 
 
 class Stash:
@@ -372,7 +368,7 @@ def warm_up(stash: Stash, receive: Callable[[], None]) -> None:
 def open_ahead(stash: Stash, asked: Callable[[], bool]) -> None:
     """Open the dataset of this cell: it runs nothing but questions about it, so their program may be there and seen."""
     visible = set(sys.modules)
-    low = _take_low_descriptors()
+    low = syscalls.take_low_descriptors()
     sys.modules.update(stash.loaded)
     sys.path.insert(0, OUR_LIBRARY)
     try:
@@ -388,24 +384,8 @@ def open_ahead(stash: Stash, asked: Callable[[], bool]) -> None:
                 del sys.modules[name]
         for fd in low:
             os.close(fd)
-        stash.held = tuple(filter(_is_open, range(LOWEST_HELD, LOWEST_HELD + MOST_HELD)))
+        stash.held = syscalls.high_descriptors()
         freeze()
-
-
-def _take_low_descriptors() -> list[int]:
-    """What is opened from now on has a number that the streams of a program will not have."""
-    taken = [os.dup(2)]
-    while taken[-1] < LOWEST_HELD - 1:
-        taken.append(os.dup(2))
-    return taken
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
 
 
 def give_main(stash: Stash) -> None:

@@ -36,6 +36,7 @@ CAP_SETUID = 7
 _PR_SET_NAME = 15
 _PR_GET_NO_NEW_PRIVS = 39
 _MADV_DONTNEED = 4
+_LOWEST_HIGH, _MOST_HIGH = 32, 64
 _HIGHEST_DESCRIPTOR = 0x7FFFFFFF
 
 _NUMBERS = {
@@ -206,6 +207,27 @@ def close_fds_from(first: int, keep: Iterable[int] = ()) -> None:
                 _syscall("close_range", first, fd - 1, 0)
             first = fd + 1
     _syscall("close_range", first, _HIGHEST_DESCRIPTOR, 0)
+
+
+def take_low_descriptors() -> list[int]:
+    """So many that what is opened next has a number that the streams of a program will not have."""
+    taken = [os.dup(2)]
+    while taken[-1] < _LOWEST_HIGH - 1:
+        taken.append(os.dup(2))
+    return taken
+
+
+def high_descriptors() -> tuple[int, ...]:
+    """What is open beyond those that a program is given."""
+    return tuple(filter(_is_open, range(_LOWEST_HIGH, _LOWEST_HIGH + _MOST_HIGH)))
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def load_seccomp(program: bytes) -> None:
