@@ -175,8 +175,7 @@ async def processor_time_is_counted(engine: Engine) -> None:
 
 async def memory_is_counted(engine: Engine) -> None:
     usage = (await run(engine, command("kept = b'x' * (48 << 20)"))).exited.usage
-    # What a sandbox took before its program is subtracted where it cannot be told apart, and may shrink by some pages.
-    require((usage.memory_peak_bytes or 0) >= 47 << 20, usage)
+    require((usage.memory_peak_bytes or 0) >= 48 << 20, usage)
 
 
 async def bash_runs(engine: Engine) -> None:
