@@ -23,7 +23,7 @@ class SandboxGroups:
         self._directories = [hierarchy.directory / name for hierarchy in tree.hierarchies]
         self._files: dict[str, int] = {}
         self._fields = tree.usage_fields()
-        self.base_bytes = 0
+        self.base_bytes = self._least_bytes = 0
         for directory in self._directories:
             directory.mkdir(parents=True)
         for key, (index, file) in tree.usage_files().items():
@@ -40,15 +40,22 @@ class SandboxGroups:
         for directory in self._directories:
             with suppress(OSError):
                 (directory / "memory.max_usage_in_bytes").write_text("0")
+        self.base_bytes = self._least_bytes = self._used()
+
+    def _used(self) -> int:
+        """What is in memory and cannot be dropped."""
+        for directory in self._directories:
             for usage in ("memory.current", "memory.usage_in_bytes"):
                 with suppress(OSError):
                     used = int((directory / usage).read_text())
                     lines = (line.split() for line in (directory / "memory.stat").read_text().splitlines())
-                    dropped = sum(int(value) for name, value in lines if name in _CAN_BE_DROPPED)
-                    self.base_bytes = max(0, used - dropped)
+                    return max(0, used - sum(int(value) for name, value in lines if name in _CAN_BE_DROPPED))
+        return 0
 
     def hold(self, limits: Limits) -> None:
         """Raises OSError."""
+        # gVisor may have let go of something since; what it no longer has is not to be taken off a program's account.
+        self._least_bytes = min(self._least_bytes, self._used())
         held = limits.model_copy(
             update={
                 "memory_bytes": limits.memory_bytes + self.base_bytes,
@@ -73,7 +80,7 @@ class SandboxGroups:
         return Account(
             cpu_user_seconds=None if user is None else user * unit,
             cpu_system_seconds=None if system is None else system * unit,
-            memory_peak_bytes=None if peak is None else max(0, peak - self.base_bytes),
+            memory_peak_bytes=None if peak is None else max(0, peak - self._least_bytes),
             oom_kills=counted.get("oom_kills"),
         )
 
