@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -17,6 +19,7 @@ from holdfast.engines.pooled import (
     Shelf,
     Stocking,
 )
+from holdfast.errors import EngineError
 from holdfast.testing.unisolated import NO_LIMITS, UnisolatedEngine
 
 SPEC = SandboxSpec("python", NO_LIMITS)
@@ -75,6 +78,34 @@ async def test_the_stock_is_bounded_in_number_whatever_is_wanted() -> None:
         await until_there_are(2, pooled)
         await anyio.sleep(0.1)
         assert pooled.in_stock == 2
+
+
+class WithoutData(UnisolatedEngine):
+    """Has no dataset, so that no sandbox with one can be made for stock."""
+
+    async def create(self, spec: SandboxSpec) -> Any:
+        if spec.data:
+            raise EngineError("There is no such dataset.")
+        return await super().create(spec)
+
+
+@pytest.mark.anyio
+async def test_a_kind_that_cannot_be_made_holds_up_no_other() -> None:
+    engine = WithoutData()
+    async with PooledEngine.open(engine, Stocking({replace(SPEC, data="gone"): 2, SPEC: 2}, 8, 1 << 30)) as pooled:
+        await until_there_are(2, pooled)
+    await engine.aclose()
+
+
+@pytest.mark.anyio
+async def test_of_what_is_made_once_nothing_is_kept_in_stock() -> None:
+    async with a_pool(standing=1, most=8) as pooled:
+        await until_there_are(1, pooled)
+        for once, stock in ((True, 1), (False, 2)):
+            made = await pooled.create(replace(SPEC, language="bash", once=once))
+            await anyio.sleep(0.2)
+            assert pooled.in_stock == stock
+            await made.aclose()
 
 
 def test_a_shelf_that_is_a_quarter_full_is_refilled_in_a_calm_moment() -> None:

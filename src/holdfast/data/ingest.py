@@ -51,7 +51,7 @@ async def ingest(executor: Executor, work: Ingestion, target: Fresh) -> None:
     Raises IngestFailedError (with a report), EngineError, StorageFullError, QueueFullError, ShuttingDownError.
     """
     began = time.monotonic()
-    spec = SandboxSpec("python", work.limits, profile=DATA_PROFILE, data=work.raw.name)
+    spec = SandboxSpec("python", work.limits, profile=DATA_PROFILE, data=work.raw.name, once=True)
     fd = target.create(DATABASE)
     try:
         async with (

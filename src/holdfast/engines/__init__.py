@@ -36,6 +36,8 @@ class SandboxSpec:
 
     `layer` names a finished layer of files that the program sees, read-only, at `LAYER_AT`; `data` a dataset, by its
     digest, whose files it sees, read-only, at `DATA_AT`. It sees no other dataset. Nothing can have both.
+
+    `once`: nobody will ask for another of this kind, so that none is kept in stock.
     """
 
     language: str
@@ -44,6 +46,7 @@ class SandboxSpec:
     profile: str = ""
     layer: str = ""
     data: str = ""
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

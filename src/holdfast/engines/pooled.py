@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from holdfast.engines import NEW_LAYER, Engine, Sandbox, SandboxSpec
+from holdfast.engines import Engine, Sandbox, SandboxSpec
 from holdfast.errors import HoldfastError
 from holdfast.types import Capabilities
 
@@ -22,6 +22,8 @@ LOOK_SECONDS = 2.0
 """How often to look whether the engine can make more than before, such as when a launcher has come up."""
 
 RETRY_SECONDS = 1.0
+"""After so long a shelf whose sandboxes cannot be made is tried again; the others do not wait for it."""
+
 RATE_MEMORY_SECONDS = 2.0
 CALM_SECONDS = 0.03
 """A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down."""
@@ -47,6 +49,7 @@ class Shelf:
     last_arrival: float = 0.0
     burst: int = 0
     longest_burst: int = 0
+    failed: float = -math.inf
 
     def arrival(self, now: float) -> None:
         """Take note of a request: an exponentially fading rate per second, and how many came in a row."""
@@ -126,7 +129,7 @@ class PooledEngine:
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
         """One from the shelf, held to the limits of `spec`, or a new one. Raises UnsupportedError, EngineError."""
-        if spec.layer == NEW_LAYER:
+        if spec.once:
             return await self._engine.create(spec)
         shelf = self._shelf(self._engine.stock_spec(spec))
         shelf.arrival(_now())
@@ -168,7 +171,7 @@ class PooledEngine:
             elif pause := shelf.calm_in(_now(), self._stocking.most):
                 await _wait(self._changed, pause)
             elif not await self._add(shelf):
-                await asyncio.sleep(RETRY_SECONDS)
+                shelf.failed = _now()
 
     def _set_standing(self) -> None:
         """Which shelf a spec stands for can change, as when its launcher has only now come up."""
@@ -189,6 +192,7 @@ class PooledEngine:
             (len(shelf.stock) / wanted, index, shelf)
             for index, shelf in enumerate(self._shelves.values())
             if len(shelf.stock) < (wanted := shelf.wanted(now, self._stocking.most))
+            and now > shelf.failed + RETRY_SECONDS
         ]
         return min(lacking)[2] if lacking else None
 

@@ -218,7 +218,7 @@ class Prebuilder:
             wall_seconds=allowance.limits.wall_seconds,
         )
         network = Network.NONE if networked is None else Network.FULL
-        spec = SandboxSpec(wanted.base, allowance.limits, network, layer=NEW_LAYER)
+        spec = SandboxSpec(wanted.base, allowance.limits, network, layer=NEW_LAYER, once=True)
         hint = _NO_NETWORK if allowance.networked is None else ""
         return Build(spec, setup, fresh.directory, room, self._unpack, hint)
 
