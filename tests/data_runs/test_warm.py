@@ -7,6 +7,7 @@ import pytest
 
 from holdfast.data.query import DataQuery, data_limits, execute
 from holdfast.engines.pooled import PooledEngine
+from holdfast.languages import DATA_PROFILE
 from holdfast.types import OPERATOR
 from tests.data_runs.conftest import Desk
 
@@ -14,6 +15,10 @@ pytestmark = pytest.mark.anyio
 
 STOCK = {"pool_size": 6, "pool_memory": "2g"}
 PATIENCE_SECONDS = 30.0
+ROWS = 400_000
+OPENED_SECONDS = 3.0
+"""By then a cell that waits has opened its dataset."""
+
 ASKED: list[dict[str, Any]] = [
     {"sql": "SELECT city, count(*), sum(amount) FROM sales GROUP BY city ORDER BY city"},
     {"plan": {"table": "sales", "filters": [{"column": "city", "op": "=", "value": "Oslo"}]}},
@@ -69,6 +74,32 @@ async def test_a_duckdb_that_was_opened_ahead_reaches_nothing_but_the_data(desk_
     for sql, works in ((code, False), ("SELECT count(*) FROM sales", True)):
         answer = await execute(desk.app.executor, DataQuery("sql", sql, limits, dataset=dataset.digest))
         assert (answer.table is not None) is works, (sql, answer.error)
+
+
+async def test_what_was_opened_ahead_can_be_read_to_its_end(desk_with: Any) -> None:
+    """Also what was not read when it was opened: a table of several blocks."""
+    desk = await desk_with(**{**STOCK, "pool_size": 12})
+    lines = "".join(f"{number},{number * 7919 % 1_000_003},x{number * 31 % 99_991}\n" for number in range(ROWS))
+    await desk.put(f"id,amount,name\n{lines}")
+    asked = {"sql": "SELECT count(*), sum(amount), count(DISTINCT name) FROM sales"}
+    first = await desk.ask(**asked)
+    assert first["status"] == "succeeded", first["error"]
+    await waiting(desk)
+    again = await desk.ask(**asked)
+    assert (again["status"], again["result"]) == ("succeeded", first["result"]), again["error"]
+
+
+async def waiting(desk: Desk) -> None:
+    """Return when a cell that nobody asks has been in stock for so long that it has opened its dataset."""
+    dataset = await desk.app.datasets.get("sales", OPERATOR)
+    engine = desk.app.executor.engine
+    assert isinstance(engine, PooledEngine)
+    kind = (dataset.digest, DATA_PROFILE)
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while not any((spec.data, spec.profile) == kind and shelf.stock for spec, shelf in engine._shelves.items()):
+            await desk.ask(sql="SELECT 1")
+            await anyio.sleep(1)
+    await anyio.sleep(OPENED_SECONDS)
 
 
 async def test_other_data_under_the_same_id_are_asked_at_once(desk_with: Any) -> None:
