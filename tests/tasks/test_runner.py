@@ -24,8 +24,9 @@ KEY = "k" * 32
 
 @contextmanager
 def runner(folder: Path, **variables: str) -> Iterator["subprocess.Popen[str]"]:
-    environ = {"PATH": os.environ["PATH"], "HOLDFAST_STATE_DIR": str(folder), "LOG_LEVEL": "INFO"}
-    environ |= {"HOLDFAST_CALLBACK_BACKOFF": "0.01", **variables}
+    # One that is killed leaves its temporary files where pytest removes them.
+    environ = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "HOLDFAST_STATE_DIR": str(folder)}
+    environ |= {"LOG_LEVEL": "INFO", "HOLDFAST_CALLBACK_BACKOFF": "0.01", **variables}
     command = [sys.executable, str(HERE / "live_runner.py")]
     with subprocess.Popen(
         command, env=environ, cwd=folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -27,7 +27,8 @@ NO_CHANGE: Mapping[str, float] = MappingProxyType({})
 KEPT_OUTPUT_BYTES = 1 << 20
 OVERTIME_SECONDS = 15.0
 SETTLE_SECONDS = 0.02
-DEATH_SECONDS = 0.3
+DEATH_SECONDS = 2.0
+POLL_SECONDS = 0.05
 LIMITS = Limits(
     wall_seconds=10,
     memory_bytes=128 << 20,
@@ -94,8 +95,9 @@ class Arena:
     async def settle(self) -> None:
         """Let the listeners notice what has come, and the dying die."""
         await anyio.sleep(SETTLE_SECONDS)
-        if self.survivors():
-            await anyio.sleep(DEATH_SECONDS)
+        end = anyio.current_time() + DEATH_SECONDS
+        while self.survivors() and anyio.current_time() < end:
+            await anyio.sleep(POLL_SECONDS)
 
     def facts(self) -> Mapping[str, object]:
         """What a program is told: where things are, but no secret."""

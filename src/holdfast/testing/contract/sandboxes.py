@@ -13,7 +13,10 @@ from holdfast.testing.contract.case import Check, command, require, run, run_in,
 
 MiB = 1 << 20
 BAD_NAMES = ("../up", "a/../../up", "/etc/absolute", "nul\0byte", "", "..")
-DEATH_SECONDS = 0.5
+DEATH_SECONDS = 10.0
+"""What is looked for would live a minute; how soon it is gone is not measured here."""
+
+POLL_SECONDS = 0.05
 
 CHILD = """
 import os, subprocess, sys
@@ -29,9 +32,10 @@ def _parent(token: str, then: str = "", *, apart: bool = False) -> Command:
 
 
 async def _require_gone(token: str) -> None:
-    if processes_with(token):
-        await anyio.sleep(DEATH_SECONDS)
-    require(not processes_with(token), processes_with(token))
+    end = anyio.current_time() + DEATH_SECONDS
+    while left := processes_with(token):
+        require(anyio.current_time() < end, left)
+        await anyio.sleep(POLL_SECONDS)
 
 
 async def _until_started(process: Process, scope: anyio.CancelScope) -> None:
