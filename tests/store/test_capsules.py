@@ -177,7 +177,8 @@ async def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
 @contextmanager
 def full_disk(store: Store) -> Iterator[None]:
     """The file may not grow any more: SQLite says the same as it does of a full disk."""
-    engine = store._opened._engine.sync_engine
+    engine = store._opened._threads
+    assert engine is not None
     most = 1
 
     def limit(connection: Any, *_: object) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from holdfast.store.tables import capsules, runs
 
@@ -12,46 +11,43 @@ _BOTH = runs.join(capsules, runs.c.run_id == capsules.c.run_id)
 _UNFINISHED = ("queued", "running")
 
 
-async def begin(connection: AsyncConnection, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
+def begin(connection: Connection, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
     """Keep a run that has not ended."""
-    await connection.execute(insert(runs), run)
-    await connection.execute(insert(capsules), capsule)
+    connection.execute(insert(runs), run)
+    connection.execute(insert(capsules), capsule)
 
 
-async def end(connection: AsyncConnection, run_id: str, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
+def end(connection: Connection, run_id: str, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
     """Keep what it came to."""
-    await connection.execute(update(runs).where(runs.c.run_id == run_id).values(**run))
-    await connection.execute(update(capsules).where(capsules.c.run_id == run_id).values(**capsule))
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(**run))
+    connection.execute(update(capsules).where(capsules.c.run_id == run_id).values(**capsule))
 
 
-async def find(connection: AsyncConnection, run_id: str, owner: str | None) -> RowMapping | None:
-    """Both rows as one, if there are any and they are the owner's."""
+def find(run_id: str, owner: str | None) -> Select[Any]:
+    """What asks for both rows as one, if there are any and they are the owner's."""
     query = select(capsules, *(column for column in runs.c if column.name != "run_id")).select_from(_BOTH)
     query = query.where(runs.c.run_id == run_id)
-    if owner is not None:
-        query = query.where(runs.c.owner == owner)
-    row = (await connection.execute(query)).first()
-    return None if row is None else row._mapping
+    return query if owner is None else query.where(runs.c.owner == owner)
 
 
-async def end_unfinished(connection: AsyncConnection, run: Mapping[str, Any], error: Mapping[str, Any]) -> int:
+def end_unfinished(connection: Connection, run: Mapping[str, Any], error: Mapping[str, Any]) -> int:
     """Give an end to all that have none; how many that were."""
     unfinished = runs.c.status.in_(_UNFINISHED)
     theirs = select(runs.c.run_id).where(unfinished)
-    await connection.execute(update(capsules).where(capsules.c.run_id.in_(theirs)).values(error_json=error))
-    return int((await connection.execute(update(runs).where(unfinished).values(**run))).rowcount)
+    connection.execute(update(capsules).where(capsules.c.run_id.in_(theirs)).values(error_json=error))
+    return connection.execute(update(runs).where(unfinished).values(**run)).rowcount
 
 
-async def forget(connection: AsyncConnection, run_id: str) -> None:
+def forget(connection: Connection, run_id: str) -> None:
     """Remove one capsule."""
-    await connection.execute(delete(capsules).where(capsules.c.run_id == run_id))
+    connection.execute(delete(capsules).where(capsules.c.run_id == run_id))
 
 
-async def prune(connection: AsyncConnection, most_bytes: int) -> int:
+def prune(connection: Connection, most_bytes: int) -> int:
     """Remove the oldest until the others fit, and those whose run is gone; how many runs went with them."""
-    beyond = await connection.execute(delete(runs).where(runs.c.run_id.in_(_beyond(most_bytes))))
-    await connection.execute(delete(capsules).where(capsules.c.run_id.not_in(select(runs.c.run_id))))
-    return int(beyond.rowcount)
+    beyond = connection.execute(delete(runs).where(runs.c.run_id.in_(_beyond(most_bytes))))
+    connection.execute(delete(capsules).where(capsules.c.run_id.not_in(select(runs.c.run_id))))
+    return beyond.rowcount
 
 
 def _beyond(most_bytes: int) -> Select[Any]:

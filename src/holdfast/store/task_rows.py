@@ -73,15 +73,15 @@ class TaskRows:
     async def renew(self, claims: Sequence[str], until: str) -> dict[str, bool]:
         """Lengthen leases; the claims that still hold, and whether their task is to be cancelled."""
         change = update(tasks).where(tasks.c.claim.in_(claims)).values(lease_until=until)
-        async with self._database.writes() as connection:
-            rows = await connection.execute(change.returning(tasks.c.claim, tasks.c.cancelling))
-            return {claim: bool(cancelling) for claim, cancelling in rows}
+        change = change.returning(tasks.c.claim, tasks.c.cancelling)
+        return await self._database.write(
+            lambda connection: {row[0]: bool(row[1]) for row in connection.execute(change)}
+        )
 
     async def cancelling(self, task_id: str) -> bool:
         """Note that a claimed task is to be cancelled; whether there is such a one."""
         change = update(tasks).where(tasks.c.task_id == task_id, _CLAIMED).values(cancelling=1)
-        async with self._database.writes() as connection:
-            return bool((await connection.execute(change)).rowcount)
+        return await self._database.write(lambda connection: bool(connection.execute(change).rowcount))
 
     async def lost(self, now: str, workers: Iterable[str] = ()) -> list[Row]:
         """The tasks whose lease is over, or whose worker is one of these."""
@@ -137,21 +137,23 @@ class TaskRows:
 
     async def note_delivery(self, task_id: str, changes: Mapping[str, Any]) -> None:
         """Keep how far delivery is."""
-        async with self._database.writes() as connection:
-            await connection.execute(update(tasks).where(tasks.c.task_id == task_id).values(**changes))
+        change = update(tasks).where(tasks.c.task_id == task_id).values(**changes)
+        await self._database.write(lambda connection: connection.execute(change))
 
     async def redrive(self, task_id: str) -> bool:
         """Let a dead delivery begin again where it ended; whether it was dead."""
         changes = {"delivery": "pending", "delivery_attempts": 0, "delivery_at": None, "delivery_error": None}
         change = update(tasks).where(tasks.c.task_id == task_id, tasks.c.delivery == "dead").values(**changes)
-        async with self._database.writes() as connection:
-            return bool((await connection.execute(change)).rowcount)
+        return await self._database.write(lambda connection: bool(connection.execute(change).rowcount))
 
     async def forget(self, task_id: str) -> None:
         """Remove a task and its events."""
-        async with self._database.writes() as connection:
-            await connection.execute(delete(task_events).where(task_events.c.task_id == task_id))
-            await connection.execute(delete(tasks).where(tasks.c.task_id == task_id))
+
+        def remove(connection: Connection) -> None:
+            connection.execute(delete(task_events).where(task_events.c.task_id == task_id))
+            connection.execute(delete(tasks).where(tasks.c.task_id == task_id))
+
+        await self._database.write(remove)
 
     async def prune(self, ended_before: str, most_bytes: int) -> int:
         """Remove tasks that ended too long ago, and the oldest until the others fit; how many."""
@@ -161,9 +163,12 @@ class TaskRows:
         beyond = select(sums.c.task_id).where(sums.c.until_here > most_bytes)
         over = and_(ended, or_(tasks.c.ended_at < ended_before, tasks.c.task_id.in_(beyond)))
         theirs = task_events.c.task_id.in_(select(tasks.c.task_id).where(over))
-        async with self._database.writes() as connection:
-            await connection.execute(delete(task_events).where(theirs))
-            return int((await connection.execute(delete(tasks).where(over))).rowcount)
+
+        def remove(connection: Connection) -> int:
+            connection.execute(delete(task_events).where(theirs))
+            return connection.execute(delete(tasks).where(over)).rowcount
+
+        return await self._database.write(remove)
 
     async def latest_first(self) -> list[tuple[str, bool]]:
         """All tasks, and whether they have ended."""
