@@ -156,8 +156,10 @@ async def test_redirects_are_not_followed(tmp_path: Path, receiver: Receiver) ->
 PRIVATE = (
     *("127.0.0.1", "127.1.2.3", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0"),
     *("[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "[64:ff9b::7f00:1]"),
-    *("[2002:7f00:1::]", "localhost", "LOCALHOST.", "224.0.0.1", "255.255.255.255", "198.18.0.1"),
+    *("[2002:7f00:1::]", "localhost", "LOCALHOST.", "224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.0.192"),
+    *("[::7f00:1]", "[::ffff:0:7f00:1]", "[64:ff9b:1::a9fe:a9fe]", "[2001:0:7f00:1::]", "[fec0::1]", "[3fff::1]"),
 )
+METADATA = ("169.254.169.254", "192.0.0.192", "100.100.100.200", "[fd00:ec2::254]", "[fd20:ce::254]", "[fe80::1]")
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -166,10 +168,25 @@ def test_private_and_metadata_addresses_are_refused(host: str) -> None:
         CallbackRules().check(f"http://{host}:80/x")
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "0.0.0.0", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "host", [*METADATA, "[::ffff:169.254.169.254]", "[64:ff9b:1::a9fe:a9fe]", "0.0.0.0", "224.0.0.1"]
+)
 def test_metadata_addresses_are_refused_also_when_private_ones_are_allowed(host: str) -> None:
     with pytest.raises(InvalidFieldError):
         CallbackRules(private=True).check(f"http://{host}/latest")
+
+
+@pytest.mark.parametrize(
+    "host", ["93.184.215.14", "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]", "[64:ff9b::5db8:d70e]", "a.example"]
+)
+def test_public_addresses_and_names_are_taken(host: str) -> None:
+    CallbackRules().check(f"https://{host}/x")
+    CallbackRules(private=True).check(f"https://{host}/x")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "[::1]", "[fd12::1]"])
+def test_private_addresses_are_taken_where_the_operator_allows_them(host: str) -> None:
+    CallbackRules(private=True).check(f"http://{host}/x")
 
 
 @pytest.mark.parametrize(
