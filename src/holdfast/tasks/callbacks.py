@@ -35,9 +35,12 @@ _UNICAST = ipaddress.ip_network("2000::/3")
 
 _NOWHERE = ipaddress.ip_network("3fff::/20")
 _METADATA = tuple(
-    map(ipaddress.ip_network, ("192.0.0.0/24", "100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128"))
+    map(
+        ipaddress.ip_network,
+        ("168.63.129.16/32", "192.0.0.0/24", "100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128"),
+    )
 )
-"""Where clouds keep their metadata, beside link-local addresses."""
+"""Where clouds keep metadata and services for their machines, beside link-local addresses."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
