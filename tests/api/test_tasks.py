@@ -102,6 +102,8 @@ async def test_tasks_of_another_key_do_not_exist_on_any_route(serving: Any) -> N
         ({**SAY, "max_turns": True}, "max_turns"),
         ({**SAY, "max_turns": 101}, "max_turns"),
         ({**SAY, "secrets": {"1": "x"}}, "secrets"),
+        ({**SAY, "secrets": {"A": "x" * 40_000, "B": "x" * 40_000}}, "65,536 characters together"),
+        ({**SAY, "secrets": {f"A{n}": "x" for n in range(101)}}, "100 secrets"),
         ({**SAY, "timeout": 1e9}, "timeout"),
         ({**SAY, "callback_url": "http://10.0.0.1/"}, "HOLDFAST_ALLOW_PRIVATE_CALLBACKS"),
         ({**SAY, "workspace": {"files": {}, "git": {"url": "x"}}}, "one of files, archive and git"),
