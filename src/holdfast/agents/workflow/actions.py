@@ -102,7 +102,8 @@ async def _upload(asked: Asked) -> ScriptEnd:
     name = asked.inputs.get("name", "").strip() or "artifact"
     if not _ARTIFACT_NAME.fullmatch(name) or name == _WORKSPACE:
         raise WorkspaceError(
-            f"'{name[:80]}' is no name for an artifact; use letters, digits, '.', '_', '-' and blanks, and not 'workspace'."
+            f"'{name[:80]}' is no name for an artifact; use letters, digits, '.', '_', '-' and blanks, "
+            "and not 'workspace'."
         )
     asked.check_told("name of an artifact", name)
     tar = await asked.place.pack(asked.paths)
