@@ -11,7 +11,7 @@ import anyio
 import structlog
 from pydantic_ai import direct
 from pydantic_ai import messages as wire
-from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UserError
+from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, UnexpectedModelBehavior, UserError
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
@@ -119,7 +119,10 @@ class Conversation:
                 text = _text_of(event)
                 if text:
                     await hear(text)
-            return stream.get()
+            response = stream.get()
+        if _is_cut(response):
+            raise ModelConnectionError(self._model.model_name, "The answer ended before its end.", phase="read")
+        return response
 
     def _why(self, trouble: Trouble) -> str:
         structlog.get_logger().warning("a model could not be asked", trouble=trouble.value)
@@ -143,6 +146,12 @@ def _message(role: str, text: str) -> wire.ModelMessage:
     if role == "assistant":
         return wire.ModelResponse(parts=[wire.TextPart(content=text)])
     return wire.ModelRequest(parts=[wire.UserPromptPart(content=text)])
+
+
+def _is_cut(response: wire.ModelResponse) -> bool:
+    """Whether a provider never said that it is done: a connection that ends well may still have ended too early."""
+    told = response.finish_reason == "content_filter" or (response.provider_details or {}).get("finish_reason")
+    return response.provider_name is not None and not told
 
 
 def _text_of(event: Any) -> str:
