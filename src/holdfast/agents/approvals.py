@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from holdfast.agents.turns import ToolCall
+from holdfast.agents.model import ToolCall
 
 ACTING = frozenset({"shell", "write_file", "run_code"})
 """The tools that change something or run something; the others only look."""

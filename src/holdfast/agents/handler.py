@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from holdfast.agents.loop import AgentLoop
-from holdfast.agents.model import ModelChoice
+from holdfast.agents.model import ModelChoice, ToolOffer
 from holdfast.agents.model.prices import Prices
 from holdfast.agents.tools import Query, Tool, ToolContext, ToolError, enabled, use
-from holdfast.agents.turns import ToolOffer
 from holdfast.agents.workflow.handler import WORKSPACE_FILE, check_workspace, keep_workspace, workspace_tar
 from holdfast.agents.workplace import Workplace, check_network, open_workplace
 from holdfast.errors import InvalidFieldError, TooLargeError, UnsupportedError, WorkspaceError

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from holdfast.agents.approvals import ACTING, approval_id
 from holdfast.agents.ledger import Ledger
-from holdfast.agents.turns import ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
+from holdfast.agents.model import ModelTroubleError, ToolAnswer, ToolCall, ToolOffer, Turn
 from holdfast.tasks import TaskFailedError, TaskRun, TaskWaitsError
 from holdfast.types import (
     AgentStop,
@@ -110,8 +110,8 @@ class AgentLoop:
         self._new_message()
         try:
             return await self._talk.turn(self._tools.offers, self._hear, self._again)
-        except ModelFailedError as error:
-            raise TaskFailedError(AgentStop.PROVIDER_ERROR.value, str(error)) from error
+        except ModelTroubleError as error:
+            raise TaskFailedError(AgentStop.PROVIDER_ERROR.value, error.sentence) from error
 
     def _new_message(self) -> None:
         self._message_id = f"msg_{secrets.token_hex(6)}"
