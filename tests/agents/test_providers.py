@@ -164,6 +164,30 @@ async def test_what_does_not_pass_ends_the_agent_with_a_sentence_that_helps(kind
     assert "sk-secret" not in failure.message + "".join(event.model_dump_json() for event in written.events)
 
 
+REASONS = {
+    "openai": {"length": "length", "content_filter": "refused"},
+    "anthropic": {"max_tokens": "length", "refusal": "refused"},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(kind, reason) for kind, reasons in REASONS.items() for reason in reasons]
+)
+async def test_an_answer_that_is_too_long_or_refused_ends_the_agent_as_that(kind: str, reason: str) -> None:
+    async def stops(request: web.Request, pieces: list[bytes]) -> web.StreamResponse:
+        response = await _begun(request)
+        for piece in pieces:
+            for usual in (b'"tool_calls"}', b'"tool_use",', b'"end_turn",'):
+                piece = piece.replace(b'_reason": ' + usual, b'_reason": "' + reason.encode() + b'"' + usual[-1:])
+            await response.write(piece)
+        return response
+
+    async with provider(kind, [stops]) as (url, _):
+        written, failure = await run(kind, url)
+    assert failure is not None and failure.code == {"length": "truncated", "refused": "refused"}[REASONS[kind][reason]]
+    assert written.of("tool_start") == [], "what it asked for by then is not done"
+
+
 @pytest.mark.parametrize("kind", SPEAKS)
 async def test_what_cannot_be_understood_ends_the_agent_and_is_no_crash(kind: str) -> None:
     async with provider(kind, [gibberish] * 20) as (url, _):

@@ -3,6 +3,7 @@
 import base64
 import hmac
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.errors import InvalidFieldError
+from holdfast.tasks import callbacks
 from holdfast.tasks.callbacks import CallbackRules, Poster, Signer
 from holdfast.tasks.delivery import Backoff, message_of
 from holdfast.types import CRITICAL_EVENTS, OPERATOR, LogEvent, TokenEvent
@@ -43,6 +45,7 @@ async def test_every_event_arrives_in_order_with_the_seeds_fields(
         "tool_state": "success",
     }
     assert "output" not in end
+    assert all(datetime.fromisoformat(body["timestamp"]).tzinfo is not None for body in receiver.accepted)
     assert {headers["X-Request-ID"] for headers in receiver.headers} == {"req-7"}
     assert task.delivery is not None and task.delivery.state == "delivered"
 
@@ -132,6 +135,26 @@ async def test_a_callback_that_hangs_delays_no_event_to_readers(tmp_path: Path, 
         task = await tasks.queue.get(task_id, OPERATOR)
     assert kinds == ALL
     assert task.delivery is not None and task.delivery.delivered_seq == 0
+
+
+async def test_a_callback_that_does_not_answer_in_time_is_tried_again_under_the_same_key(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "ANSWER_SECONDS", 0.1)
+    tries: Counter[int] = Counter()
+
+    def answer(body: dict[str, Any]) -> int | float:
+        tries[body["seq"]] += 1
+        return 0.5 if tries[body["seq"]] == 1 else 200
+
+    receiver.answer = answer
+    async with service(tmp_path / "db", tmp_path) as tasks:
+        task_id = await submitted(tasks, callback_url=receiver.url)
+        events = await ended(tasks, task_id)
+        task = await settled(tasks, task_id)
+    assert task.delivery is not None and task.delivery.state == "delivered"
+    assert {*Counter(receiver.keys).values()} == {2}
+    assert sorted({*numbers(receiver.bodies)}) == [event.seq for event in events]
 
 
 async def test_what_was_not_delivered_is_delivered_by_the_next_server(tmp_path: Path, receiver: Receiver) -> None:
@@ -236,4 +259,6 @@ def test_logs_are_not_joined() -> None:
 @given(st.integers(1, 40))
 def test_pauses_double_up_to_sixty_times_the_first(tries: int) -> None:
     least = min(0.5 * 2.0 ** (tries - 1), 30)
-    assert least <= Backoff(0.5).seconds(tries) <= least * 1.25
+    pauses = {Backoff(0.5).seconds(tries) for _ in range(20)}
+    assert len(pauses) > 1
+    assert all(least <= pause <= least * 1.25 for pause in pauses)
