@@ -2,9 +2,11 @@
 
 import io
 import tarfile
+from typing import Any
 
 import pytest
 
+from holdfast.errors import UnsupportedError
 from tests.workflows.conftest import World
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +115,22 @@ async def test_a_name_that_no_patch_can_have_means_no_patch_and_a_warning_that_s
     task = await world.run({"steps": steps}, workspace={"files": {"a": "1"}})
     assert task.failure is None and "workspace.diff" not in task.files
     assert any(".GIT/config" in line for line in task.logs("warning"))
+
+
+@pytest.mark.parametrize("document", [{"steps": []}, {"jobs": {"a": {"steps": [{"uses": "actions/checkout@v4"}]}}}])
+async def test_a_workspace_that_is_too_large_to_be_kept_is_a_warning_and_no_failure(
+    world: World, document: dict[str, Any]
+) -> None:
+    steps = document["steps"] if "steps" in document else document["jobs"]["a"]["steps"]
+    steps.append({"run": "head -c 80000000 /dev/zero > large; echo done"})
+    task = await world.run(document, workspace={"files": {"a": "b"}})
+    assert task.failure is None and task.out == ["done"] and task.files == {}
+    assert [line for line in task.logs("warning") if "workspace" in line and "67,108,864 bytes" in line]
+
+
+async def test_a_network_is_refused_where_the_operator_allows_none(world: World) -> None:
+    with pytest.raises(UnsupportedError, match="HOLDFAST_ALLOW_NETWORK"):
+        await world.run({"steps": [{"run": "echo"}]}, network=True)
 
 
 async def test_steps_stop_at_the_first_failure_and_the_task_has_failed(world: World) -> None:

@@ -183,7 +183,8 @@ async def run_active(config: RunnerConfig, task: AssignedTask, callback_url: str
     async with _telling(config, task, callback_url, None) as outgoing:
 
         async def keep(name: str, data: bytes) -> None:
-            raise TooLargeError("A runner that was started for one task has nowhere to keep files.")
+            told = f"'{name}' was not kept: a runner that was started for one task has nowhere to keep files."
+            await outgoing.put(LogEvent(level="warning", message=told))
 
         try:
             failure = await do_task(config, task, outgoing, keep, lambda: STOPPED)

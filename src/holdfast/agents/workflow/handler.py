@@ -67,8 +67,8 @@ async def keep_workspace(
 
     Raises EngineError.
     """
-    await task.keep(WORKSPACE_FILE, after)
     try:
+        await task.keep(WORKSPACE_FILE, after)
         patch = await diff(executor, before or tar_of({}), after)
         text = masked(patch.decode("utf-8", "surrogateescape"))
         await task.keep(DIFF_FILE, text.encode("utf-8", "surrogateescape"))
