@@ -42,6 +42,7 @@ class Script:
         self._steps = [*steps]
         self.asked: list[list[ModelMessage]] = []
         self.tools: list[list[str]] = []
+        self.instructions: list[str | None] = []
 
     def model(self) -> FunctionModel:
         """It, as the library wants it."""
@@ -50,6 +51,7 @@ class Script:
     async def _speak(self, messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
         self.asked.append([*messages])
         self.tools.append([tool.name for tool in info.function_tools])
+        self.instructions.append(info.instructions)
         assert self._steps, "the model was asked more often than its script is long"
         step = self._steps.pop(0)
         for index, part in enumerate(step if isinstance(step, tuple) else (step,)):
@@ -126,7 +128,7 @@ async def agent(
     """Run one, from its beginning or from where it waited."""
     request = request or asked()
     run = WrittenRun(request)
-    tools = TableOfTools(uses or {"shell": fine, "read_file": fine})
+    tools = TableOfTools({"shell": fine, "read_file": fine} if uses is None else uses)
     said = [(message.role, str(message.content)) for message in request.messages]
     model = script.model()
     if before is None:

@@ -105,6 +105,7 @@ async def test_only_what_is_enabled_is_offered() -> None:
 async def test_without_tools_none_are_offered() -> None:
     done = await agent(Script("Hello."), asked(tools=[]), {})
     assert done.code is None
+    assert done.script.tools == [[]]
 
 
 async def test_the_same_thrice_with_the_same_outcome_is_the_end() -> None:
@@ -260,7 +261,7 @@ async def test_no_message_of_a_provider_reaches_the_events() -> None:
 
 async def test_the_system_prompt_reaches_the_model() -> None:
     done = await agent(Script("Yes."), asked(system_prompt="Be brief."))
-    assert done.script.asked
+    assert done.script.instructions == ["Be brief."]
 
 
 async def test_an_earlier_conversation_is_gone_on_with() -> None:
@@ -349,6 +350,31 @@ async def test_a_second_call_waits_for_an_approval_of_its_own() -> None:
     second = await agent(
         Script(Uses("shell", id="b")), request, before=first.waits, decided={first.waits.asked.approval_id: True}
     )
+    assert second.waits is not None
+    assert second.waits.asked.approval_id != first.waits.asked.approval_id
+    assert len(second.tools.used) == 1
+
+
+async def test_an_approval_is_used_up_also_when_the_provider_calls_every_call_the_same() -> None:
+    request = asked(approvals="ask")
+    again = Uses("shell", '{"command": "ls"}')
+    first = await agent(Script(again), request)
+    assert first.waits is not None
+    decided = {first.waits.asked.approval_id: True}
+    second = await agent(Script(again), request, before=first.waits, decided=decided)
+    assert second.waits is not None
+    assert len(second.tools.used) == 1, "what was allowed once is done once"
+    third = await agent(
+        Script("Done."), request, before=second.waits, decided={**decided, second.waits.asked.approval_id: True}
+    )
+    assert third.code is None and len(third.tools.used) == 1
+
+
+async def test_of_two_equal_calls_in_a_turn_each_waits_for_its_own_approval() -> None:
+    request = asked(approvals="ask")
+    first = await agent(Script((Uses("shell"), Uses("shell"))), request)
+    assert first.waits is not None
+    second = await agent(Script("never"), request, before=first.waits, decided={first.waits.asked.approval_id: True})
     assert second.waits is not None
     assert second.waits.asked.approval_id != first.waits.asked.approval_id
     assert len(second.tools.used) == 1

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from holdfast.tasks import registry
+
 pytestmark = pytest.mark.anyio
 
 SAY = {"messages": [{"role": "user", "content": "one two"}]}
@@ -20,6 +22,7 @@ def numbers(text: str) -> list[int]:
 async def test_events_can_be_read_again_from_any_number(client: httpx.AsyncClient) -> None:
     answer = await client.post("/tasks", json=SAY)
     assert answer.status_code == 202
+    assert answer.json()["status"] == "queued" and answer.json()["id"] in answer.json()["events_url"]
     url = answer.json()["events_url"]
     first = await client.get(url)
     assert first.headers["content-type"].startswith("text/event-stream")
@@ -101,7 +104,12 @@ async def test_tasks_of_another_key_do_not_exist_on_any_route(serving: Any) -> N
         ({**SAY, "tools": ["rm"]}, "Disallowed tool: rm"),
         ({**SAY, "max_turns": True}, "max_turns"),
         ({**SAY, "max_turns": 101}, "max_turns"),
+        ({**SAY, "max_turns": 0}, "max_turns"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "role"),
+        ({"messages": [{"role": "user"}]}, "content"),
         ({**SAY, "secrets": {"1": "x"}}, "secrets"),
+        ({**SAY, "secrets": {"A": "x" * 40_000, "B": "x" * 40_000}}, "65,536 characters together"),
+        ({**SAY, "secrets": {f"A{n}": "x" for n in range(101)}}, "100 secrets"),
         ({**SAY, "timeout": 1e9}, "timeout"),
         ({**SAY, "callback_url": "http://10.0.0.1/"}, "HOLDFAST_ALLOW_PRIVATE_CALLBACKS"),
         ({**SAY, "workspace": {"files": {}, "git": {"url": "x"}}}, "one of files, archive and git"),
@@ -115,6 +123,32 @@ async def test_a_task_that_cannot_be_done_is_refused_with_what_is_wrong(
     assert answer.status_code == 422
     assert reason in answer.json()["detail"]
     assert (await client.get("/tasks")).json()["tasks"] == []
+
+
+async def test_metrics_say_how_many_runners_would_be_of_use(serving: Any) -> None:
+    client, app = await serving(workers=0)
+    for _ in range(3):
+        await client.post("/tasks", json=SAY)
+    given = (await client.post("/runners/register", json={"pod_name": "p"})).json()
+    assert given["task"] is not None
+    await app.tasks._count()
+    told = dict(line.rsplit(" ", 1) for line in (await client.get("/metrics")).text.splitlines() if line[0] != "#")
+    assert (told["holdfast_tasks_queued"], told["holdfast_runners_wanted"]) == ("2.0", "3.0")
+    assert told['holdfast_runners{state="busy"}'] == "1.0"
+
+
+async def test_a_runner_that_is_not_heard_of_is_stale_and_then_forgotten(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, app = await serving(workers=0)
+    await client.post("/runners/register", json={"pod_name": "p"})
+    states = []
+    for seconds, forgotten in ((60.0, 600.0), (-1.0, 600.0), (-1.0, -1.0)):
+        monkeypatch.setattr(registry, "STALE_SECONDS", seconds)
+        monkeypatch.setattr(registry, "FORGOTTEN_SECONDS", forgotten)
+        app.tasks.runners.sweep()
+        states.append([runner["state"] for runner in (await client.get("/runners")).json()["runners"]])
+    assert states == [["idle"], ["stale"], []]
 
 
 async def test_a_bad_last_event_id_is_refused(client: httpx.AsyncClient) -> None:

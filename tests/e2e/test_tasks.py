@@ -2,11 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from tests.agents.test_end_to_end import TURNS, Model, as_openai, submitted
 from tests.e2e.conftest import Opened
 from tests.e2e.test_playground import write
+from tests.product import product
 
 STEPS = {
     "steps": [
@@ -67,3 +70,38 @@ def test_a_document_that_is_none_is_refused_where_it_was_written(opened: Opened)
     page = opened("tasks/new")
     give(page, {"steps": [{"uses": "docker://alpine"}]})
     expect(page.get_by_role("alert")).to_contain_text("uses")
+
+
+def test_an_agent_is_watched_call_by_call_and_waits_to_be_allowed(opened: Opened, tmp_path: Path) -> None:
+    model = Model(TURNS, as_openai, "/v1/chat/completions")
+    try:
+        with product(tmp_path, openai_base_url=f"{model.url}/v1") as url:
+            page = opened(f"tasks/{submitted(url, approvals='ask')}", url)
+            for tool, shown in (("shell", "python test_temperature.py"), ("write_file", "- 32"), ("shell", "printenv")):
+                asks = page.get_by_role("group", name=f"Allow {tool}?").last
+                expect(asks).to_contain_text(shown)
+                asks.get_by_role("button", name="Allow").click()
+                expect(asks).to_contain_text("approved")
+            expect(page.get_by_text("The test passes now.")).to_be_visible()
+            expect(page.get_by_role("log", name="What shell answered").first).to_contain_text("AssertionError")
+            expect(page.get_by_text("workspace.tar", exact=True)).to_be_visible()
+            page.get_by_role("button", name="Show").click()
+            expect(page.get_by_label("What changed in the workspace")).to_contain_text("(fahrenheit - 32)")
+            assert page.evaluate("window.violations") == []
+            page.context.close()
+    finally:
+        model.close()
+
+
+def test_what_is_denied_in_the_page_is_not_done(opened: Opened, tmp_path: Path) -> None:
+    model = Model([TURNS[0], ("Then not.", None, None)], as_openai, "/v1/chat/completions")
+    try:
+        with product(tmp_path, openai_base_url=f"{model.url}/v1") as url:
+            page = opened(f"tasks/{submitted(url, approvals='ask')}", url)
+            page.get_by_role("group", name="Allow shell?").get_by_role("button", name="Deny").click()
+            expect(page.get_by_text("Then not.")).to_be_visible()
+            expect(page.get_by_role("log", name="What shell answered")).to_contain_text("not allowed")
+            assert page.evaluate("window.violations") == []
+            page.context.close()
+    finally:
+        model.close()

@@ -3,7 +3,7 @@
 Each run is a server in a process of its own, forked from here, that kills itself before or after the n-th thing that
 it writes to the database or posts, n chosen by the seed; then others come, and kill themselves too, until one may live
 to the end. The receiver of callbacks misbehaves as the seed says: it fails, it hangs up after it has taken an event, it
-is slow. `TESTS_KILLS` is the number of runs (`make kills` makes many more than CI).
+is slow, it does not answer in time. `TESTS_KILLS` is the number of runs (`make kills` makes many more than CI).
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import pytest
 
 from holdfast.store import Store
 from holdfast.store.task_rows import TaskRows
+from holdfast.tasks import callbacks
 from holdfast.tasks.callbacks import Poster
 from holdfast.tasks.delivery import TRIES
 from holdfast.types import CRITICAL_EVENTS, OPERATOR
@@ -28,6 +29,9 @@ LIVES = 4
 """Servers in a row: all but the last kill themselves, if they come so far."""
 
 BOUNDARIES = 60
+ANSWER_SECONDS = 0.25
+"""How long a server here waits for the answer to a callback."""
+
 WRITES = ("add", "append", "claim", "note_delivery", "renew")
 
 
@@ -51,6 +55,7 @@ def forked(folder: Path, url: str, death: Death | None) -> int:
             for name in WRITES:
                 death.around(TaskRows, name)
             death.around(Poster, "post")
+        callbacks.ANSWER_SECONDS = ANSWER_SECONDS
         with asyncio.Runner() as runner:
             runner.run(life(folder, url))
         status = 0
@@ -60,7 +65,7 @@ def forked(folder: Path, url: str, death: Death | None) -> int:
 
 def misbehaving(chance: random.Random) -> Any:
     """What the receiver answers: mostly success, at times a failure, at times late."""
-    kind = chance.choice(["well", "failing", "slow", "cut"])
+    kind = chance.choice(["well", "failing", "slow", "cut", "hanging"])
 
     def answer(body: dict[str, Any]) -> int | float:
         del body
@@ -69,6 +74,9 @@ def misbehaving(chance: random.Random) -> Any:
         if kind == "cut":
             # It has taken the event, and says that it has not: the event comes twice.
             return 599 if chance.random() < 0.3 else 204
+        if kind == "hanging" and chance.random() < 0.1:
+            # It has taken the event, and is given up before it says so.
+            return 2 * ANSWER_SECONDS
         return 0.02 if kind == "slow" and chance.random() < 0.2 else 200
 
     return answer

@@ -3,6 +3,7 @@
 import base64
 import hmac
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.errors import InvalidFieldError
+from holdfast.tasks import callbacks
 from holdfast.tasks.callbacks import CallbackRules, Poster, Signer
 from holdfast.tasks.delivery import Backoff, message_of
 from holdfast.types import CRITICAL_EVENTS, OPERATOR, LogEvent, TokenEvent
@@ -43,6 +45,7 @@ async def test_every_event_arrives_in_order_with_the_seeds_fields(
         "tool_state": "success",
     }
     assert "output" not in end
+    assert all(datetime.fromisoformat(body["timestamp"]).tzinfo is not None for body in receiver.accepted)
     assert {headers["X-Request-ID"] for headers in receiver.headers} == {"req-7"}
     assert task.delivery is not None and task.delivery.state == "delivered"
 
@@ -134,6 +137,26 @@ async def test_a_callback_that_hangs_delays_no_event_to_readers(tmp_path: Path, 
     assert task.delivery is not None and task.delivery.delivered_seq == 0
 
 
+async def test_a_callback_that_does_not_answer_in_time_is_tried_again_under_the_same_key(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "ANSWER_SECONDS", 0.1)
+    tries: Counter[int] = Counter()
+
+    def answer(body: dict[str, Any]) -> int | float:
+        tries[body["seq"]] += 1
+        return 0.5 if tries[body["seq"]] == 1 else 200
+
+    receiver.answer = answer
+    async with service(tmp_path / "db", tmp_path) as tasks:
+        task_id = await submitted(tasks, callback_url=receiver.url)
+        events = await ended(tasks, task_id)
+        task = await settled(tasks, task_id)
+    assert task.delivery is not None and task.delivery.state == "delivered"
+    assert {*Counter(receiver.keys).values()} == {2}
+    assert sorted({*numbers(receiver.bodies)}) == [event.seq for event in events]
+
+
 async def test_what_was_not_delivered_is_delivered_by_the_next_server(tmp_path: Path, receiver: Receiver) -> None:
     receiver.answer = lambda body: 500
     async with service(tmp_path / "db", tmp_path, backoff=Backoff(60)) as tasks:
@@ -156,7 +179,12 @@ async def test_redirects_are_not_followed(tmp_path: Path, receiver: Receiver) ->
 PRIVATE = (
     *("127.0.0.1", "127.1.2.3", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0"),
     *("[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "[64:ff9b::7f00:1]"),
-    *("[2002:7f00:1::]", "localhost", "LOCALHOST.", "224.0.0.1", "255.255.255.255", "198.18.0.1"),
+    *("[2002:7f00:1::]", "localhost", "LOCALHOST.", "224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.0.192"),
+    *("[::7f00:1]", "[::ffff:0:7f00:1]", "[64:ff9b:1::a9fe:a9fe]", "[2001:0:7f00:1::]", "[fec0::1]", "[3fff::1]"),
+)
+METADATA = (
+    *("169.254.169.254", "192.0.0.192", "100.100.100.200", "168.63.129.16"),
+    *("[fd00:ec2::254]", "[fd20:ce::254]", "[fe80::1]"),
 )
 
 
@@ -166,10 +194,25 @@ def test_private_and_metadata_addresses_are_refused(host: str) -> None:
         CallbackRules().check(f"http://{host}:80/x")
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "0.0.0.0", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "host", [*METADATA, "[::ffff:169.254.169.254]", "[64:ff9b:1::a9fe:a9fe]", "0.0.0.0", "224.0.0.1"]
+)
 def test_metadata_addresses_are_refused_also_when_private_ones_are_allowed(host: str) -> None:
     with pytest.raises(InvalidFieldError):
         CallbackRules(private=True).check(f"http://{host}/latest")
+
+
+@pytest.mark.parametrize(
+    "host", ["93.184.215.14", "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]", "[64:ff9b::5db8:d70e]", "a.example"]
+)
+def test_public_addresses_and_names_are_taken(host: str) -> None:
+    CallbackRules().check(f"https://{host}/x")
+    CallbackRules(private=True).check(f"https://{host}/x")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3", "[::1]", "[fd12::1]"])
+def test_private_addresses_are_taken_where_the_operator_allows_them(host: str) -> None:
+    CallbackRules(private=True).check(f"http://{host}/x")
 
 
 @pytest.mark.parametrize(
@@ -216,4 +259,6 @@ def test_logs_are_not_joined() -> None:
 @given(st.integers(1, 40))
 def test_pauses_double_up_to_sixty_times_the_first(tries: int) -> None:
     least = min(0.5 * 2.0 ** (tries - 1), 30)
-    assert least <= Backoff(0.5).seconds(tries) <= least * 1.25
+    pauses = {Backoff(0.5).seconds(tries) for _ in range(20)}
+    assert len(pauses) > 1
+    assert all(least <= pause <= least * 1.25 for pause in pauses)

@@ -15,7 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tasks.conftest import Receiver
+from holdfast.tasks.callbacks import CallbackRules, Poster
+from holdfast.tasks.delivery import Backoff
+from holdfast.tasks.outgoing import Outgoing
+from holdfast.tasks.runner import ElsewhereRun
+from holdfast.types import OPERATOR, Caller, RunnerRegistration, task_request
+from tests.tasks.conftest import SAY, Receiver, service
 
 HERE = Path(__file__).parent
 STEPS = {"type": "workflow", "steps": [{"run": "echo hello"}]}
@@ -205,3 +210,16 @@ def test_runners_are_the_operators_and_their_word_needs_the_token(tmp_path: Path
         assert admin.post(path, json={**event, "seq": 3}, headers=told).status_code == 409
         task = admin.get(f"/tasks/{task_id}").json()
         assert (task["status"], task["events"]) == ("succeeded", 4)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("caller", [Caller(owner="a" * 64, sees_all=False), OPERATOR], ids=["a key", "the operator"])
+async def test_a_runner_does_a_task_for_who_asked_for_it(tmp_path: Path, caller: Caller) -> None:
+    """What it caches or asks for one key is no other's, also when the server does not do it itself."""
+    async with service(tmp_path / "db", tmp_path, workers=0) as tasks, Poster(CallbackRules(), None) as poster:
+        await tasks.queue.submit(task_request.validate_python(SAY), caller, None)
+        given = await tasks.runners.register(RunnerRegistration(), "http://server")
+        assert given.task is not None
+        outgoing = Outgoing(poster, "http://server/", given.task.id, Backoff(1), counted=True)
+        run = ElsewhereRun(given.task, task_request.validate_python(given.task.config), outgoing, None, 1)  # type: ignore[arg-type]
+    assert run.caller == caller

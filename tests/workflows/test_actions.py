@@ -210,6 +210,23 @@ jobs:
     assert "No file fits no." in task.logs("warning")
 
 
+@pytest.mark.parametrize("name", ["workspace", "../x", ".hidden", "a/b", "x" * 101])
+async def test_an_artifact_with_a_name_that_cannot_be_is_refused(world: World, name: str) -> None:
+    task = await world.run(
+        {
+            "jobs": {
+                "a": {
+                    "steps": [
+                        {"run": "echo x > f"},
+                        {"uses": "actions/upload-artifact@v4", "with": {"path": "f", "name": name}},
+                    ]
+                }
+            }
+        }
+    )
+    assert task.failure is not None and "is no name for an artifact" in task.failure.message and task.files == {}
+
+
 async def test_an_artifact_there_is_not_is_an_error_that_names_those_there_are(world: World) -> None:
     task = await world.run("jobs: {a: {steps: [{uses: actions/download-artifact@v4, with: {name: x}}]}}")
     assert task.failure is not None and "There is no artifact 'x'; there are none" in task.failure.message

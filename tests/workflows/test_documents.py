@@ -89,6 +89,24 @@ def test_what_is_not_supported_is_refused_with_its_path(document: dict[str, Any]
     assert path in raised.value.detail
 
 
+@pytest.mark.parametrize("version", ["v1", "v3", "v4", "v4.2.2", "main", "11bd71901bbe5b1630ceea73d27597364c9af683"])
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("checkout", {}),
+        ("upload-artifact", {"path": "a"}),
+        ("download-artifact", {}),
+        ("cache", {"path": "a", "key": "k"}),
+    ],
+)
+def test_the_actions_that_are_built_in_are_taken_at_any_version(
+    name: str, inputs: dict[str, str], version: str
+) -> None:
+    workflow = read_workflow(uses(f"actions/{name}@{version}", **{"with": inputs}))
+    check_workflow(workflow)
+    assert workflow.jobs["a"].steps[0].action == name
+
+
 def test_a_circle_of_needs_is_refused() -> None:
     jobs = {name: {"needs": needed, "steps": [STEP]} for name, needed in (("a", "c"), ("b", "a"), ("c", "b"))}
     with pytest.raises(InvalidFieldError, match="the jobs need each other"):

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import re
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.agents.masking import MASK, Masker
+from holdfast.agents.masking import MASK, Forms, Masker
 
 SECRET = 's3cr3t/Va+lue & "quo\'ted" é'
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END KEY-----\n"
@@ -91,6 +92,30 @@ def test_text_in_pieces_is_told_like_the_whole(secrets: list[str], pieces: list[
     masker = Masker(secrets)
     told = "".join([*map(masker.feed, pieces), masker.finish()])
     assert told == Masker(secrets).mask("".join(pieces))
+
+
+@given(st.lists(letters, max_size=4), st.text(alphabet="ab\nc", max_size=40))
+def test_of_what_begins_at_one_place_the_longest_is_hidden(secrets: list[str], text: str) -> None:
+    forms = sorted(Forms(secrets)._sorted, key=len, reverse=True)
+    wanted = re.sub("|".join(map(re.escape, forms)), MASK, text) if forms else text
+    assert Masker(secrets).mask(text) == wanted
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+def test_keys_of_very_many_lines_are_hidden_as_they_are_and_as_a_whole_in_base64(size: int) -> None:
+    key = "\n".join(f"{n * 7919:08x}{'KEY' * 18}" for n in range(900))
+    written = {"as it is": key, "reversed": "\n".join(key.split("\n")[::-1]), "JSON": json.dumps(key)}
+    for text in (*written.values(), base64.b64encode(key.encode()).decode()):
+        told = chunked(f"before {text} after", [key], size)
+        assert told.startswith("before ") and told.endswith(" after")
+        assert not re.search("KEYKEY|S0VZS0VZ|tFWUtFW|LRVlLRV", told)
+
+
+def test_another_masker_of_the_same_secrets_keeps_nothing_of_the_first() -> None:
+    masker = Masker(["password"])
+    assert masker.feed("passw") == ""
+    assert masker.another().feed("ord x") == "ord x"
+    assert masker.feed("ord") + masker.finish() == MASK
 
 
 @settings(deadline=None)

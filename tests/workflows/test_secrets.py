@@ -77,3 +77,28 @@ jobs:
     for told in (task.said, kept):
         assert SECRET not in told and encoded[:16] not in told and "Va/lue" not in told
     assert "+***" in task.files["workspace.diff"].decode() and "# ***" in task.files["summary.md"].decode()
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (
+            "{uses: actions/upload-artifact@v4, with: {path: f, name: '${{ steps.x.outputs.hex }}'}}",
+            "name of an artifact",
+        ),
+        ("{uses: actions/cache@v4, with: {path: f, key: 'v1-${{ secrets.TOKEN }}'}}", "key of a cache"),
+    ],
+)
+async def test_no_secret_becomes_the_name_of_what_is_kept(world: World, step: str, reason: str) -> None:
+    made = """
+jobs:
+  a:
+    steps:
+      - id: x
+        env: {T: "${{ secrets.TOKEN }}"}
+        run: echo x > f; echo "hex=$(printf %s "$T" | od -An -tx1 | tr -d ' \\n')" >> $GITHUB_OUTPUT
+      - STEP
+"""
+    task = await world.run(made.replace("STEP", step), secrets=SECRETS)
+    assert task.failure is not None and f"The {reason} holds a secret" in task.failure.message
+    assert task.files == {} and SECRET.encode().hex() not in task.said

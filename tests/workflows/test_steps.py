@@ -1,7 +1,10 @@
 """What one step can be told, and what it can say."""
 
+import shutil
+
 import pytest
 
+from tests.conftest import lacks
 from tests.workflows.conftest import Noted, World
 
 pytestmark = pytest.mark.anyio
@@ -209,6 +212,25 @@ async def test_shell_may_be_sh_python_node_or_any_command(world: World) -> None:
 """,
     )
     assert task.failure is None and task.out == ["1", "3", "the script itself"]
+
+
+NODE = "console.log(`node ${1 + 1}`)"
+
+
+async def test_shell_node_runs_a_script_of_node(world: World) -> None:
+    if shutil.which("node") is None:
+        lacks("languages", "node is not installed on this host")
+    task = await steps(world, f"- {{shell: node, run: '{NODE}'}}")
+    assert task.failure is None and task.out == ["node 2"]
+
+
+@pytest.mark.parametrize("program", ["bash", "ls", "sort", "sed", "git", "grep", "python3", "python", "node", "npm"])
+async def test_a_step_finds_the_programs_that_this_host_has(world: World, program: str) -> None:
+    known = shutil.which(program) is not None or program == "python"
+    if not known:
+        pytest.skip(f"{program} is not installed on this host")
+    task = await steps(world, f"- run: {program} --version > /dev/null && echo there")
+    assert task.failure is None and task.out == ["there"], task.said
 
 
 async def test_shell_of_defaults_is_used(world: World) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from holdfast.agents.model import Reply, Tool
+from holdfast.agents.model import ToolOffer, Turn
 from holdfast.errors import HoldfastError
 from holdfast.types import QueryPlan
 from holdfast.types.plan import parse_plan
@@ -40,7 +40,7 @@ class Misfit(ValueError):
     """What a model wrote is no draft; the sentence is for the model."""
 
 
-def tool(*, python: bool) -> Tool:
+def tool(*, python: bool) -> ToolOffer:
     """The one tool of the planner."""
     kinds = ["plan", "sql", *(["python"] if python else []), "clarify", "reply"]
     plan = QueryPlan.model_json_schema()
@@ -59,14 +59,17 @@ def tool(*, python: bool) -> Tool:
     }
     if python:
         schema["properties"]["python"] = {"type": "string"}
-    return Tool(TOOL_NAME, "Answer the user's question with a query, a question, or words.", schema)
+    return ToolOffer(TOOL_NAME, "Answer the user's question with a query, a question, or words.", schema)
 
 
-def read(reply: Reply) -> Draft:
-    """The draft of a reply, out of its call, its JSON or its SQL. Raises Misfit."""
-    for call in reply.calls:
-        return _parsed(call.arguments)
-    return _out_of_text(reply.text)
+def read(turn: Turn) -> Draft:
+    """The draft of an answer, out of its call, its JSON or its SQL. Raises Misfit."""
+    if not turn.calls:
+        return _out_of_text(turn.text)
+    arguments = turn.calls[0].arguments
+    if arguments is None:
+        raise Misfit("That is not one JSON object.")
+    return _drafted(arguments)
 
 
 def _out_of_text(text: str) -> Draft:
@@ -98,6 +101,10 @@ def _parsed(text: str) -> Draft:
         raise Misfit("That is not valid JSON.") from None
     if not isinstance(value, dict):
         raise Misfit("Write one JSON object.")
+    return _drafted(value)
+
+
+def _drafted(value: dict[str, Any]) -> Draft:
     arguments = value.get("arguments")
     value = arguments if isinstance(arguments, dict) else value
     try:

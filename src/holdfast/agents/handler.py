@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from holdfast.agents.loop import AgentLoop
-from holdfast.agents.model import ModelChoice
+from holdfast.agents.model import ModelChoice, ToolOffer
 from holdfast.agents.model.prices import Prices
 from holdfast.agents.tools import Query, Tool, ToolContext, ToolError, enabled, use
-from holdfast.agents.turns import ToolOffer
 from holdfast.agents.workflow.handler import WORKSPACE_FILE, check_workspace, keep_workspace, workspace_tar
 from holdfast.agents.workplace import Workplace, check_network, open_workplace
 from holdfast.errors import InvalidFieldError, TooLargeError, UnsupportedError, WorkspaceError
 from holdfast.execution import Executor
 from holdfast.tasks import TaskRun, TaskWaitsError
-from holdfast.types import AgentMessage, AgentTask, Caller, WorkflowTask
+from holdfast.types import AgentMessage, AgentTask, Caller, LogEvent, WorkflowTask
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -159,9 +158,11 @@ class SandboxTools:
         if self._place.lost:
             return
         try:
-            await keep_workspace(self._task, executor, self._before, await self._place.pack(), lambda text: text)
-        except (WorkspaceError, TooLargeError):
-            return
+            after = await self._place.pack()
+        except (WorkspaceError, TooLargeError) as error:
+            told = f"The workspace was not kept: {error.detail}"
+            return await self._task.emit(LogEvent(level="warning", message=told))
+        await keep_workspace(self._task, executor, self._before, after, lambda text: text)
 
 
 def _text_of(message: AgentMessage) -> str:

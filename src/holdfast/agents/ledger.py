@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from holdfast.agents.turns import ToolAnswer, Turn
+from holdfast.agents.model import ToolAnswer, Turn
 from holdfast.tasks import TaskFailedError
 from holdfast.types import AgentStop, AgentTask
 

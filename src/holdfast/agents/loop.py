@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 from pydantic import TypeAdapter
 
-from holdfast.agents.approvals import ACTING, approval_id, decision
+from holdfast.agents.approvals import ACTING, approval_id
 from holdfast.agents.ledger import Ledger
-from holdfast.agents.turns import ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
+from holdfast.agents.model import ModelTroubleError, ToolAnswer, ToolCall, ToolOffer, Turn
 from holdfast.tasks import TaskFailedError, TaskRun, TaskWaitsError
 from holdfast.types import (
     AgentStop,
@@ -110,8 +110,8 @@ class AgentLoop:
         self._new_message()
         try:
             return await self._talk.turn(self._tools.offers, self._hear, self._again)
-        except ModelFailedError as error:
-            raise TaskFailedError(AgentStop.PROVIDER_ERROR.value, str(error)) from error
+        except ModelTroubleError as error:
+            raise TaskFailedError(AgentStop.PROVIDER_ERROR.value, error.sentence) from error
 
     def _new_message(self) -> None:
         self._message_id = f"msg_{secrets.token_hex(6)}"
@@ -128,19 +128,19 @@ class AgentLoop:
     async def _do(self, unfinished: Unfinished) -> None:
         """The calls of a turn, in their order."""
         for call in unfinished.calls[len(unfinished.answers) :]:
-            allowed = self._allowed(call)
+            approval = approval_id(self._task.id, (self._ledger.turns, len(unfinished.answers)), call)
+            allowed = self._decided.get(approval) if self._asks(call) else True
             if allowed is None:
-                await self._wait_for(call, unfinished)
+                await self._wait_for(approval, call, unfinished)
             unfinished.answers.append(await self._answer_to(call, allowed=bool(allowed)))
         self._unfinished = None
         self._talk.answer(unfinished.answers)
         self._ledger.after_calls(unfinished.answers)
 
-    def _allowed(self, call: ToolCall) -> bool | None:
-        asks = self._asked.approvals == "ask" and call.name in ACTING and call.name in self._asked.tools
-        return decision(self._decided, self._task.id, call) if asks else True
+    def _asks(self, call: ToolCall) -> bool:
+        return self._asked.approvals == "ask" and call.name in ACTING and call.name in self._asked.tools
 
-    async def _wait_for(self, call: ToolCall, unfinished: Unfinished) -> None:
+    async def _wait_for(self, approval: str, call: ToolCall, unfinished: Unfinished) -> None:
         """Give everything back until somebody has decided. Raises TaskWaitsError."""
         await self._tools.pack()
         kept = {
@@ -149,8 +149,7 @@ class AgentLoop:
             "calls": _calls.dump_python(list(unfinished.calls), mode="json"),
             "answers": _answers.dump_python(unfinished.answers, mode="json"),
         }
-        name = approval_id(self._task.id, call)
-        asked = ApprovalEvent(approval_id=name, state="asked", tool_name=call.name, args=call.arguments or {})
+        asked = ApprovalEvent(approval_id=approval, state="asked", tool_name=call.name, args=call.arguments or {})
         raise TaskWaitsError(kept, asked)
 
     async def _answer_to(self, call: ToolCall, *, allowed: bool) -> ToolAnswer:

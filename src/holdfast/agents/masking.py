@@ -4,7 +4,9 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -16,18 +18,27 @@ _WRAPPED = (76, 64)
 """After how many characters programs break lines of base64."""
 
 
+_LONGEST = 1024
+"""Longer forms are looked for in parts of about this length, so that little text need be kept back."""
+
+
 class Masker:
     """Takes text as it comes. What could be the begin of a secret is kept back until more is known."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._forms = forms_of(secrets)
-        self._pattern = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
+        self._forms = Forms(secrets)
         self._kept = ""
+
+    def another(self) -> "Masker":
+        """One of the same secrets for another stream; only the first of them takes a while to make."""
+        made = copy(self)
+        made._kept = ""
+        return made
 
     def feed(self, text: str) -> str:
         """The text that can be told by now."""
         self._kept += text
-        return self._told(_safe(self._kept, self._forms))
+        return self._told(self._forms.unfinished(self._kept))
 
     def finish(self) -> str:
         """The rest."""
@@ -35,38 +46,90 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """A whole text."""
-        return self._pattern.sub(MASK, text) if self._pattern is not None else text
+        return self._without(text, len(text))[0]
 
     def _told(self, safe: int) -> str:
         """What is before `safe`, where no secret begins that is not over; a secret across it is told as a whole."""
+        told, end = self._without(self._kept, safe)
+        self._kept = self._kept[end:]
+        return told
+
+    def _without(self, text: str, until: int) -> tuple[str, int]:
+        """The text up to a place, and where that is: behind the last secret that begins before it."""
         told, at = [], 0
-        while self._pattern is not None and at < safe:
-            match = self._pattern.search(self._kept, at)
-            if match is None or match.start() >= safe:
-                break
-            told += [self._kept[at : match.start()], MASK]
-            at = match.end()
-        told.append(self._kept[at:safe])
-        self._kept = self._kept[max(at, safe) :]
-        return "".join(told)
+        while (found := self._forms.find(text, at, until)) is not None:
+            told += [text[at : found[0]], MASK]
+            at = found[1]
+        told.append(text[at:until])
+        return "".join(told), max(at, until)
 
 
-def _safe(text: str, forms: tuple[str, ...]) -> int:
-    """Before which place no form begins that the text ends within."""
-    longest = max((_overlap(text, form) for form in forms), default=0)
-    return len(text) - longest
+class Forms:
+    """Every way in which some secrets are looked for.
+
+    For a key of many lines these are thousands, so they are found by the order of their letters and not one by one.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        written = {form for secret in secrets for form in _forms(secret) if form.strip()}
+        self._sorted = sorted({part for form in written for part in _parts(form)})
+        self._longest = max(map(len, self._sorted), default=0)
+        self._shorter = _shorter(self._sorted)
+        self._head = re.compile(_heads(self._sorted))
+
+    def find(self, text: str, at: int, until: int) -> tuple[int, int] | None:
+        """Where the first one begins and ends that begins from `at` on and before `until`; the longest of several."""
+        while self._sorted and (head := self._head.search(text, at, until + 1)) is not None and head.start() < until:
+            at = head.start()
+            length = self._length_at(text, at)
+            if length:
+                return at, at + length
+            at += 1
+        return None
+
+    def _length_at(self, text: str, at: int) -> int:
+        # Those that the text may go on with stand before it in their order, and the shorter ones of them before those.
+        number = bisect_right(self._sorted, text[at : at + self._longest]) - 1
+        while number >= 0 and not text.startswith(self._sorted[number], at):
+            number = self._shorter[number]
+        return len(self._sorted[number]) if number >= 0 else 0
+
+    def unfinished(self, text: str) -> int:
+        """Where the first one begins within which the text ends; its length if there is none."""
+        first = max(0, len(text) - self._longest)
+        return next((at for at in range(first, len(text)) if self._goes_on(text[at:])), len(text))
+
+    def _goes_on(self, begun: str) -> bool:
+        number = bisect_right(self._sorted, begun)
+        return number < len(self._sorted) and self._sorted[number].startswith(begun)
 
 
-def _overlap(text: str, form: str) -> int:
-    """How long the longest end of the text is with which the form begins."""
-    most = min(len(form) - 1, len(text))
-    return next((length for length in range(most, 0, -1) if text.endswith(form[:length])), 0)
+def _parts(form: str) -> Iterator[str]:
+    size = -(-len(form) // -(-len(form) // _LONGEST))
+    return (form[at : at + size] for at in range(0, len(form), size))
 
 
-def forms_of(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Every way in which these secrets are looked for, the longest first."""
-    found = {form for secret in secrets for form in _forms(secret) if form.strip()}
-    return tuple(sorted(found, key=lambda form: (-len(form), form)))
+def _shorter(forms: Sequence[str]) -> list[int]:
+    """For each form the longest other that it begins with, by its number; -1 for none."""
+    found: list[int] = []
+    above: list[int] = []
+    for number, form in enumerate(forms):
+        while above and not form.startswith(forms[above[-1]]):
+            above.pop()
+        found.append(above[-1] if above else -1)
+        above.append(number)
+    return found
+
+
+def _heads(forms: Sequence[str]) -> str:
+    """A pattern of what forms begin with: their first two letters, or the only one."""
+    seconds: dict[str, set[str]] = {}
+    for form in forms:
+        seconds.setdefault(form[0], set()).add(form[1:2])
+    return "|".join(
+        re.escape(first) + ("" if "" in after else f"[{''.join(map(re.escape, sorted(after)))}]")
+        for first, after in seconds.items()
+    )
 
 
 def _forms(secret: str) -> Iterator[str]:

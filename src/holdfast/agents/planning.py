@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 
 from holdfast.agents import context, drafts, numbers
-from holdfast.agents.model import LanguageModel, Meter, ModelTroubleError, Said, Trouble
+from holdfast.agents.model import LanguageModel, Meter, ModelTroubleError, Said, ToolCall, Trouble
 from holdfast.agents.outcomes import ChatBounds, Outcome, Question, Teller, refused, told
 from holdfast.agents.profiles import Profile
 from holdfast.errors import InvalidFieldError
@@ -127,7 +127,7 @@ class Planning:
             return f"{instructions}\n\n{_SQL_ONLY}"
         return instructions if self._with_tools else f"{instructions}\n\n{_AS_JSON}"
 
-    def _tell(self, calls: Sequence[Any], sentence: str) -> None:
+    def _tell(self, calls: Sequence[ToolCall], sentence: str) -> None:
         """Say to the model what became of what it wrote; every call gets its answer."""
         if not calls:
             self._said.append(Said("user", sentence))
@@ -165,7 +165,7 @@ class Planning:
             outcome.message = await self._prose(capsule, calls) or outcome.message
         return outcome
 
-    async def _prose(self, capsule: Capsule, calls: Sequence[Any]) -> str:
+    async def _prose(self, capsule: Capsule, calls: Sequence[ToolCall]) -> str:
         """The answer in words, if the model may see rows; otherwise, or when it cannot, it is put together here."""
         if self._question.privacy is not Privacy.ROWS or capsule.result is None or self._over_budget() is not None:
             return ""

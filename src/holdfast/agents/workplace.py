@@ -200,25 +200,39 @@ def tar_of(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-_DIFF = """
+_NOISE = ("__pycache__", "*.pyc", "node_modules", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache")
+"""What programs leave behind and nobody has written, as lines of a `.gitignore`."""
+
+_AS_IT_IS = "* !diff !merge -text -ident -filter !eol !working-tree-encoding"
+"""No attribute that a file sets changes what is compared, or how it is shown."""
+
+_DIFF = f"""
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_DIR=/tmp/diff.git GIT_WORK_TREE=/workspace
-command -v git >/dev/null || { echo 'git is not installed on this host' >&2; exit 1; }
-git init --quiet 2>/dev/null && git config core.bare false && git config core.autocrlf false || exit
+command -v git >/dev/null || {{ echo 'git is not installed on this host' >&2; exit 1; }}
+git init --quiet 2>/dev/null && git config core.bare false || exit
+printf '%s\\n' {" ".join(f"'{name}'" for name in _NOISE)} > "$GIT_DIR/info/exclude" || exit
+echo '{_AS_IT_IS}' > "$GIT_DIR/info/attributes" || exit
+find . -name .git -prune -exec rm -rf {{}} + || exit
 """
-_COMMIT = "git add --all . && git -c user.name=h -c user.email=h@h commit --quiet --allow-empty -m before"
-_COMPARE = "git add --all . && git diff --cached --binary --no-color --no-ext-diff --no-textconv HEAD"
-
-
-_NOISE = (".git", "__pycache__", "*.pyc", "node_modules", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache")
-"""What programs leave behind and nobody has written: it is part of neither side, nor is what `.gitignore` names."""
-
-_WITHOUT_NOISE = f"""
-find . '(' {" -o ".join(f"-name '{name}'" for name in _NOISE)} ')' -prune -exec rm -rf {{}} + 2>/dev/null
+_COMMIT = """
+mkdir /tmp/rules && find . -name .gitignore -type f -exec cp --parents -t /tmp/rules {} + || exit
+git add --all --force . && git -c user.name=h -c user.email=h@h commit --quiet --allow-empty -m before
+"""
+# A file that is new is left out where a rule that was there before says so: the rules are looked up where no others
+# are. Reading the tree anew forgets sizes and times, which a program can set as they were.
+_COMPARE = """
+git read-tree HEAD && git ls-files --others -z > /tmp/new || exit
+(cd /tmp/rules && sed -z 's|^|./|' /tmp/new | GIT_WORK_TREE=. git check-ignore --no-index --stdin -z) > /tmp/ignored
+[ $? -le 1 ] && xargs -0 -r rm -f < /tmp/ignored || exit
+git add --all --force . && git diff --cached --binary --no-color --no-ext-diff --no-textconv HEAD
 """
 
 
 async def diff(executor: Executor, before: bytes, after: bytes, *, most: int = MAX_WORKSPACE_BYTES) -> bytes:
-    """The git patch between two tars, made in a sandbox that has run nothing else; without what git would ignore.
+    """The git patch between two tars, made in a sandbox that has run nothing else.
+
+    It has every change to what was there before, and every new file but those that the `.gitignore` files of before,
+    or `_NOISE`, name: what has run in between cannot say what of it is shown.
 
     Raises WorkspaceError, TooLargeError, EngineError.
     """
@@ -233,7 +247,7 @@ async def diff(executor: Executor, before: bytes, after: bytes, *, most: int = M
         for archive, script in ((before, _COMMIT), (after, _COMPARE)):
             await place.clear()
             await place.unpack(archive)
-            command = Command(argv=("/bin/sh", "-c", _DIFF + _WITHOUT_NOISE + script), wall_seconds=ASK_SECONDS)
+            command = Command(argv=("/bin/sh", "-c", _DIFF + script), wall_seconds=ASK_SECONDS)
             exited = await place.run(command, hear)
             if exited.exit_code != 0:
                 raise WorkspaceError(f"The difference cannot be told: {said[:500].decode(errors='replace').strip()}.")

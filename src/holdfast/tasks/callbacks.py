@@ -30,6 +30,18 @@ ANSWER_BYTES = 1 << 16
 CONNECTIONS = 256
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""Where all public addresses of IPv6 are: around them are ways to write others, which the library takes for public."""
+
+_NOWHERE = ipaddress.ip_network("3fff::/20")
+_METADATA = tuple(
+    map(
+        ipaddress.ip_network,
+        ("168.63.129.16/32", "192.0.0.0/24", "100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128"),
+    )
+)
+"""Where clouds keep metadata and services for their machines, beside link-local addresses."""
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -41,7 +53,7 @@ class AddressRefusedError(OSError):
 class CallbackRules:
     """Where callbacks may go: public addresses, and if `private` also loopback and private networks.
 
-    Link-local addresses, where clouds keep their metadata, are never allowed.
+    Link-local addresses, and others where clouds keep their metadata, are never allowed.
     """
 
     private: bool = False
@@ -71,11 +83,15 @@ class CallbackRules:
     def allows(self, address: _Address) -> bool:
         """Whether a callback may go to this address."""
         inner = _inner(address)
-        if inner.is_link_local or inner.is_multicast or inner.is_unspecified:
+        if inner.is_link_local or inner.is_multicast or inner.is_unspecified or _within(inner, *_METADATA):
             return False
-        if self.private and (inner.is_loopback or inner.is_private):
-            return True
-        return inner.is_global
+        if inner.is_loopback or inner.is_private:
+            return self.private
+        return inner.is_global and (inner.version == 4 or (_within(inner, _UNICAST) and not _within(inner, _NOWHERE)))
+
+
+def _within(address: _Address, *networks: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    return any(address in network for network in networks)
 
 
 def _inner(address: _Address) -> _Address:

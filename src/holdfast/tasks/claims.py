@@ -46,7 +46,12 @@ class Claimed:
     @property
     def caller(self) -> Caller:
         """For whom it is done."""
-        return OPERATOR if self.owner is None else Caller(owner=self.owner, sees_all=False)
+        return caller_of(self.owner)
+
+
+def caller_of(owner: str | None) -> Caller:
+    """Whoever asked for a task, with no more than that key may have; without a key it is the operator."""
+    return OPERATOR if owner is None else Caller(owner=owner, sees_all=False)
 
 
 def new_token() -> str:

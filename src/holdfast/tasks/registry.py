@@ -115,6 +115,7 @@ class Registry:
             state=claimed.state,
             request_id=claimed.request_id,
             timeout_seconds=claimed.request.timeout or self._queue.bounds.timeout_seconds,
+            owner=claimed.owner,
         )
 
     async def beat(self, runner_id: str, token: str | None) -> RunnerOrders:

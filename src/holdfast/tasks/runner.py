@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from holdfast.errors import HoldfastError, NotFoundError, TooLargeError, UnreachableError
 from holdfast.tasks.callbacks import CallbackRules, Poster, Signer
 from holdfast.tasks.checking import check_handled
+from holdfast.tasks.claims import caller_of
 from holdfast.tasks.delivery import Backoff
 from holdfast.tasks.events import NotOursError
 from holdfast.tasks.files import checked
@@ -26,7 +27,6 @@ from holdfast.tasks.outgoing import Outgoing
 from holdfast.tasks.performing import LogBound, perform
 from holdfast.tasks.queue import CANCELLED
 from holdfast.types import (
-    OPERATOR,
     AgentTask,
     AssignedTask,
     Caller,
@@ -91,8 +91,8 @@ class ElsewhereRun:
 
     @property
     def caller(self) -> Caller:
-        """A runner is the operator's, and has no others' things."""
-        return OPERATOR
+        """For whom it is done, who has here what they have at the server, and no others' things."""
+        return caller_of(self._task.owner)
 
     @property
     def attempt(self) -> int:
@@ -183,7 +183,8 @@ async def run_active(config: RunnerConfig, task: AssignedTask, callback_url: str
     async with _telling(config, task, callback_url, None) as outgoing:
 
         async def keep(name: str, data: bytes) -> None:
-            raise TooLargeError("A runner that was started for one task has nowhere to keep files.")
+            told = f"'{name}' was not kept: a runner that was started for one task has nowhere to keep files."
+            await outgoing.put(LogEvent(level="warning", message=told))
 
         try:
             failure = await do_task(config, task, outgoing, keep, lambda: STOPPED)

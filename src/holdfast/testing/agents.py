@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.agents.turns import ToolOffer
+from holdfast.agents.model import ToolOffer
 from holdfast.types import OPERATOR, AgentTask, AnyTaskEvent, Caller, EmittedEvent
 
 Use = Callable[[Mapping[str, Any]], Awaitable[tuple[str, bool]]]

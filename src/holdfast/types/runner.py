@@ -35,6 +35,7 @@ class AssignedTask(Frozen):
     request_id: str | None = None
     timeout_seconds: float | None = None
     session_id: str | None = None
+    owner: str | None = Field(default=None, description="Whose it is: the same for all tasks of one key.")
 
 
 class RunnerAssignment(Frozen):

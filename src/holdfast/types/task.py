@@ -26,6 +26,8 @@ TaskType = Literal["agent", "workflow"]
 TASK_TYPES: tuple[TaskType, ...] = ("agent", "workflow")
 AGENT_TOOLS = ("read_file", "write_file", "list_files", "grep", "shell", "run_code", "query_dataset")
 MAX_TASK_ATTEMPTS = 10
+MAX_SECRETS = 100
+MAX_SECRET_CHARACTERS = 65_536
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -77,6 +79,8 @@ class TaskOptions(BaseModel):
         for name in value:
             if _SECRET_NAME.fullmatch(name) is None:
                 raise ValueError("the names of secrets are letters, digits and underscores")
+        if len(value) > MAX_SECRETS or sum(map(len, value.values())) > MAX_SECRET_CHARACTERS:
+            raise ValueError(f"there may be {MAX_SECRETS} secrets of {MAX_SECRET_CHARACTERS:,} characters together")
         return value
 
 

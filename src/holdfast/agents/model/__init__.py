@@ -11,77 +11,31 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from holdfast.agents.model.prices import Prices, cost_of
 from holdfast.agents.model.troubles import PASSING, Trouble, sentence_of, trouble_of
+from holdfast.agents.model.turns import ModelTroubleError, Said, ToolAnswer, ToolCall, ToolOffer, Turn
 from holdfast.types import ModelUsage
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import Model
 
 __all__ = [
-    "Call",
     "LanguageModel",
     "Meter",
     "ModelChoice",
     "ModelTroubleError",
     "ProviderModel",
-    "Reply",
     "Said",
-    "Tool",
+    "ToolAnswer",
+    "ToolCall",
+    "ToolOffer",
     "Trouble",
+    "Turn",
     "close_model",
     "open_model",
 ]
 
 MAX_TOKENS = 4096
 _RETRIES = 2
-
-
-class ModelTroubleError(Exception):
-    """A model gave no answer. `sentence` says what to do about it, without anything of what was asked."""
-
-    def __init__(self, trouble: Trouble, sentence: str) -> None:
-        super().__init__(sentence)
-        self.trouble = trouble
-        self.sentence = sentence
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """Something a model can ask for, with the JSON schema of what it needs."""
-
-    name: str
-    description: str
-    schema: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A model asks for a tool; the arguments are what it wrote, which may be no JSON at all."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One turn of a conversation with a model. A tool's answer has the id and the name of its call."""
-
-    role: Literal["user", "assistant", "tool"]
-    text: str = ""
-    calls: tuple[Call, ...] = ()
-    call_id: str = ""
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a model said, and what that used."""
-
-    text: str
-    calls: tuple[Call, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
 
 
 class LanguageModel(Protocol):
@@ -97,7 +51,7 @@ class LanguageModel(Protocol):
         """Who has it."""
         ...
 
-    async def ask(self, instructions: str, said: Sequence[Said], tools: Sequence[Tool] = ()) -> Reply:
+    async def ask(self, instructions: str, said: Sequence[Said], tools: Sequence[ToolOffer] = ()) -> Turn:
         """Raises ModelTroubleError."""
         ...
 
@@ -127,7 +81,7 @@ class ProviderModel:
         self._choice = choice
         self._model = model
 
-    async def ask(self, instructions: str, said: Sequence[Said], tools: Sequence[Tool] = ()) -> Reply:
+    async def ask(self, instructions: str, said: Sequence[Said], tools: Sequence[ToolOffer] = ()) -> Turn:
         """One request. Raises ModelTroubleError."""
         from anyio.to_thread import run_sync
 
@@ -181,26 +135,26 @@ async def close_model(model: Any) -> None:
 
 
 async def _asked(
-    model: "Model", choice: ModelChoice, instructions: str, said: Sequence[Said], tools: Sequence[Tool]
-) -> Reply:
+    model: "Model", choice: ModelChoice, instructions: str, said: Sequence[Said], tools: Sequence[ToolOffer]
+) -> Turn:
     from pydantic_ai.direct import model_request
-    from pydantic_ai.exceptions import AgentRunError, UserError
+    from pydantic_ai.exceptions import AgentRunError, ContentFilterError, UserError
     from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.tools import ToolDefinition
 
-    defined = [
-        ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=tool.schema)
-        for tool in tools
-    ]
-    parameters = ModelRequestParameters(function_tools=defined, allow_text_output=True)
+    from holdfast.agents.model.talking import defined, turn_of
+
+    parameters = ModelRequestParameters(function_tools=defined(tools), allow_text_output=True)
     settings: Any = {"max_tokens": MAX_TOKENS}
     try:
         response = await model_request(
             model, _messages(instructions, said), model_settings=settings, model_request_parameters=parameters
         )
-        return _reply(response)
+        turn = turn_of(response)
+        if turn.finish == "refused" and not turn.text and not turn.calls:
+            raise ContentFilterError("The answer was filtered.")
     except (AgentRunError, UserError, ValueError, TimeoutError) as error:
         raise _trouble(error, choice) from error
+    return turn
 
 
 def _messages(instructions: str, said: Sequence[Said]) -> "list[ModelMessage]":
@@ -218,22 +172,6 @@ def _messages(instructions: str, said: Sequence[Said]) -> "list[ModelMessage]":
         )
         found.append(m.ModelRequest(parts=[part], instructions=instructions))
     return found
-
-
-def _reply(response: "ModelResponse") -> Reply:
-    from pydantic_ai.exceptions import ContentFilterError
-    from pydantic_ai.messages import TextPart, ToolCallPart
-
-    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
-    calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
-    if response.finish_reason == "content_filter" and not text and not calls:
-        raise ContentFilterError("The answer was filtered.")
-    return Reply(
-        text=text,
-        calls=tuple(Call(part.tool_call_id, part.tool_name, part.args_as_json_str()) for part in calls),
-        input_tokens=response.usage.input_tokens,
-        output_tokens=response.usage.output_tokens,
-    )
 
 
 def _trouble(error: Exception, choice: ModelChoice) -> ModelTroubleError:
@@ -255,11 +193,11 @@ class Meter:
         self.input_tokens = 0
         self.output_tokens = 0
 
-    def count(self, reply: Reply) -> None:
-        """Add what a reply has used."""
+    def count(self, turn: Turn) -> None:
+        """Add what an answer has used."""
         self.requests += 1
-        self.input_tokens += reply.input_tokens
-        self.output_tokens += reply.output_tokens
+        self.input_tokens += turn.input_tokens
+        self.output_tokens += turn.output_tokens
 
     @property
     def tokens(self) -> int:

@@ -11,14 +11,14 @@ import anyio
 import structlog
 from pydantic_ai import direct
 from pydantic_ai import messages as wire
-from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UserError
+from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, UnexpectedModelBehavior, UserError
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from holdfast.agents.model.prices import Prices, own_cost
 from holdfast.agents.model.troubles import PASSING, Trouble, sentence_of, trouble_of
-from holdfast.agents.turns import Finish, ModelFailedError, ToolAnswer, ToolCall, ToolOffer, Turn
+from holdfast.agents.model.turns import Finish, ModelTroubleError, ToolAnswer, ToolCall, ToolOffer, Turn
 
 TRIES = 4
 """How often one turn is asked for when the provider cannot answer just now."""
@@ -78,7 +78,7 @@ class Conversation:
         """Ask for the next turn; `hear` gets its text as it comes.
 
         When the provider cannot answer now, or stops in the middle, `again` is told why, and after how many seconds it
-        is asked once more; what was heard by then does not count. Raises ModelFailedError.
+        is asked once more; what was heard by then does not count. Raises ModelTroubleError.
         """
         for tried in range(1, TRIES + 1):
             try:
@@ -86,12 +86,12 @@ class Conversation:
             except (ModelAPIError, UnexpectedModelBehavior, UserError) as error:
                 trouble = trouble_of(error)
                 if trouble is Trouble.FILTERED:
-                    return Turn("", (), "refused", 0, 0, None)
+                    return Turn("", (), "refused", 0, 0)
                 why = self._why(trouble)
                 if trouble not in PASSING:
-                    raise ModelFailedError(why) from error
+                    raise ModelTroubleError(trouble, why) from error
                 if tried == TRIES:
-                    raise ModelFailedError(f"{why} It was asked {TRIES} times; try again later.") from error
+                    raise ModelTroubleError(trouble, f"{why} It was asked {TRIES} times; try again later.") from error
                 pause = _pause(error, tried)
                 await again(why, pause)
                 await anyio.sleep(pause)
@@ -99,16 +99,12 @@ class Conversation:
                 self._said.append(response)
                 used = response.usage
                 own = own_cost(self._model.model_name, used.input_tokens, used.output_tokens, self._prices)
-                return _turn(response, _cost(response) if own is None else float(own))
+                return turn_of(response, _cost(response) if own is None else float(own))
         raise AssertionError("the last try returns or raises")
 
     async def _ask(self, offers: Sequence[ToolOffer], hear: Callable[[str], Awaitable[None]]) -> wire.ModelResponse:
-        tools = [
-            ToolDefinition(name=offer.name, description=offer.description, parameters_json_schema=offer.parameters)
-            for offer in offers
-        ]
         asked = ModelRequestParameters(
-            function_tools=tools,
+            function_tools=defined(offers),
             allow_text_output=True,
             instruction_parts=[wire.InstructionPart(content=self._instructions)] if self._instructions else None,
         )
@@ -119,7 +115,10 @@ class Conversation:
                 text = _text_of(event)
                 if text:
                     await hear(text)
-            return stream.get()
+            response = stream.get()
+        if _is_cut(response):
+            raise ModelConnectionError(self._model.model_name, "The answer ended before its end.", phase="read")
+        return response
 
     def _why(self, trouble: Trouble) -> str:
         structlog.get_logger().warning("a model could not be asked", trouble=trouble.value)
@@ -145,6 +144,12 @@ def _message(role: str, text: str) -> wire.ModelMessage:
     return wire.ModelRequest(parts=[wire.UserPromptPart(content=text)])
 
 
+def _is_cut(response: wire.ModelResponse) -> bool:
+    """Whether a provider never said that it is done: a connection that ends well may still have ended too early."""
+    told = response.finish_reason == "content_filter" or (response.provider_details or {}).get("finish_reason")
+    return response.provider_name is not None and not told
+
+
 def _text_of(event: Any) -> str:
     if isinstance(event, wire.PartStartEvent) and isinstance(event.part, wire.TextPart):
         return event.part.content
@@ -153,7 +158,16 @@ def _text_of(event: Any) -> str:
     return ""
 
 
-def _turn(response: wire.ModelResponse, cost_usd: float | None) -> Turn:
+def defined(offers: Sequence[ToolOffer]) -> list[ToolDefinition]:
+    """Tools, in the library's own words."""
+    return [
+        ToolDefinition(name=offer.name, description=offer.description, parameters_json_schema=offer.schema)
+        for offer in offers
+    ]
+
+
+def turn_of(response: wire.ModelResponse, cost_usd: float | None = None) -> Turn:
+    """What a model has answered, in ours."""
     calls = tuple(_call(part) for part in response.parts if isinstance(part, wire.ToolCallPart))
     text = "".join(part.content for part in response.parts if isinstance(part, wire.TextPart))
     usage = response.usage

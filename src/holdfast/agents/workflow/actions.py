@@ -17,6 +17,9 @@ from holdfast.errors import TooLargeError, WorkspaceError
 CHECKOUT_SECONDS = 60.0
 MAX_KEY_CHARACTERS = 512
 _ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
+_WORKSPACE = "workspace"
+"""What the workspace of the task is kept under."""
+
 _TAR_WITHOUT_FILES = 10_240
 
 
@@ -47,6 +50,11 @@ class Asked:
         if not value:
             raise WorkspaceError(f"'{name}' is required under 'with'.")
         return value
+
+    def check_told(self, what: str, name: str) -> None:
+        """Refuse a name that is told or kept as it is, when there is a secret in it. Raises WorkspaceError."""
+        if self.shared.teller.has_secret(name):
+            raise WorkspaceError(f"The {what} holds a secret; choose another.")
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -92,10 +100,12 @@ async def _switch(asked: Asked, path: str, ref: str) -> None:
 
 async def _upload(asked: Asked) -> ScriptEnd:
     name = asked.inputs.get("name", "").strip() or "artifact"
-    if not _ARTIFACT_NAME.fullmatch(name):
+    if not _ARTIFACT_NAME.fullmatch(name) or name == _WORKSPACE:
         raise WorkspaceError(
-            f"'{name[:80]}' is no name for an artifact; use letters, digits, '.', '_', '-' and blanks."
+            f"'{name[:80]}' is no name for an artifact; use letters, digits, '.', '_', '-' and blanks, "
+            "and not 'workspace'."
         )
+    asked.check_told("name of an artifact", name)
     tar = await asked.place.pack(asked.paths)
     if _is_empty(tar):
         return await _nothing_found(asked)
@@ -132,6 +142,7 @@ async def _cache(asked: Asked) -> ScriptEnd:
     key, shared = asked.needed("key"), asked.shared
     if len(key) > MAX_KEY_CHARACTERS:
         raise WorkspaceError(f"The key of a cache has at most {MAX_KEY_CHARACTERS} characters.")
+    asked.check_told("key of a cache", key)
     version = "\n".join(asked.paths)
     prefixes = [line.strip() for line in asked.inputs.get("restore-keys", "").splitlines() if line.strip()]
     found = await run_sync(shared.cache.get, shared.owner, version, key, prefixes)

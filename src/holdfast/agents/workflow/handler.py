@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from anyio.to_thread import run_sync
+
 from holdfast.agents.workflow.checking import check_workflow
 from holdfast.agents.workflow.contexts import Shared, WorkflowBounds
 from holdfast.agents.workflow.document import read_workflow
@@ -65,8 +67,8 @@ async def keep_workspace(
 
     Raises EngineError.
     """
-    await task.keep(WORKSPACE_FILE, after)
     try:
+        await task.keep(WORKSPACE_FILE, after)
         patch = await diff(executor, before or tar_of({}), after)
         text = masked(patch.decode("utf-8", "surrogateescape"))
         await task.keep(DIFF_FILE, text.encode("utf-8", "surrogateescape"))
@@ -94,7 +96,8 @@ class WorkflowHandler:
         """Do it. Raises TaskFailedError, HoldfastError."""
         request = task.request
         assert isinstance(request, WorkflowTask)
-        teller = Teller(task.emit, tuple(task.secrets.values()))
+        # Keys of many lines take a while to make ready.
+        teller = await run_sync(Teller, task.emit, tuple(task.secrets.values()))
         before = await workspace_tar(request.workspace, self.executor)
         run = WorkflowRun(
             Shared(

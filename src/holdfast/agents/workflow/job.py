@@ -23,8 +23,8 @@ from holdfast.agents.workflow.expressions import (
 from holdfast.agents.workflow.scripts import Script, ScriptEnd, Work, run_script
 from holdfast.agents.workflow.telling import StepState, StepTeller
 from holdfast.agents.workplace import Workplace, open_workplace
-from holdfast.errors import RequestError
-from holdfast.types import WorkflowJob, WorkflowStep
+from holdfast.errors import RequestError, TooLargeError, WorkspaceError
+from holdfast.types import LogEvent, WorkflowJob, WorkflowStep
 
 Result = Literal["success", "failure", "cancelled", "skipped"]
 T = TypeVar("T")
@@ -86,8 +86,17 @@ class JobRun:
             if self._status == "success":
                 await self._save(place)
             outputs = await self._outputs(place)
-            left = await place.pack() if self.checked_out else None
+            left = await self._left(place) if self.checked_out else None
         return JobEnd(self._status, outputs, self._reason, left)
+
+    async def _left(self, place: Workplace) -> bytes | None:
+        """Its workspace as a tar. One that is too large is not kept, which makes no failure of what was done in it."""
+        try:
+            return await place.pack()
+        except (WorkspaceError, TooLargeError) as error:
+            told = f"The workspace was not kept: {error.detail}"
+            await self._shared.teller.say(LogEvent(level="warning", message=told, job=self._label))
+            return None
 
     async def _save(self, place: Workplace) -> None:
         for key, version, paths in self.to_save:

@@ -22,7 +22,6 @@ class Teller:
 
     def __init__(self, emit: Emit, secrets: tuple[str, ...]) -> None:
         self._emit = emit
-        self._secrets = secrets
         self._masker = Masker(secrets)
         self._steps = 0
         self._summaries: list[str] = []
@@ -37,7 +36,7 @@ class Teller:
 
     def masker(self) -> Masker:
         """One for a stream."""
-        return Masker(self._secrets)
+        return self._masker.another()
 
     async def say(self, *events: EmittedEvent) -> None:
         """Append events that hold no text of a program."""
