@@ -40,9 +40,18 @@ async def connect(socket: Path) -> AsyncIterator[Docker]:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await docker.version()
         except EngineError as error:
-            reason = _REASONS.get(getattr(error.__cause__, "errno", None), error.detail)
+            reason = _reason(error) or error.detail
             raise HostError(f"No Docker daemon answers on {socket}: {reason.rstrip('.')}.") from None
         yield docker
+
+
+def _reason(error: BaseException | None) -> str | None:
+    """What the system says below an error, where somebody can do something about it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _REASONS:
+            return _REASONS[error.errno]
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def is_podman(about: Mapping[str, Any]) -> bool:
