@@ -95,9 +95,9 @@ class Arena:
     async def settle(self) -> None:
         """Let the listeners notice what has come, and the dying die."""
         await anyio.sleep(SETTLE_SECONDS)
-        end = anyio.current_time() + DEATH_SECONDS
-        while self.survivors() and anyio.current_time() < end:  # noqa: ASYNC110  # the dying tell nobody
-            await anyio.sleep(POLL_SECONDS)
+        with anyio.move_on_after(DEATH_SECONDS):
+            while self.survivors():  # noqa: ASYNC110 -- nobody tells when a process is gone
+                await anyio.sleep(POLL_SECONDS)
 
     def facts(self) -> Mapping[str, object]:
         """What a program is told: where things are, but no secret."""
