@@ -20,7 +20,7 @@ from pathlib import Path
 
 from holdfast import images
 from holdfast.app import docker_config
-from holdfast.engines.docker.config import IMAGES
+from holdfast.engines.docker.config import IMAGES, LAYER_LABEL
 from holdfast.settings import load_settings
 
 PLACE = Path(os.environ.get("TESTS_DOCKER_DIR", "/var/tmp/holdfast-docker"))
@@ -163,7 +163,9 @@ def build_images(daemon: Dockerd, names: Sequence[str]) -> None:
                 asyncio.run(images.build(config, sources, [name], tag, say))
             except images.RuntimeNotAvailableError as error:
                 say(f"{name} is left out: {error.detail}")
-    # What an image was before it was built again.
+    # What an image was before it was built again, and what tests that were killed have left.
+    derived = daemon.docker("images", "--quiet", "--filter", f"label={LAYER_LABEL}").split()
+    daemon._docker("rmi", "--force", *dict.fromkeys(derived))
     daemon.docker("image", "prune", "--force")
 
 

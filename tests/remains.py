@@ -1,9 +1,10 @@
-"""What tests could leave on this host: processes, mounts, cgroups, temporary files, sockets.
+"""What tests could leave on this host: processes, mounts, cgroups, temporary files, sockets, and on its Docker daemon.
 
 Other test sessions and servers may run beside this one. What they own is told apart by who they are, never by a guess:
 the session has control groups of its own (version 1, as root), which all that it starts is born into and cannot leave;
 names of temporary directories and groups carry the process that made them; a socket has a holder. Only what a living
 process outside of this session owns is somebody else's. What has no living owner counts as left behind.
+A container of a sandbox runs while somebody holds its streams, so one that has ended is nobody's.
 """
 
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from holdfast.engines.host import cgroup
+from tests.dockerd import PLACE, Dockerd
 
 MARK = "holdfast"
 CGROUPS = Path("/sys/fs/cgroup")
@@ -101,6 +103,7 @@ class Remains:
     cgroups: frozenset[str]
     files: frozenset[str]
     sockets: frozenset[str]
+    on_docker: frozenset[str]
 
     @classmethod
     def now(cls, session: Session) -> Self:
@@ -119,6 +122,7 @@ class Remains:
             cgroups=frozenset(session.cgroups(is_others)),
             files=frozenset(name for name in _temporary_files(session.files) if not is_others(name)),
             sockets=frozenset(_sockets(others)),
+            on_docker=frozenset(name for name in _on_docker(Dockerd(PLACE)) if not is_others(name)),
         )
 
     def since(self, before: Self) -> dict[str, list[str]]:
@@ -182,3 +186,14 @@ def _sockets(others: Mapping[int, str]) -> set[str]:
                 with suppress(OSError):
                     held.add(os.readlink(fd.path))
     return {line for line in _marked("/proc/net/unix") if f"socket:[{line.split()[6]}]" not in held}
+
+
+def _on_docker(daemon: Dockerd) -> set[str]:
+    """Containers that have ended or bear our mark, volumes nobody uses, and networks; none without a daemon."""
+    if not daemon.answers():
+        return set()
+    containers = [line.split() for line in daemon.docker("ps", "--all", "--format={{.State}} {{.Names}}").splitlines()]
+    volumes = daemon.docker("volume", "ls", "--filter=dangling=true", "--format={{.Name}}").splitlines()
+    networks = daemon.docker("network", "ls", "--filter=type=custom", "--format={{.Name}}").splitlines()
+    kept = {f"container {name}" for state, name in containers if state != "running" or MARK in name}
+    return kept | {f"volume {name}" for name in volumes} | {f"network {name}" for name in networks}

@@ -44,6 +44,14 @@ ENGINES: Mapping[str, Mapping[str, str]] = {
     "docker+runsc": {"engine": "docker", "docker_runtime": "runsc"},
     "gvisor": {"engine": "gvisor"},
 }
+PICK: Mapping[str, str] = {
+    "local": "want the fastest runs, the most per second, and no more to install",
+    "docker": "run Docker anyway, and want images, registries and limits where you have them",
+    "docker+runsc": "want both, Docker and a kernel in user space (`HOLDFAST_DOCKER_RUNTIME=runsc`)",
+    "gvisor": "run code of people you do not know, and a hole in the host's kernel must not be enough",
+}
+"""When to choose which."""
+
 SAMPLES = 15
 POOL = 4
 AT_ONCE = 4
@@ -141,7 +149,7 @@ async def _runsc_run(settings: Settings) -> tuple[str, float]:
 
         def once(number: int) -> float:
             place = Path(folder, f"bench-{number}")
-            bundle.make_bundle(config, root, place, "", ASK)
+            bundle.make_bundle(config, root, place, command=ASK)
             return _spawned(program.run(place))
 
         return "runsc run", statistics.median([once(number) for number in range(SAMPLES)])
@@ -189,10 +197,16 @@ def table(columns: Sequence[Column]) -> str:
     }
     there = [column for column in columns if not column.absent]
     lines = [["", *(f"`{column.name}`" for column in there)], ["---"] * (len(there) + 1)]
+    lines += [picks([column.name for column in there])]
     lines += [[title, *map(value, there)] for title, value in rows.items()]
     drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     absent = [f"Not on the host that was measured: `{column.name}`." for column in columns if column.absent]
     return "\n\n".join([drawn, *absent])
+
+
+def picks(names: Sequence[str]) -> list[str]:
+    """The row that helps to choose."""
+    return ["choose it if you", *(PICK[name] for name in names)]
 
 
 def _runtime(found: Column) -> str:

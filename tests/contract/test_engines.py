@@ -5,7 +5,7 @@ import pytest
 from holdfast.engines import Engine
 from holdfast.testing.contract import CANNOT, CASES, Case, run_case
 from holdfast.testing.languages import LanguageMissingError
-from tests.bench.engines import ENGINES, PAGE, attacks_contained, cases, promises_kept
+from tests.bench.engines import ENGINES, PAGE, attacks_contained, cases, picks, promises_kept
 from tests.conftest import lacks
 
 pytestmark = pytest.mark.anyio
@@ -26,6 +26,10 @@ def test_every_excuse_is_for_a_case_that_exists() -> None:
 
 def test_the_guide_says_how_many_cases_each_engine_is_held_to() -> None:
     assert cases() in PAGE.read_text(), "run: python -m tests.bench.engines cases"
+
+
+def test_the_guide_says_when_to_choose_which() -> None:
+    assert f"| {' | '.join(picks([*ENGINES]))} |" in PAGE.read_text(), "run: make engines"
 
 
 @pytest.mark.parametrize("name", ENGINES)

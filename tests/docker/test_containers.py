@@ -1,6 +1,7 @@
 """What Docker is told of a program, what it holds it with, and that nothing of it remains."""
 
 import json
+import os
 import secrets
 from collections.abc import Callable
 from contextlib import aclosing
@@ -9,14 +10,20 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from holdfast.app import open_engine
 from holdfast.engines import Command, Engine, Exited, SandboxSpec
 from holdfast.engines.docker import DockerConfig, DockerEngine
 from holdfast.engines.docker.config import STATE_LABEL
+from holdfast.engines.docker.daemon import connect
+from holdfast.engines.docker.leftovers import Instance
 from holdfast.errors import HostError, UnsupportedError
 from holdfast.guest.syscalls import CAP_SETUID
+from holdfast.settings import load_settings
+from holdfast.telemetry import Metrics
 from holdfast.testing.attacks.arena import LIMITS
-from holdfast.testing.contract.case import command, run
+from holdfast.testing.contract.case import command, run, run_in
 from holdfast.types import Network
+from tests.conftest import lacks
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +32,10 @@ SPEC = SandboxSpec("python", LIMITS)
 
 
 def state_of(config: DockerConfig) -> str:
-    return (config.state_dir / "docker" / "id").read_text()
+    """What the label of this state directory says."""
+    instance = Instance(config.state_dir)
+    instance.close()
+    return instance.owner[STATE_LABEL]
 
 
 def containers(docker: Docker, config: DockerConfig) -> list[str]:
@@ -103,6 +113,16 @@ async def test_nothing_is_left_when_the_engine_is_closed(config: DockerConfig, d
     assert (docker("volume", "ls", "--quiet"), docker("network", "ls", "--quiet")) == before
 
 
+async def test_a_container_that_nobody_waits_for_any_more_is_removed(config: DockerConfig, docker: Docker) -> None:
+    async with DockerEngine.open(config) as engine:
+        for step in range(20):
+            with anyio.move_on_after(step / 100):
+                await (await engine.create(SPEC)).aclose()
+        with anyio.fail_after(20):
+            while containers(docker, config):  # noqa: ASYNC110  # Docker removes them
+                await anyio.sleep(0.1)
+
+
 async def test_what_a_killed_engine_has_left_is_removed_by_the_next_and_nothing_else(
     config: DockerConfig, docker: Docker
 ) -> None:
@@ -143,6 +163,18 @@ async def test_a_daemon_that_is_not_there_is_one_sentence(config: DockerConfig) 
             pass
 
 
+async def test_a_socket_of_somebody_else_is_told_from_one_that_is_not_there(config: DockerConfig) -> None:
+    if os.geteuid() != 0:
+        lacks("docker", "only root can become somebody who may not open the socket")
+    os.seteuid(65534)
+    try:
+        with pytest.raises(HostError, match="may not open the socket; add the user to the group"):
+            async with connect(config.socket):
+                pass
+    finally:
+        os.seteuid(0)
+
+
 async def test_images_that_are_missing_are_one_sentence_with_the_command_that_builds_them(config: DockerConfig) -> None:
     with pytest.raises(HostError, match="no image 'nobody/python:latest'; run: holdfast images build"):
         async with DockerEngine.open(replace(config, images="nobody")):
@@ -155,7 +187,48 @@ async def test_a_runtime_docker_does_not_know_is_one_sentence(config: DockerConf
             pass
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nowhere", "has no network 'nowhere'"),
+        ("container:x", "has no network 'container:x'"),
+        ("host", "'host' is no network for programs"),
+        ("none", "'none' is no network for programs"),
+    ],
+)
+async def test_a_network_that_is_none_of_the_programs_own_is_refused(
+    config: DockerConfig, name: str, sentence: str
+) -> None:
+    with pytest.raises(HostError, match=sentence):
+        async with DockerEngine.open(replace(config, network=name)):
+            pass
+
+
+async def test_a_server_that_is_to_have_a_network_does_not_start_without(config: DockerConfig) -> None:
+    settings = load_settings({"engine": "docker", "state_dir": config.state_dir, "allow_network": True})
+    with pytest.raises(HostError, match="can be named with HOLDFAST_DOCKER_NETWORK"):
+        async with open_engine(settings, Metrics()):
+            pass
+
+
 async def test_a_network_is_refused_unless_the_operator_has_named_one(config: DockerConfig) -> None:
     async with DockerEngine.open(config) as engine:
         with pytest.raises(UnsupportedError):
             await engine.create(replace(SPEC, network=Network.FULL))
+
+
+async def test_a_program_that_may_has_the_network_the_operator_has_named_and_others_have_none(
+    config: DockerConfig, docker: Docker
+) -> None:
+    name = f"holdfast-{os.getpid()}-{secrets.token_hex(4)}"
+    docker("network", "create", "--internal", name)
+    interfaces = command("print(*[line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]])")
+    try:
+        async with DockerEngine.open(replace(config, network=name)) as engine:
+            assert engine.capabilities.networks == {Network.NONE, Network.FULL}
+            async with aclosing(await engine.create(replace(SPEC, network=Network.FULL))) as sandbox:
+                assert sandbox.isolation.network is Network.FULL
+                assert "eth0" in (await run_in(sandbox, interfaces)).stdout.decode().split()
+            assert (await run(engine, interfaces)).stdout == b"lo\n"
+    finally:
+        docker("network", "rm", name)

@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
+from holdfast.api import create_api
 from holdfast.engines.docker.config import STATE_LABEL
+from holdfast.engines.pooled import PooledEngine
 from holdfast.errors import EngineError
-from holdfast.types import Status
+from holdfast.types import OPERATOR, Status
 from tests.docker.conftest import SMALL, Workshop, opened
 from tests.dockerd import Dockerd
 
@@ -61,6 +64,41 @@ async def test_a_daemon_that_stops_is_no_failure_of_the_program_and_runs_go_on_w
     await anyio.to_thread.run_sync(other_daemon.start)
     assert (await fragile.run("print(3)")).stdout == "3\n"
     await _until_empty(other_daemon)
+
+
+async def test_a_server_with_stock_answers_503_while_the_daemon_is_away_and_fills_it_again(
+    anyio_backend: str, other_daemon: Dockerd, tmp_path: Path
+) -> None:
+    await anyio.to_thread.run_sync(other_daemon.start)
+    there = {"docker_socket": other_daemon.socket, "docker_images": SMALL, "pool_size": 3, "warm_modules": ()}
+    async with opened(tmp_path / "state", **there) as made:
+        stock = made.app.executor.engine
+        assert isinstance(stock, PooledEngine)
+        await _until(lambda: stock.in_stock > 0)
+        transport = httpx.ASGITransport(create_api(made.app), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", timeout=60) as client:
+            await anyio.to_thread.run_sync(other_daemon.stop)
+            refused = await client.post("/run", json={"code": "print(1)"})
+            assert (refused.status_code, refused.json()["code"]) == (503, "engine_error")
+            assert refused.headers["Retry-After"] == "5"
+            await anyio.to_thread.run_sync(other_daemon.start)
+            answer = await client.post("/run", json={"code": "print(2)"})
+            assert (answer.status_code, answer.json()["stdout"]) == (200, "2\n")
+        await _until(lambda: stock.in_stock > 0)
+        assert not any(sandbox.lost for shelf in stock._shelves.values() for sandbox in shelf.stock)
+    await _until_empty(other_daemon)
+
+
+async def test_a_daemon_that_is_away_while_something_is_deleted_ends_no_server(
+    fragile: Workshop, other_daemon: Dockerd
+) -> None:
+    await fragile.build("answers", "echo hello > greeting")
+    await anyio.to_thread.run_sync(other_daemon.stop)
+    await fragile.app.prebuilds.delete("answers", OPERATOR)
+    await anyio.sleep(1.5)
+    await anyio.to_thread.run_sync(other_daemon.start)
+    await fragile.build("answers", "echo hello > greeting")
+    assert (await fragile.run("print(open('/opt/holdfast/layer/greeting').read())", "answers")).stdout == "hello\n\n"
 
 
 async def test_a_daemon_that_is_killed_leaves_no_orphan_once_it_is_back(
@@ -125,6 +163,12 @@ async def test_a_program_that_takes_all_memory_of_gvisor_is_out_of_memory(
 
 def _containers(daemon: Dockerd) -> list[str]:
     return daemon.docker("ps", "--all", "--quiet", "--filter", f"label={STATE_LABEL}").split()
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    with anyio.fail_after(60):
+        while not holds():  # noqa: ASYNC110  # the stock tells nobody
+            await anyio.sleep(0.1)
 
 
 async def _until_empty(daemon: Dockerd) -> None:

@@ -1,7 +1,10 @@
 """The images that are built, and what the files for the service ask for."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from holdfast.engines.docker.config import IMAGES
 from holdfast.errors import HostError, UnknownLanguageError
 from holdfast.images import Sources, build, dockerfile, present
 from holdfast.languages import LANGUAGES
+from tests.conftest import lacks
 from tests.docker.test_containers import Docker
 
 pytestmark = pytest.mark.anyio
@@ -20,6 +24,8 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 SEED_LABELS = ("qm.name", "qm.description", "qm.default_entrypoint", "qm.file_extension", "qm.main_file")
 TOOLS_NOBODY_NEEDS = "gcc cc make pip pip3 git curl wget"
+LINKER = ("gcc", "cc")
+"""What Rust's compiler cannot do without."""
 
 
 def sources(folder: Path) -> Sources:
@@ -38,9 +44,38 @@ async def test_every_image_says_what_the_seeds_said_and_has_another_user_than_ro
         assert about["Config"]["Labels"]["qm.main_file"] == LANGUAGES[image["language"]].main_file
 
 
-async def test_an_image_has_no_tools_to_build_with(config: DockerConfig, docker: Docker) -> None:
+@pytest.mark.parametrize("name", IMAGES)
+async def test_an_image_has_no_tools_to_build_with(config: DockerConfig, docker: Docker, name: str) -> None:
+    if name not in [image["language"] for image in await present(config)]:
+        lacks("languages", f"there is no image of {LANGUAGES[name].title}")
+    allowed = LINKER if name == "rust" else ()
     look = f"for tool in {TOOLS_NOBODY_NEEDS}; do command -v $tool; done; true"
-    assert docker("run", "--rm", "--network", "none", "--entrypoint", "sh", config.image("python"), "-c", look) == ""
+    found = docker("run", "--rm", "--network", "none", "--entrypoint", "sh", config.image(name), "-c", look).split()
+    assert [path for path in found if Path(path).name not in allowed] == []
+
+
+async def test_the_command_builds_upon_the_base_it_is_told(
+    config: DockerConfig, docker: Docker, tmp_path: Path
+) -> None:
+    mine = f"holdfast-mine-{os.getpid()}"
+    base = f"{mine}/somewhere:1"
+    (tmp_path / "Dockerfile").write_text("FROM holdfast-base:python\nRUN echo here > /etc/mine\n")
+    docker("build", "--tag", base, str(tmp_path))
+    given = {"HOLDFAST_DOCKER_IMAGES": mine, "HOLDFAST_DOCKER_SOCKET": str(config.socket)}
+    command = [sys.executable, "-m", "holdfast.cli", "images"]
+    try:
+        done = subprocess.run(  # noqa: ASYNC221
+            [*command, "build", "bash", "--base", base],
+            env={**os.environ, **given}, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=120,
+        )  # fmt: skip
+        assert f"Ready: {mine}/bash:latest" in done.stdout
+        assert docker("run", "--rm", "--network", "none", f"{mine}/bash", "cat", "/etc/mine") == "here\n"
+        listed = subprocess.run(  # noqa: ASYNC221
+            [*command, "list", "--json"], env={**os.environ, **given}, capture_output=True, check=True, cwd=tmp_path
+        )
+        assert [image["language"] for image in json.loads(listed.stdout)] == ["bash"]
+    finally:
+        docker("rmi", "--force", f"{mine}/bash", f"{mine}/base", base)
 
 
 async def test_a_language_without_an_image_is_refused_by_name(config: DockerConfig, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import anyio
 import pytest
 
 from holdfast.app import open_engine
@@ -16,8 +17,10 @@ from holdfast.settings import load_settings
 from holdfast.telemetry import Metrics
 from holdfast.testing.attacks import ATTACKS, Attack, Result, run_attack
 from holdfast.testing.contract import CASES, Case, run_case
+from holdfast.types import OPERATOR
 from tests.conftest import lacks
-from tests.docker.conftest import SMALL
+from tests.docker.conftest import SMALL, opened
+from tests.docker.test_prebuilds import SCRIPT, USE
 from tests.dockerd import PLACE, Dockerd
 from tests.podman import Podman, running
 
@@ -73,3 +76,19 @@ async def test_an_attack_is_contained_on_podman(attack: Attack, on_podman: Engin
     if outcome.result is Result.NOT_APPLICABLE:
         pytest.skip(f"not applicable: {outcome.reason}")
     assert outcome.result is Result.CONTAINED, outcome.reason
+
+
+async def test_a_server_on_podman_runs_programs_with_and_without_a_prebuilt_environment(
+    service: Podman, tmp_path: Path
+) -> None:
+    async with opened(tmp_path, docker_socket=service.socket, docker_images=SMALL) as workshop:
+        assert workshop.app.executor.runtimes["python"]
+        assert (await workshop.run("print(6 * 7)")).stdout == "42\n"
+        await workshop.build("answers", SCRIPT)
+        assert (await workshop.run(USE, "answers")).stdout == "42 hello\n\n"
+        layer = workshop.app.prebuilds._store.records()[0].layer
+        assert layer in service.podman("images")
+        await workshop.app.prebuilds.delete("answers", OPERATOR)
+        with anyio.fail_after(30):
+            while layer in service.podman("images"):  # noqa: ASYNC110  # Podman removes it
+                await anyio.sleep(0.2)

@@ -75,7 +75,7 @@ class Project:
 
     def __init__(self, daemon: Dockerd, files: Sequence[Path]) -> None:
         self.daemon = daemon
-        self.name = f"holdfast-test-{secrets.token_hex(4)}"
+        self.name = f"holdfast-test-{os.getpid()}-{secrets.token_hex(4)}"
         self.port = _free_port()
         self._files = [word for file in files for word in ("--file", str(file))]
 
@@ -185,7 +185,8 @@ def test_no_key_is_a_sentence_and_no_service(composed: Project) -> None:
 
 def test_a_service_that_is_stopped_leaves_no_container_of_a_program(daemon: Dockerd, composed: Project) -> None:
     assert composed.post({"code": "print(1)"}).json()["stdout"] == "1\n"
-    state = composed.run("exec", "-T", "holdfast", "cat", "/state/docker/id").strip()
+    look = "import os; at = '/state/docker/id'; print(open(at).read(), os.stat(at).st_ino, sep='-')"
+    state = composed.run("exec", "-T", "holdfast", "python3", "-c", look).strip()
     of_the_service = ["ps", "--all", "--quiet", "--filter", f"label={STATE_LABEL}={state}"]
     assert daemon.docker(*of_the_service) != ""
     composed.run("stop", "--timeout", "25")

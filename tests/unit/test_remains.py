@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import lacks
+from tests.dockerd import PLACE, Dockerd
 from tests.remains import Remains, Session
 
 ORPHAN = """
@@ -94,3 +95,19 @@ def test_what_others_do_at_the_same_time_is_not_ours(session: Session, usual: li
         finally:
             for path in made:
                 path.rmdir()
+
+
+def test_what_is_left_on_the_docker_daemon_is_seen(session: Session) -> None:
+    daemon = Dockerd(PLACE)
+    if not daemon.answers():
+        lacks("docker", "there is no Docker daemon of the tests; run: make dockerd")
+    before, volume = Remains.now(session), f"holdfast-test-{os.getpid()}-{secrets.token_hex(4)}"
+    daemon.docker("volume", "create", volume)
+    container = daemon.docker("create", "--network", "none", "holdfast/bash", "true").strip()
+    try:
+        name = daemon.docker("inspect", "--format", "{{.Name}}", container).strip().removeprefix("/")
+        left = set(Remains.now(session).since(before)["on_docker"])
+        assert left >= {f"volume {volume}", f"container {name}"}
+    finally:
+        daemon.docker("rm", "--force", container)
+        daemon.docker("volume", "rm", volume)

@@ -15,8 +15,6 @@ from holdfast.errors import (
     HoldfastError,
     IngestFailedError,
     InternalError,
-    QueueFullError,
-    RateLimitedError,
     UnauthenticatedError,
 )
 from holdfast.telemetry import Metrics
@@ -93,10 +91,10 @@ async def from_routing(request: Request, error: Exception) -> Response:
 
 
 def _headers(error: HoldfastError) -> dict[str, str]:
-    if isinstance(error, (QueueFullError, RateLimitedError)):
-        return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": "Bearer"}
+    if error.retry_after_seconds is not None:
+        return {"Retry-After": str(error.retry_after_seconds)}
     return {"Retry-After": "1"} if error.retryable else {}
 
 

@@ -15,6 +15,7 @@ from holdfast.app.chat import conversations as conversations
 from holdfast.app.chat import model_choice
 from holdfast.app.engines import OpenEngine as OpenEngine
 from holdfast.app.engines import docker_config as docker_config
+from holdfast.app.engines import engine_name as engine_name
 from holdfast.app.engines import gvisor_config as gvisor_config
 from holdfast.app.engines import local_config as local_config
 from holdfast.app.engines import open_engine as open_engine

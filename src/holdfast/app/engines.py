@@ -18,7 +18,12 @@ from holdfast.languages import DATA_PROFILE, SESSION_MODULES, SESSION_PROFILE
 from holdfast.settings import Settings
 from holdfast.settings.kinds import is_loopback as is_loopback
 from holdfast.telemetry import Metrics
-from holdfast.types import Capabilities
+from holdfast.types import Capabilities, Network
+
+_NO_NETWORK = (
+    "The engine '{engine}' can give programs no network here, and HOLDFAST_ALLOW_NETWORK asks for one; unset it"
+    " (on 'docker' a network can be named with HOLDFAST_DOCKER_NETWORK)."
+)
 
 OpenEngine: TypeAlias = "LocalEngine | docker.DockerEngine | GvisorEngine"
 """An engine that can also be asked for its languages."""
@@ -36,6 +41,8 @@ async def open_engine(settings: Settings, metrics: Metrics, **local: Any) -> Asy
         "gvisor": lambda: GvisorEngine.open(gvisor_config(settings, metrics)),
     }
     async with openers[settings.engine]() as engine:
+        if settings.allow_network and Network.FULL not in engine.capabilities.networks:
+            raise HostError(_NO_NETWORK.format(engine=settings.engine))
         yield engine
 
 
@@ -80,22 +87,25 @@ async def pooled(
 
 async def probe(settings: Settings) -> Capabilities:
     """What this host can enforce, found by trying it. Never raises for what is missing."""
-    return await _probes(settings)[settings.engine]()
-
-
-async def probe_engines(settings: Settings) -> Mapping[str, Capabilities]:
-    """The same for every engine there is, by the name of its setting."""
-    on_gvisor = settings.model_copy(update={"docker_runtime": "runsc"})
-    probes = _probes(settings) | {"docker+runsc": _probes(on_gvisor)["docker"]}
-    return {name: await find() for name, find in probes.items()}
-
-
-def _probes(settings: Settings) -> dict[str, Callable[[], Awaitable[Capabilities]]]:
-    return {
+    probes: dict[str, Callable[[], Awaitable[Capabilities]]] = {
         "local": lambda: LocalEngine.probe(local_config(settings, Metrics())),
         "docker": lambda: docker.DockerEngine.probe(docker_config(settings)),
         "gvisor": lambda: GvisorEngine.probe(gvisor_config(settings, Metrics())),
     }
+    return await probes[settings.engine]()
+
+
+async def probe_engines(settings: Settings) -> Mapping[str, Capabilities]:
+    """The same for every engine there is, by its name: Docker has one for each runtime that is known of."""
+    runtimes = dict.fromkeys(("", "runsc", settings.docker_runtime))
+    on_docker = [settings.model_copy(update={"engine": "docker", "docker_runtime": runtime}) for runtime in runtimes]
+    others = [settings.model_copy(update={"engine": engine}) for engine in ("local", "gvisor")]
+    return {engine_name(each): await probe(each) for each in (others[0], *on_docker, others[1])}
+
+
+def engine_name(settings: Settings) -> str:
+    """What the engine of the settings is called."""
+    return docker_config(settings).name if settings.engine == "docker" else settings.engine
 
 
 def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:

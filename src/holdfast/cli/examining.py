@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from holdfast.app import open_engine, probe_engines
+from holdfast.app import engine_name, open_engine, probe_engines
 from holdfast.cli.installing import table
 from holdfast.engines import Engine
 from holdfast.settings import Settings
@@ -25,7 +25,7 @@ async def examine(settings: Settings, *, attack: bool, as_json: bool) -> int:
     """Print what was found; 0 when this host is good enough and nothing escaped, otherwise 1."""
     console = Console(stderr=as_json)
     engines = await probe_engines(settings)
-    capabilities = engines[settings.engine]
+    capabilities = engines[engine_name(settings)]
     missing = sorted(_needed(settings) - _present(capabilities))
     versions = {} if missing else await _versions(settings)
     if not as_json:

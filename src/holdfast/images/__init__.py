@@ -11,7 +11,7 @@ from typing import Any
 from aiodocker import Docker
 from anyio.to_thread import run_sync
 
-from holdfast.engines.docker.config import BASE, GUEST_LABEL, IMAGES, DockerConfig, guest_digest
+from holdfast.engines.docker.config import BASE, GUEST_LABEL, IMAGES, DockerConfig, bare, guest_digest, tags_of
 from holdfast.engines.docker.daemon import answering, connect
 from holdfast.errors import RuntimeNotAvailableError, UnknownLanguageError
 from holdfast.images.context import Sources, write
@@ -54,11 +54,12 @@ async def present(config: DockerConfig) -> list[dict[str, Any]]:
     async with connect(config.socket) as docker:
         with answering("asked for its images"):
             found = await docker.images.list(filters={"label": [f"{GUEST_LABEL}={guest_digest()}"]})
-    sizes = {tag: image["Size"] for image in found for tag in image["RepoTags"] or ()}
+    sizes = {tag: image["Size"] for image in found for tag in tags_of(image)}
+    names = {name: config.image(name) for name in IMAGES}
     return [
-        {"language": name, "image": config.image(name), "size_bytes": sizes[config.image(name)]}
-        for name in IMAGES
-        if config.image(name) in sizes
+        {"language": name, "image": image, "size_bytes": sizes[bare(image)]}
+        for name, image in names.items()
+        if bare(image) in sizes
     ]
 
 

@@ -77,6 +77,8 @@ async def _layered(settings: Settings, layer: str) -> AsyncIterator[Engine]:
         where = {"guest_env": settings.guest_environment, "languages_dir": settings.toolchains}
         async with _run(settings.model_copy(update={"state_dir": state_dir, **where})) as engine:
             yield LayeredEngine(engine, layer)
+            if layer == _LAYER:
+                await engine.forget(layer)
 
 
 @contextmanager

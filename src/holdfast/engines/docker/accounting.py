@@ -35,6 +35,28 @@ def version_of(about: Mapping[str, Any]) -> Version:
     return "v2" if str(about.get("CgroupVersion", "1")) == "2" else "v1"
 
 
+_DISCARDED = {
+    "memory_bytes": ("MemoryLimit",),
+    "processes": ("PidsLimit",),
+    "cpu_shares": ("CPUShares",),
+    "cpus": ("CpuCfsPeriod", "CpuCfsQuota"),
+}
+"""Limits that a daemon accepts and forgets where its kernel lacks something, which it admits when it is asked."""
+
+
+ALL = frozenset(_DISCARDED)
+
+
+def limits_of(about: Mapping[str, Any], *, host_swaps: bool) -> frozenset[str]:
+    """Which limits of control groups a daemon holds containers to, by what it says of itself."""
+    rootless = "name=rootless" in (about.get("SecurityOptions") or ())
+    if about.get("CgroupDriver") == "none" or (rootless and version_of(about) == "v1"):
+        return frozenset()
+    swap_is_held = about.get("SwapLimit") or not host_swaps
+    held = {limit for limit, needed in _DISCARDED.items() if all(about.get(name) for name in needed)}
+    return frozenset(held if swap_is_held else held - {"memory_bytes"})
+
+
 def pid1_config(version: Version) -> dict[str, Any]:
     """What pid 1 of a container is told of this."""
     files = _FILES[version]

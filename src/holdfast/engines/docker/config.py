@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from holdfast.languages import LANGUAGES
 
@@ -19,7 +20,7 @@ GUEST_LABEL = "holdfast.guest"
 """On every image: the guest programs it has. Those of another version do not speak our protocol."""
 
 LAYER_LABEL = "holdfast.layer"
-"""On the image of a prebuilt environment."""
+"""On an image that is derived: the layer or dataset it has."""
 
 BASE = "base"
 """The image below those of all languages."""
@@ -53,9 +54,19 @@ class DockerConfig:
         """The image in which a language runs."""
         return f"{self.images}/{SAME_IMAGE.get(language, language)}:latest"
 
-    def derived_image(self, language: str, layer: str) -> str:
-        """The image of a language with what a prebuilt environment adds to it."""
-        return f"{self.images}/prebuilt:{SAME_IMAGE.get(language, language)}-{layer}"
+    def derived_image(self, language: str, source: str, below: str) -> str:
+        """The image with what a prebuilt environment or dataset adds to that of a language, whose id begins so."""
+        return f"{self.images}/derived:{SAME_IMAGE.get(language, language)}-{source}-{below}"
+
+
+def bare(name: str) -> str:
+    """The name of an image without the place that Podman adds to it."""
+    return name.removeprefix("localhost/").removeprefix("docker.io/")
+
+
+def tags_of(image: Mapping[str, Any]) -> frozenset[str]:
+    """What an image is called, by what a daemon says of it."""
+    return frozenset(map(bare, image["RepoTags"] or ()))
 
 
 IMAGES = tuple(dict.fromkeys(SAME_IMAGE.get(name, name) for name in LANGUAGES))

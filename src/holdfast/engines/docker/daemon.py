@@ -1,6 +1,7 @@
 """The Docker daemon behind its socket. Whatever it cannot do is an EngineError that says what."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,6 +18,11 @@ ANSWER_SECONDS = 60.0
 RETRY_SECONDS = 5
 _GONE, _CONFLICT = 404, 409
 _FULL = ("no space left on device", "disk quota exceeded")
+_REASONS: dict[int | None, str] = {
+    errno.ENOENT: "there is no such socket; start the daemon, or name another with HOLDFAST_DOCKER_SOCKET",
+    errno.ECONNREFUSED: "nobody listens there; start the daemon",
+    errno.EACCES: "this user may not open the socket; add the user to the group it belongs to",
+}
 _UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -34,8 +40,18 @@ async def connect(socket: Path) -> AsyncIterator[Docker]:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await docker.version()
         except EngineError as error:
-            raise HostError(f"No Docker daemon answers on {socket} ({error.detail.rstrip('.')}).") from None
+            reason = _reason(error) or error.detail
+            raise HostError(f"No Docker daemon answers on {socket}: {reason.rstrip('.')}.") from None
         yield docker
+
+
+def _reason(error: BaseException | None) -> str | None:
+    """What the system says below an error, where somebody can do something about it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _REASONS:
+            return _REASONS[error.errno]
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def is_podman(about: Mapping[str, Any]) -> bool:

@@ -1,84 +1,143 @@
-"""Images derived from that of a language: with the layer of a prebuilt environment, or with what builds one.
+"""Images derived from that of a language: with a prebuilt environment, with what builds one, or with a dataset.
 
-A layer lives in the state directory, whichever engine has built it; its image is made of it when it is first needed,
-and may be removed at any time. No name in a Dockerfile is anybody's but ours.
+Layers and datasets live in the state directory, whichever engine has made them; the image of one is made when it is
+first needed, and may be removed at any time. It is named after the image below it, so that none outlives an upgrade. No
+name in a Dockerfile is anybody's but ours, and none can be pulled.
 """
 
 import asyncio
 import io
 import tarfile
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from weakref import WeakValueDictionary
 
 from aiodocker import Docker
 
-from holdfast.engines import NEW_LAYER
-from holdfast.engines.docker.config import GUEST_LABEL, LAYER_LABEL, DockerConfig, guest_digest
-from holdfast.engines.docker.daemon import answering
+from holdfast.engines import DATA_AT, NEW_LAYER, SandboxSpec
+from holdfast.engines.docker.config import GUEST_LABEL, IMAGES, LAYER_LABEL, DockerConfig, bare, guest_digest, tags_of
+from holdfast.engines.docker.daemon import AbsentError, answering
+from holdfast.engines.host import datasets
 from holdfast.engines.host.tree import LAYER_LINKS, installer_binds
-from holdfast.errors import EngineError, NotFoundError
+from holdfast.errors import EngineError, NotFoundError, full_disk_is_ours
 from holdfast.languages import LAYER_AT
 
 BUILD_SECONDS = 300.0
+AGAIN_SECONDS = 1.0
 _FOR_BUILDS = "build"
-_DOCKERFILE = "FROM {image}\nUSER 0:0\nCOPY root /\nUSER 1000:1000\n"
+_ID_DIGITS = 12
+_DOCKERFILE = "FROM {below}\nUSER 0:0\nCOPY root /\nUSER 1000:1000\n"
 
 
 class DerivedImages:
-    """Makes and removes them. One is made once, however many ask for it."""
+    """Makes and removes them. One is made once, however many ask for it. `owner` labels those of a state directory."""
 
-    def __init__(self, config: DockerConfig, docker: Docker) -> None:
+    def __init__(self, config: DockerConfig, docker: Docker, owner: Mapping[str, str]) -> None:
         self._config = config
         self._docker = docker
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._owner = owner
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def name(self, language: str, layer: str) -> str:
-        """What the image is called."""
-        return self._config.derived_image(language, _FOR_BUILDS if layer == NEW_LAYER else layer)
+    async def having(self, spec: SandboxSpec) -> str:
+        """The image of this kind of sandbox; it is made, unless there is one.
 
-    async def make(self, language: str, layer: str) -> None:
-        """Make it, unless it is there by now. Raises NotFoundError for a layer that is gone, EngineError."""
-        name = self.name(language, layer)
-        async with self._turns[name]:
-            with answering("asked for the image of a prebuilt environment"):
-                present = await self._docker.images.list(filters={"reference": [name]})
-            if not present:
-                await self._build(name, self._config.image(language), layer)
+        Raises NotFoundError for a layer or dataset that is gone, UnsupportedError, AbsentError, EngineError.
+        """
+        below = await self._id_of(self._config.image(spec.language))
+        name = self._config.derived_image(spec.language, _source(spec), below[:_ID_DIGITS])
+        turn = self._turns.setdefault(name, asyncio.Lock())
+        async with turn:
+            try:
+                await self._id_of(name)
+            except AbsentError:
+                await self._build(name, below, spec)
+        return name
 
-    async def _build(self, name: str, image: str, layer: str) -> None:
-        labels = {GUEST_LABEL: guest_digest(), LAYER_LABEL: layer}
-        with tempfile.TemporaryFile() as archive:
-            await asyncio.to_thread(_write, archive, _DOCKERFILE.format(image=image), list(self._files(layer)))
-            with answering("making the image of a prebuilt environment"):
+    async def _id_of(self, image: str) -> str:
+        with answering(f"asked for the image {image}"):
+            found = await self._docker.images.inspect(image)
+        return _id(found)
+
+    async def _build(self, name: str, below: str, spec: SandboxSpec) -> None:
+        labels = {GUEST_LABEL: guest_digest(), LAYER_LABEL: _source(spec), **self._owner}
+        with full_disk_is_ours(), tempfile.TemporaryFile(dir=self._config.state_dir) as archive:
+            files, links = list(self._files(spec)), {} if spec.data else LAYER_LINKS
+            try:
+                await asyncio.to_thread(_write, archive, _DOCKERFILE.format(below=below), files, links)
+            except FileNotFoundError:
+                raise NotFoundError("What the program was to see has just been removed.") from None
+            with answering("making the image of a prebuilt environment or dataset"):
                 async with asyncio.timeout(BUILD_SECONDS):
                     steps = await self._docker.images.build(
                         fileobj=archive, encoding="identity", tag=name, labels=labels, forcerm=True
                     )
         failed = next((step["error"] for step in steps if "error" in step), None)
         if failed is not None:
-            raise EngineError(f"Docker could not make the image of a prebuilt environment: {str(failed)[:300]}")
+            raise EngineError(f"Docker could not make the image of a prebuilt environment or dataset: {failed!s:.300}")
 
-    def _files(self, layer: str) -> Iterator[tuple[Path, str]]:
+    def _files(self, spec: SandboxSpec) -> Iterator[tuple[Path, str]]:
         """Path on this host and in the image."""
-        if layer == NEW_LAYER:
+        if spec.data:
+            yield datasets.place_of(self._config.state_dir, spec), DATA_AT
+        elif spec.layer == NEW_LAYER:
             yield from ((Path(place), inside) for place, inside in installer_binds())
-            return
-        place = self._config.layers / layer
-        if not place.is_dir():
-            raise NotFoundError("This prebuilt environment is gone.")
-        yield place, LAYER_AT
+        elif (place := self._config.layers / spec.layer).is_dir():
+            yield place, LAYER_AT
+        else:
+            raise NotFoundError("This prebuilt environment is gone.", field="image")
 
-    async def forget(self, layer: str) -> None:
-        """Remove the images of a layer; containers that still run keep what they have of it."""
-        with answering("asked for the images of a prebuilt environment"):
-            for image in await self._docker.images.list(filters={"label": [f"{LAYER_LABEL}={layer}"]}):
-                await self._docker.images.delete(image["Id"], force=True)
+    async def forget(self, name: str) -> None:
+        """Remove the images of a layer or dataset; returns when no container runs of them, and they are gone."""
+        while not await self._are_removed({LAYER_LABEL: name}):  # noqa: ASYNC110  # the daemon tells nobody
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def remove_orphans(self) -> None:
+        """Remove what is made of layers and datasets that are no more, or upon images that are no more."""
+        usual = {bare(self._config.image(language)) for language in IMAGES}
+        below = {_id(image)[:_ID_DIGITS] for image in await self._found({}) if usual & tags_of(image)}
+        for image in await self._found(self._owner):
+            if not self._has_a_source(image, below):
+                await self._remove(image)
+
+    def _has_a_source(self, image: Mapping[str, Any], below: Collection[str]) -> bool:
+        source = image["Labels"][LAYER_LABEL]
+        places = self._config.layers / source, datasets.directory(self._config.state_dir) / source
+        current = all(tag.rpartition("-")[2] in below for tag in tags_of(image))
+        return current and (source == _FOR_BUILDS or any(place.is_dir() for place in places))
+
+    async def _are_removed(self, labels: Mapping[str, str]) -> bool:
+        """Whether these are gone; those that containers run of stay, and all while the daemon does not answer."""
+        try:
+            for image in await self._found(labels):
+                await self._remove(image)
+        except EngineError:
+            return False
+        return True
+
+    async def _found(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        with answering("asked for its images"):
+            wanted = {"label": [f"{name}={value}" for name, value in labels.items()]}
+            found: list[dict[str, Any]] = await self._docker.images.list(filters=wanted)
+        return found
+
+    async def _remove(self, image: Mapping[str, Any]) -> None:
+        with suppress(AbsentError), answering("removing an image"):
+            await self._docker.images.delete(image["Id"], force=True)
 
 
-def _write(archive: IO[bytes], dockerfile: str, files: Sequence[tuple[Path, str]]) -> None:
+def _id(image: Mapping[str, Any]) -> str:
+    return str(image["Id"]).removeprefix("sha256:")
+
+
+def _source(spec: SandboxSpec) -> str:
+    """The name of the layer or dataset an image is made of."""
+    return spec.data or (_FOR_BUILDS if spec.layer == NEW_LAYER else spec.layer)
+
+
+def _write(archive: IO[bytes], dockerfile: str, files: Sequence[tuple[Path, str]], links: Mapping[str, str]) -> None:
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         text = dockerfile.encode()
         info = tarfile.TarInfo("Dockerfile")
@@ -86,7 +145,7 @@ def _write(archive: IO[bytes], dockerfile: str, files: Sequence[tuple[Path, str]
         tar.addfile(info, io.BytesIO(text))
         for place, inside in files:
             tar.add(place, f"root{inside}", filter=_plain)
-        for name, target in LAYER_LINKS.items():
+        for name, target in links.items():
             link = tarfile.TarInfo(f"root/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, target
             tar.addfile(link)

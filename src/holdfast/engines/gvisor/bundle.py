@@ -2,10 +2,11 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from holdfast.engines import NEW_LAYER, WORKSPACE, SandboxSpec
+from holdfast.engines import DATA_AT, NEW_LAYER, WORKSPACE, SandboxSpec
 from holdfast.engines.gvisor.config import GvisorConfig
 from holdfast.engines.host import tree
 from holdfast.errors import HostError
@@ -28,6 +29,9 @@ _CAPABILITIES = (
 _READ_ONLY = ["rbind", "ro", "nosuid", "nodev"]
 _NAMESPACES = ("pid", "network", "ipc", "uts", "mount")
 
+Bind = tuple[str, str]
+"""Path on the host and in the tree."""
+
 
 def make_tree(config: GvisorConfig, root: Path) -> None:
     """The tree on which everything is mounted. Raises HostError."""
@@ -36,6 +40,7 @@ def make_tree(config: GvisorConfig, root: Path) -> None:
     root.mkdir()
     links = tree.links(config.toolchains) | tree.LAYER_LINKS
     make_skeleton(str(root), {"files": {}, "links": links, "copies": tree.copies()})
+    (root / DATA_AT.strip("/")).mkdir()
     for source, target in [*tree.binds(config.guest_env, config.toolchains), *tree.installer_binds()]:
         place = root / target.strip("/")
         if os.path.isdir(source):
@@ -45,15 +50,17 @@ def make_tree(config: GvisorConfig, root: Path) -> None:
             place.touch()
 
 
-def make_bundle(config: GvisorConfig, root: Path, place: Path, layer: str, command: tuple[str, ...] = PID_1) -> None:
-    """The directory of one sandbox, with its description."""
+def make_bundle(
+    config: GvisorConfig, root: Path, place: Path, added: Sequence[Bind] = (), command: tuple[str, ...] = PID_1
+) -> None:
+    """The directory of one sandbox, with its description; `added` it sees besides what all do."""
     (place / "state").mkdir(parents=True)
-    description = _describe(config, root, layer, command)
+    description = _describe(config, root, added, command)
     (place / "config.json").write_text(json.dumps(description))
 
 
-def _describe(config: GvisorConfig, root: Path, layer: str, command: tuple[str, ...]) -> dict[str, Any]:
-    binds = [*tree.binds(config.guest_env, config.toolchains), *tree.layer_binds(config.layers, layer)]
+def _describe(config: GvisorConfig, root: Path, added: Sequence[Bind], command: tuple[str, ...]) -> dict[str, Any]:
+    binds = [*tree.binds(config.guest_env, config.toolchains), *added]
     capabilities = list(_CAPABILITIES)
     environment = tree.BASE_ENVIRONMENT | ({"PYTHONPATH": PID_1_AT} if command == PID_1 else {})
     return {

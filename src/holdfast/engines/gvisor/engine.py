@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from holdfast.engines import NEW_LAYER, SandboxSpec
+from holdfast.engines import DATA_AT, NEW_LAYER, SandboxSpec
 from holdfast.engines.control.container import ContainedSandbox
 from holdfast.engines.control.link import LinkConnection
 from holdfast.engines.gvisor import bundle, runsc
@@ -19,13 +19,14 @@ from holdfast.engines.gvisor.groups import SandboxGroups
 from holdfast.engines.gvisor.keeper import GvisorKeeper
 from holdfast.engines.gvisor.leftovers import own_place, remove_leftovers
 from holdfast.engines.gvisor.reading import isolation_of
-from holdfast.engines.host import cgroup
+from holdfast.engines.host import cgroup, datasets, tree
 from holdfast.engines.host.runtimes import versions
 from holdfast.engines.host.seccomp import compile_filter
 from holdfast.errors import EngineError, HostError, NotFoundError, UnsupportedError
 from holdfast.languages import LANGUAGES
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
 
+_NEEDS = "docs/guide/engines.md says what gVisor needs"
 READY_SECONDS = 30.0
 MOST_AT_ONCE = max(2, os.cpu_count() or 2)
 """How many sandboxes are made at the same time: each needs a processor while it starts."""
@@ -59,7 +60,7 @@ class GvisorEngine:
         self._tree = self._place / "tree"
         self._starting = asyncio.Semaphore(MOST_AT_ONCE)
         self._sandboxes: dict[str, ContainedSandbox] = {}
-        self._layers: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
         self._gone: set[str] = set()
         self._closing = False
         self.capabilities = _nothing()
@@ -84,7 +85,7 @@ class GvisorEngine:
             async with cls.open(replace(config, floor=frozenset(), accept_rlimits=True)) as engine:
                 return engine.capabilities
         except HostError as error:
-            return _nothing(Problem(layer="namespaces", reason=error.detail, fix=runsc.INSTALL))
+            return _nothing(Problem(layer="namespaces", reason=error.detail, fix=_NEEDS))
 
     async def _try_out(self, problems: tuple[Problem, ...]) -> None:
         """Make one sandbox, and see what holds it; all our promises follow from that."""
@@ -130,7 +131,7 @@ class GvisorEngine:
         return replace(spec, language="", limits=limits, profile=profile, layer=layer)
 
     async def create(self, spec: SandboxSpec) -> ContainedSandbox:
-        """A fresh sandbox. Raises UnsupportedError, NotFoundError for a layer that is gone, EngineError."""
+        """A fresh sandbox. Raises UnsupportedError, NotFoundError for a layer or dataset that is gone, EngineError."""
         if self._closing:
             raise EngineError("The engine is shutting down.")
         if spec.network not in self.capabilities.networks:
@@ -140,7 +141,7 @@ class GvisorEngine:
         return await self._make(spec, modules)
 
     async def _make(self, spec: SandboxSpec, modules: tuple[str, ...]) -> ContainedSandbox:
-        hold = self._hold(spec.layer)
+        added, hold = self._added(spec)
         name = secrets.token_hex(8)
         try:
             groups = SandboxGroups(self._groups, f"cell-{name}")
@@ -150,10 +151,10 @@ class GvisorEngine:
             raise EngineError(f"The control groups of a sandbox could not be made: {error.strerror}.") from None
         place = self._place / name
         keeper = GvisorKeeper(place, groups, lambda: self._forget_sandbox(name, hold))
-        self._layers[name] = spec.layer
+        self._shown[name] = spec.layer or spec.data
         try:
             async with self._starting:
-                await asyncio.to_thread(bundle.make_bundle, self._config, self._tree, place, spec.layer)
+                await asyncio.to_thread(bundle.make_bundle, self._config, self._tree, place, added)
                 await keeper.start(self._runsc.run(place))
                 sandbox = ContainedSandbox(name, spec.limits, LinkConnection(keeper.link), keeper)
                 self._sandboxes[name] = sandbox
@@ -188,6 +189,12 @@ class GvisorEngine:
         sandbox.charged_bytes = groups.base_bytes
         return sandbox
 
+    def _added(self, spec: SandboxSpec) -> tuple[list[bundle.Bind], int | None]:
+        """What one sandbox sees besides what all do, and a lock on it. Raises UnsupportedError, NotFoundError."""
+        if spec.data:
+            return [(str(datasets.place_of(self._config.state_dir, spec, self._gone)), DATA_AT)], None
+        return tree.layer_binds(self._config.layers, spec.layer), self._hold(spec.layer)
+
     def _hold(self, layer: str) -> int | None:
         """Lock a layer's directory against removal. Raises NotFoundError when it is gone."""
         if layer in ("", NEW_LAYER):
@@ -208,19 +215,19 @@ class GvisorEngine:
     def _forget_sandbox(self, name: str, hold: int | None) -> None:
         _close(hold)
         self._sandboxes.pop(name, None)
-        self._layers.pop(name, None)
+        self._shown.pop(name, None)
 
     async def runtimes(self, names: Collection[str] = LANGUAGES) -> Mapping[str, str | None]:
         """Language -> version, None for one whose program is not on this host. Asked inside a sandbox."""
         return await versions(self, names)
 
-    async def forget(self, layer: str) -> None:
-        """Make no more sandboxes with this layer, and return when the last one is gone."""
-        self._gone.add(layer)
-        while layer in self._layers.values():  # noqa: ASYNC110  # sandboxes announce it to others
+    async def forget(self, name: str) -> None:
+        """Make no more sandboxes with this layer or dataset, and return when the last one is gone."""
+        self._gone.add(name)
+        while name in self._shown.values():  # noqa: ASYNC110  # sandboxes announce it to others
             await asyncio.sleep(LEAVING_SECONDS)
-        # It is never made again, and without a record nobody asks for it.
-        self._gone.discard(layer)
+        # Without a record nobody asks for it, and the same data may come again.
+        self._gone.discard(name)
 
     async def aclose(self) -> None:
         """End every sandbox, and remove our control groups."""

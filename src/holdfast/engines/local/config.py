@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from holdfast.engines import SandboxSpec
+from holdfast.engines.host import datasets
 from holdfast.types import Destination
 
 LAYERS = ("namespaces", "seccomp", "cgroup", "landlock", "separate_users")
@@ -51,4 +52,4 @@ class LocalConfig:
     @property
     def datasets(self) -> Path:
         """Where datasets are, each a directory of its digest."""
-        return self.state_dir / "datasets"
+        return datasets.directory(self.state_dir)

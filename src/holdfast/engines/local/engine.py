@@ -14,7 +14,7 @@ from typing import Any
 
 from holdfast import cell_library
 from holdfast.engines import SandboxSpec
-from holdfast.engines.host import cgroup, tree
+from holdfast.engines.host import cgroup, datasets, tree
 from holdfast.engines.host.runtimes import versions
 from holdfast.engines.host.seccomp import compile_filter
 from holdfast.engines.local import probe
@@ -27,7 +27,7 @@ from holdfast.engines.local.ids import MAX_CELLS, HostIds
 from holdfast.engines.local.launcher import Launcher, LauncherFailed
 from holdfast.engines.local.launchers import DATASETS, PLAIN, Launchers
 from holdfast.engines.local.process import Pipes
-from holdfast.errors import EngineError, HostError, NotFoundError, UnsupportedError
+from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.guest import syscalls
 from holdfast.guest.init import NAMESPACE_NAMES
 from holdfast.languages import LANGUAGES
@@ -218,10 +218,7 @@ class LocalEngine:
         """Raises UnsupportedError, NotFoundError for a dataset that is gone."""
         if not spec.data:
             return spec.layer
-        if spec.layer:
-            raise UnsupportedError("A prebuilt environment cannot be used with a dataset.", field="image")
-        if spec.data in self._gone or not _is_digest(spec.data) or not (self._config.datasets / spec.data).is_dir():
-            raise NotFoundError("That dataset is gone.", field="dataset_id")
+        datasets.place_of(self._config.state_dir, spec, self._gone)
         return DATASETS
 
     def _ask(self, launcher: Launcher, spec: SandboxSpec) -> LocalSandbox:
@@ -349,10 +346,6 @@ class LocalEngine:
             if self._groups.remove():
                 break
             await asyncio.sleep(REMOVAL_PAUSE_SECONDS)
-
-
-def _is_digest(name: str) -> bool:
-    return name.isascii() and name.isalnum()
 
 
 def _disk_options(limits: Limits) -> str:
