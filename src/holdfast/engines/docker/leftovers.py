@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from holdfast import locks
 from holdfast.engines.docker.config import INSTANCE_LABEL, STATE_LABEL
 
 _IDENTITY = "id"
@@ -42,17 +43,7 @@ class Instance:
         name = labels.get(INSTANCE_LABEL, "")
         if name == self._name:
             return False
-        try:
-            lock = os.open(self._folder / f"{os.path.basename(name)}{_LOCK}", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return True
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(lock)
-        return True
+        return not locks.is_claimed(self._folder / f"{os.path.basename(name)}{_LOCK}")
 
     def close(self) -> None:
         """From here on our containers are left over, and so are the locks of other engines that were killed."""

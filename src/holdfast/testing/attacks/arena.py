@@ -96,7 +96,7 @@ class Arena:
         """Let the listeners notice what has come, and the dying die."""
         await anyio.sleep(SETTLE_SECONDS)
         end = anyio.current_time() + DEATH_SECONDS
-        while self.survivors() and anyio.current_time() < end:
+        while self.survivors() and anyio.current_time() < end:  # noqa: ASYNC110  # the kernel tells nobody
             await anyio.sleep(POLL_SECONDS)
 
     def facts(self) -> Mapping[str, object]:
