@@ -1,12 +1,15 @@
 """Bad input gets a problem document with the field and the reason, and nothing is executed."""
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message, Scope
 
+from holdfast.api import create_api, described
 from holdfast.app import App
 
 pytestmark = pytest.mark.anyio
@@ -177,3 +180,35 @@ async def test_files_that_do_not_fit_on_the_scratch_disk_are_refused(serving: An
 async def test_rejections_are_counted_by_code(client: httpx.AsyncClient, app: App) -> None:
     await client.post("/run", json={"code": "1", "timeout": 301})
     assert 'holdfast_rejected_total{code="over_ceiling"} 1.0' in app.metrics.exposition().decode()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure_of_ours(app: App) -> None:
+    with_body = [
+        (method, path)
+        for path, operations in described()["paths"].items()
+        for method, operation in operations.items()
+        if "requestBody" in operation
+    ]
+    assert ("post", "/sessions") in with_body
+    for method, path in with_body:
+        assert await status_of_who_leaves(app, method.upper(), re.sub(r"{\w+}", "x", path)) < 500, path
+    assert 'code="internal"' not in app.metrics.exposition().decode()
+
+
+async def status_of_who_leaves(app: App, method: str, path: str) -> int:
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope: Scope = {
+        **{"type": "http", "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 8000)},
+        **{"method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers},
+    }
+    said = iter([{"type": "http.request", "body": b'{"co', "more_body": True}])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(said, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await create_api(app)(scope, receive, send)
+    return int(sent[0]["status"])

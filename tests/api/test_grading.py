@@ -101,6 +101,16 @@ async def test_a_timeout_below_pyquest_is_told_in_its_words_and_keeps_the_output
     assert (answer["stdout"], answer["stderr"]) == ("early", "Error: Execution timeout (2 seconds exceeded)")
 
 
+async def test_the_limits_of_pyquest_are_its_own_whatever_the_server_gives_others(serving: Any) -> None:
+    client, _ = await serving(default_timeout=1, output_bytes="4k")
+    answer = (await client.post("/pyquest/run", json={"code": "print('x' * 1_100_000)", "tests": []})).json()
+    assert (len(answer["stdout"]), answer["truncated"]["stdout"], answer["status"]) == (1_048_576, True, "succeeded")
+    assert (answer["limits"]["wall_seconds"], answer["limits"]["output_bytes"]) == (2, 1_048_576)
+    code = "print(1)  #" + "x" * (102_400 - 11)
+    assert len(code) == 102_400
+    assert (await client.post("/pyquest/run", json={"code": code, "tests": []})).json()["stdout"] == "1"
+
+
 async def test_pyquest_clients_may_send_what_it_ignored_and_a_dataset(client: httpx.AsyncClient) -> None:
     test = {"id": "t1", "type": "variable_value", "variable": "n", "expected": 3, "message": "count", "args": None}
     body = {
@@ -169,6 +179,16 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no function": ({"type": "function_call"}, "tests.0", "needs 'function', 'expected' or both"),
     "a length in words": ({"type": "list_length", "variable": "x", "expected": "2"}, "tests.0", "a whole number"),
     "no output for an input": ({"type": "stdin", "stdin": "1"}, "tests.0", "needs 'expected_stdout' or 'checker'"),
+    "an input that nobody would read": (
+        {"type": "output", "stdin": "5", "expected": "25"},
+        "tests.0",
+        "a test of type 'output' has no 'stdin'; a run of its own has only one of type 'stdin'",
+    ),
+    "a checker of a variable": (
+        {"type": "variable_exists", "variable": "x", "checker": {"code": "1"}},
+        "tests.0",
+        "has no 'checker'",
+    ),
     "numbers as arguments": (
         {"type": "stdin", "args": [1], "expected_stdout": ""},
         "tests.0",

@@ -151,6 +151,9 @@ async def test_runtimes_and_images_list_every_language_with_its_readiness(client
     python = next(image for image in runtimes["images"] if image["id"] == "code-runner-python")
     assert python["default_entrypoint"] == "python main.py"
     assert (python["file_extension"], python["main_file"], python["ready"]) == (".py", "main.py", True)
+    node = next(image for image in runtimes["images"] if image["id"] == "code-runner-node")
+    assert (python["version"], node["version"], node["ready"]) == ("3.11", None, False)
+    assert node["install"] == "holdfast languages add node"
     assert [image["id"] for image in runtimes["images"]] == [f"code-runner-{name}" for name in LANGUAGES]
     assert {image["id"] for image in runtimes["images"] if image["ready"]} == {"code-runner-python", "code-runner-bash"}
 

@@ -1,11 +1,13 @@
 """`holdfast doctor --attack`: the shipped attacks, from everything a program can be in."""
 
 import json
+import platform
 
 import pytest
 
 from holdfast.cli import examining
 from holdfast.errors import HostError
+from holdfast.languages import LANGUAGES
 from holdfast.settings import load_settings
 from holdfast.testing.attacks import ATTACKS, Aim, Attack, BrokenAttackError, Outcome, Result, lie
 from holdfast.testing.attacks.arena import Arena
@@ -39,7 +41,10 @@ async def test_doctor_attacks_from_every_place_and_counts_what_broke_off(
     except HostError as error:
         absent("local", error)
     assert await examining.examine(settings, attack=True, as_json=True) == 0
-    told = json.loads(capsys.readouterr().out)["attacks"]
+    everything = json.loads(capsys.readouterr().out)
+    told, languages = everything["attacks"], everything["languages"]
+    assert languages.keys() == LANGUAGES.keys()
+    assert languages["python"] == platform.python_version()
     assert {(each["place"], each["name"]) for each in told} == {(place, name) for place in PLACES for name in FEW}
     assert {each["result"] for each in told} == {"contained"}
     monkeypatch.setattr(examining, "ATTACKS", [Attack("idles", Aim.LIE, breaks_off)])

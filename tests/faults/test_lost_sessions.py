@@ -18,7 +18,6 @@ from tests.faults.test_sudden_death import a_marker, until_there_are
 pytestmark = pytest.mark.anyio
 
 EXIT_SECONDS = 20
-SESSIONS = 3
 STARTS = """
 import subprocess
 child = subprocess.Popen(["sleep", "{marker}"])
@@ -53,14 +52,14 @@ class Server:
         return code
 
 
-async def made(client: httpx.AsyncClient, marker: str) -> list[str]:
+async def made(client: httpx.AsyncClient, marker: str, count: int) -> list[str]:
     """Sessions, each of which has left a process running."""
     sessions = []
-    for _ in range(SESSIONS):
+    for _ in range(count):
         sessions.append((await client.post("/sessions", json={})).json()["session_id"])
         answer = await client.post(f"/sessions/{sessions[-1]}/run", json={"code": STARTS.format(marker=marker)})
         assert answer.json()["status"] == "succeeded", answer.text
-    await until_there_are(SESSIONS, marker)
+    await until_there_are(count, marker)
     return sessions
 
 
@@ -76,17 +75,17 @@ async def found(client: httpx.AsyncClient, session: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"),
-    [(signal.SIGKILL, "The server ended without closing it."), (signal.SIGTERM, "The server was stopped.")],
+    ("number", "reason", "count"),
+    [(signal.SIGKILL, "The server ended without closing it.", 100), (signal.SIGTERM, "The server was stopped.", 3)],
     ids=["killed", "stopped"],
 )
 async def test_a_server_that_ends_leaves_no_process_and_the_next_knows_its_sessions(
-    tmp_path: Path, config: LocalConfig, number: signal.Signals, reason: str
+    tmp_path: Path, config: LocalConfig, number: signal.Signals, reason: str, count: int
 ) -> None:
     marker = a_marker()
     first = Server(tmp_path, config)
     async with await first.client() as client:
-        sessions = await made(client, marker)
+        sessions = await made(client, marker, count)
     assert first.end(number) == (0 if number == signal.SIGTERM else -9)
     await until_there_are(0, marker)
     second = Server(tmp_path, config)
@@ -102,7 +101,7 @@ async def test_sigterm_ends_a_run_of_a_session_that_does_not_end(tmp_path: Path,
     marker = a_marker()
     server = Server(tmp_path, config)
     async with await server.client() as client:
-        session = (await made(client, marker))[0]
+        session = (await made(client, marker, 1))[0]
         body = {"code": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass", "timeout": 60}
         run = asyncio.create_task(client.post(f"/sessions/{session}/run", json=body))
         await asyncio.sleep(1)

@@ -83,6 +83,42 @@ async def test_calls_do_not_see_what_other_calls_did(app: App) -> None:
     assert result.all_passed
 
 
+FILES = """
+import os, pathlib
+os.mkdir('d')
+pathlib.Path('d/log').write_text('one\\n')
+opened = open('d/log')
+
+def add():
+    with open('d/log', 'a') as log: log.write('more\\n')
+    pathlib.Path('new').touch(exist_ok=False)
+    os.makedirs('e/f')
+    return [len(open('d/log').readlines()), len(opened.readlines())]
+
+def destroy():
+    found = [os.listdir('d'), pathlib.Path('d/log').read_text()]
+    os.remove('d/log')
+    os.rmdir('d')
+    pathlib.Path('d').touch(exist_ok=False)
+    return found
+"""
+
+
+async def test_calls_do_not_see_which_files_other_calls_made_changed_and_removed(app: App) -> None:
+    added, destroyed = call_of("add", expected=[2, 2]), call_of("destroy", expected=[["log"], "one\n"])
+    result = await grade(app, FILES, added, added, destroyed, destroyed)
+    assert result.all_passed, result.test_results
+
+
+async def test_each_call_has_the_rest_of_the_input_for_itself(app: App) -> None:
+    calls = [call_of("ask", expected="a") for _ in range(2)]
+    result = await grade(app, "def ask(): return input()", *calls, stdin="a\nb\n")
+    assert result.all_passed, result.test_results
+    result = await grade(app, "name = input()\ndef ask(): return input()", *calls, stdin="z\na\nb\n")
+    assert result.all_passed, result.test_results
+    assert (await grade(app, "def ask(): return 'a'", *calls)).all_passed
+
+
 async def test_a_call_tells_what_it_raised(app: App) -> None:
     result = await grade(app, "def f(x): return 1 / x", call_of("f", 0), call_of("f", 2), call_of("g"), call_of("f.g"))
     assert [verdict.passed for verdict in result.test_results] == [False, True, False, False]
@@ -175,6 +211,48 @@ async def test_of_a_hidden_test_only_its_verdict_is_told(app: App) -> None:
     only = await grade(app, code, tests[0])
     for told in (result.model_dump_json(), only.model_dump_json()):
         assert "pa55word" not in told
+
+
+TELLING = {
+    "with metadata": "from sdk import set_metadata; set_metadata(word)",
+    "with the name of a file": "open(word, 'w').write('x')",
+    "with the name of a file that cannot be had": "import os; os.mkfifo(word)",
+    "with its exit code": "import sys; sys.exit(len(word))",
+    "with its time": "import time; time.sleep(len(word) / 10)",
+    "with what it uses": "kept = bytearray(len(word) << 23); children = [__import__('os').fork() for _ in word[:2]]",
+    "with its end": "__import__('os').kill(0, 9) if word[0] == 'p' else None",
+}
+
+
+@pytest.mark.parametrize("how", TELLING)
+async def test_a_program_cannot_tell_what_it_was_given_in_a_hidden_test(app: App, how: str) -> None:
+    """Two inputs, of which it would tell different things, come to one answer."""
+    answers = []
+    for word in ("pa55word", "no"):
+        code = f"word = input()\n{TELLING[how]}"
+        case = {"type": "stdin", "stdin": word, "expected_stdout": "never", "hidden": True}
+        result = await grade(app, code, case, case, artifacts=["*"])
+        assert "pa55word" not in result.model_dump_json()
+        answers.append(result.model_dump(exclude={"run_id", "timings"}))
+        if how == "with its end":
+            answers[-1] = {name: value for name, value in answers[-1].items() if name not in ("status", "exit_code")}
+    assert answers[0] == answers[1]
+
+
+async def test_the_first_test_that_is_not_hidden_stands_for_the_program(app: App) -> None:
+    code = "word = input()\nprint(word)\nfrom sdk import set_metadata; set_metadata(word)"
+    seen, hidden = fed("seen", "seen"), fed("pa55word", "pa55word", hidden=True)
+    result = await grade(app, code, hidden, seen)
+    assert (result.stdout, result.metadata, result.all_passed) == ("seen\n", "seen", True)
+    assert (result.test_results[0].status, result.test_results[0].execution_time) == (None, None)
+    assert "pa55word" not in result.model_dump_json()
+
+
+async def test_what_a_compiler_says_is_told_also_when_all_tests_are_hidden(app: App) -> None:
+    needs_language(app.executor.runtimes, "go")
+    result = await grade(app, "package main\nfunc main() { nothing() }", fed("1", "1", hidden=True), image="go")
+    assert (result.status, result.phase) == (Status.COMPILE_FAILED, "compile")
+    assert "undefined: nothing" in result.stderr
 
 
 async def test_a_hidden_question_is_in_no_sandbox_whose_answers_are_shown(app: App) -> None:

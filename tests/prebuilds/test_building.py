@@ -266,6 +266,8 @@ async def test_a_prebuild_spec_is_built_once_and_used_again(workshop: Workshop) 
     assert tags[0] == "prebuilt-a-name" and tags[1].startswith("prebuilt-spec-") and len(tags) == 2
     with pytest.raises(InvalidFieldError, match="base image"):
         await workshop.run("print(1)", "python", prebuild_spec=spec)
+    with pytest.raises(InvalidFieldError, match="'python' is the name of a language"):
+        await workshop.run("print(1)", "prebuilt-python", prebuild_spec={**spec, "base_image": "python"})
 
 
 async def test_who_may_not_build_may_not_build_by_a_run_either(workshop: Workshop) -> None:

@@ -1,6 +1,7 @@
 """What is left of sessions that are lost, and for how long."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -56,6 +57,17 @@ async def test_after_its_lifetime_nothing_is_left_of_a_session(client: Client) -
     assert not list((client.app.settings.state_dir / "sessions").iterdir())
 
 
+async def test_after_its_lifetime_nothing_is_left_of_a_lost_session_either(client: Client) -> None:
+    session = await client.new(image="bash", idle_seconds=1, lifetime_seconds=8, files={"f": "x"})
+    await until(client, session, "lost")
+    assert (await client.http.get(f"/sessions/{session}/files/f")).content == b"x"
+    with anyio.fail_after(20):
+        while (await client.http.get(f"/sessions/{session}/files/f")).status_code != 404:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+    assert (await client.refused(session))[:2] == (404, "not_found")
+    assert not list((client.app.settings.state_dir / "sessions").iterdir())
+
+
 async def test_what_is_kept_of_the_files_is_bounded_and_notes_say_so(serving: Serving) -> None:
     client = await serving(session_files="8k")
     session = await client.new(files={"small": "x" * 100, "large": "x" * 9000})
@@ -63,6 +75,18 @@ async def test_what_is_kept_of_the_files_is_bounded_and_notes_say_so(serving: Se
     left = (await client.http.get(f"/sessions/{session}/files")).json()
     assert left["files"] == [{"path": "small", "size_bytes": 100}]
     assert left["notes"] == ["large is not kept: the files together are larger than what is kept of a session."]
+
+
+async def test_a_session_that_cannot_be_kept_goes_on_and_can_be_ended(client: Client) -> None:
+    session = await client.new(image="bash")
+    folder = client.app.settings.state_dir / "sessions" / session
+    shutil.rmtree(folder)
+    folder.write_text("no folder, so that nothing can be written there")
+    assert (await client.run(session, "echo x > f; echo done"))["stdout"] == "done\n"
+    assert (await client.run(session, "cat f"))["stdout"] == "x\n"
+    with anyio.fail_after(20):
+        assert (await client.http.delete(f"/sessions/{session}")).status_code == 204
+    folder.unlink()
 
 
 async def test_a_full_store_forgets_the_session_that_was_lost_first(serving: Serving) -> None:

@@ -1,5 +1,7 @@
 """What is kept of sessions on disk."""
 
+import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,3 +130,30 @@ def test_of_many_lost_sessions_those_of_the_key_that_has_most_go_first(tmp_path:
     greedy = owned(store, 1, "greedy", 0)
     lost = {"modest": one} | {f"greedy-{number}": greedy for number in range(MAX_LOST_OF_A_KEY + 3)}
     assert store.excess(lost) == ["greedy-0", "greedy-1", "greedy-2"]
+
+
+def test_what_is_too_much_can_be_asked_while_others_save_and_remove(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 1 << 30)
+    lost = {f"ses-{number:032x}": owned(store, number, "one", 0) for number in range(100)}
+    failures: list[BaseException] = []
+    over = threading.Event()
+
+    def look() -> None:
+        try:
+            while not over.is_set():
+                store.excess(lost)
+        except BaseException as error:
+            failures.append(error)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for number in range(200, 500):
+            store.remove([owned(store, number, "other", 0).session.session_id])
+    finally:
+        over.set()
+        looker.join()
+        sys.setswitchinterval(usual)
+    assert failures == []

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from holdfast.api import problems
-from holdfast.api.exchange import app_of
+from holdfast.api.exchange import app_of, json_of
 from holdfast.api.slices import SLICE_CHARACTERS, json_slices
 from holdfast.app import App
 from holdfast.errors import HoldfastError
@@ -77,9 +77,9 @@ def _body_of_a_run(body: bytes) -> RunRequest:
     return (GradeRequest if b'"tests"' in body else RunRequest).model_validate_json(body)
 
 
-def _told(result: BaseModel) -> Response:
+def _told(result: BaseModel, status: int) -> Response:
     if not isinstance(result, RunResult) or len(result.stdout) + len(result.stderr) <= SLICE_CHARACTERS:
-        return Response(result.model_dump_json(), media_type="application/json")
+        return json_of(result, status)
     return SlicedResponse(result)
 
 
@@ -124,7 +124,10 @@ async def _stream(app: App, wanted: RunRequest, caller: Caller) -> AsyncGenerato
 
 
 async def answer(
-    request: Request, parse: Callable[[bytes], Body], work: Callable[[App, Body], Awaitable[BaseModel]]
+    request: Request,
+    parse: Callable[[bytes], Body],
+    work: Callable[[App, Body], Awaitable[BaseModel]],
+    status: int = 200,
 ) -> Response:
     """Do what the body asks for, unless the client leaves, and answer with the outcome."""
     app = app_of(request)
@@ -132,7 +135,7 @@ async def answer(
     if wanted is None:
         return Response(status_code=CLIENT_LEFT)
     result = await _unless(lambda: work(app, wanted), _client_leaves(request.receive))
-    return Response(status_code=CLIENT_LEFT) if result is None else _told(result)
+    return Response(status_code=CLIENT_LEFT) if result is None else _told(result, status)
 
 
 async def read(request: Request, parse: Callable[[bytes], Body]) -> Body | None:

@@ -1,18 +1,12 @@
 """`/sessions`: sandboxes that someone keeps. A session belongs to the key that made it; to others it does not exist."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from holdfast.api import problems
 from holdfast.api.exchange import app_of, json_of
-from holdfast.api.runs import CLIENT_LEFT, EventStream, caller_of, unless_the_client_leaves
-from holdfast.types import SessionRequest, SessionRunRequest, Sessions
-
-M = TypeVar("M", bound=BaseModel)
+from holdfast.api.runs import CLIENT_LEFT, EventStream, answer, caller_of, read
+from holdfast.app import App
+from holdfast.types import Session, SessionRequest, SessionRunRequest, SessionRunResult, Sessions
 
 BYTES = "application/octet-stream"
 _DONE = Response(status_code=204)
@@ -20,8 +14,12 @@ _DONE = Response(status_code=204)
 
 async def create(request: Request) -> Response:
     """Make a session."""
-    wanted = await _read(request, SessionRequest)
-    return await _work(request, lambda: app_of(request).sessions.create(wanted, caller_of(request)), status=201)
+    caller = caller_of(request)
+
+    async def work(app: App, wanted: SessionRequest) -> Session:
+        return await app.sessions.create(wanted, caller)
+
+    return await answer(request, SessionRequest.model_validate_json, work, status=201)
 
 
 async def show_all(request: Request) -> Response:
@@ -42,14 +40,21 @@ async def delete(request: Request) -> Response:
 
 async def run(request: Request) -> Response:
     """Run code in a session to its end and answer with what it did. A client that leaves interrupts it."""
-    wanted = await _read(request, SessionRunRequest)
-    return await _work(request, lambda: app_of(request).sessions.run(_id(request), wanted, caller_of(request)))
+    session, caller = _id(request), caller_of(request)
+
+    async def work(app: App, wanted: SessionRunRequest) -> SessionRunResult:
+        return await app.sessions.run(session, wanted, caller)
+
+    return await answer(request, SessionRunRequest.model_validate_json, work)
 
 
 async def run_stream(request: Request) -> Response:
     """Run code in a session and send what it does as server-sent events: `started output display exited`."""
-    wanted = await _read(request, SessionRunRequest)
-    return EventStream(app_of(request), app_of(request).sessions.stream(_id(request), wanted, caller_of(request)))
+    app = app_of(request)
+    wanted = await read(request, SessionRunRequest.model_validate_json)
+    if wanted is None:
+        return Response(status_code=CLIENT_LEFT)
+    return EventStream(app, app.sessions.stream(_id(request), wanted, caller_of(request)))
 
 
 async def interrupt(request: Request) -> Response:
@@ -72,9 +77,8 @@ async def get_file(request: Request) -> Response:
 
 async def put_file(request: Request) -> Response:
     """Place a file in a session: the body is its bytes, whatever the content type."""
-    try:
-        data = await request.body()
-    except ClientDisconnect:
+    data = await read(request, bytes)
+    if data is None:
         return Response(status_code=CLIENT_LEFT)
     await app_of(request).sessions.write(_id(request), _path(request), data, caller_of(request))
     return _DONE
@@ -84,19 +88,6 @@ async def delete_file(request: Request) -> Response:
     """Remove a file of a session."""
     await app_of(request).sessions.remove(_id(request), _path(request), caller_of(request))
     return _DONE
-
-
-async def _work(request: Request, work: Callable[[], Awaitable[BaseModel]], status: int = 200) -> Response:
-    answer = await unless_the_client_leaves(request, work)
-    return Response(status_code=CLIENT_LEFT) if answer is None else json_of(answer, status)
-
-
-async def _read(request: Request, kind: type[M]) -> M:
-    """The body. Raises MalformedRequestError, InvalidFieldError, TooLargeError, ClientDisconnect."""
-    try:
-        return kind.model_validate_json(await request.body())
-    except ValidationError as error:
-        raise problems.from_validation(error) from None
 
 
 def _id(request: Request) -> str:

@@ -3,13 +3,11 @@
 A server that runs here knows of changes at once.
 """
 
-import base64
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import typer
 from pydantic import ValidationError
@@ -17,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast.app import open_app, open_prebuilds
+from holdfast.cli import running
 from holdfast.cli.calling import client_of
 from holdfast.client import AsyncClient, Client
 from holdfast.errors import BuildFailedError, EngineError, NotFoundError
@@ -25,7 +24,7 @@ from holdfast.languages import LANGUAGES, SEED_PREFIX
 from holdfast.prebuilds.wanted import tag_of
 from holdfast.settings import Settings
 from holdfast.telemetry import configure_logging
-from holdfast.types import OPERATOR, BuiltEvent, Event, File, OutputEvent, Prebuild, PrebuildRequest, Prebuilds
+from holdfast.types import OPERATOR, BuiltEvent, Event, OutputEvent, Prebuild, PrebuildRequest, Prebuilds
 
 FAILED = 1
 
@@ -33,16 +32,11 @@ FAILED = 1
 def wanted(tag: str, base: str, script: str, files: Sequence[str], *, shared: bool, network: bool) -> PrebuildRequest:
     """The request that a command line means. Raises typer.BadParameter."""
     try:
-        text = sys.stdin.read() if script == "-" else Path(script).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise typer.BadParameter(f"'{script}' cannot be read: {reason}", param_hint="--script") from None
-    try:
         return PrebuildRequest(
             tag=tag,
             base_image=base,
-            setup_script=text,
-            files=dict(_file(given) for given in files),
+            setup_script=running.text(script, "--script"),
+            files=dict(map(running.input_file, files)),
             shared=shared,
             allow_network=network or None,
         )
@@ -146,12 +140,3 @@ def _tell(prebuild: Prebuild, *, as_json: bool) -> None:
 def _size(prebuild: Prebuild) -> str:
     size = prebuild.size_bytes
     return f"{size / (1 << 20):.1f} MiB" if size >= 1 << 20 else f"{size / (1 << 10):.1f} KiB"
-
-
-def _file(given: str) -> tuple[str, File]:
-    path, _, name = given.partition(":")
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(f"'{path}' cannot be read: {error.strerror}", param_hint="--file") from None
-    return name or Path(path).name, File(base64=base64.b64encode(data).decode())

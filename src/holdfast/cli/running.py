@@ -66,7 +66,7 @@ def build(
         "image": language or _language_of(file),
         "stdin": text(stdin, "--stdin") if stdin else "",
         "environment": dict(_assignment(pair) for pair in env),
-        "files": dict(_input_file(given) for given in files),
+        "files": dict(map(input_file, files)),
         **options,
     }
     try:
@@ -194,6 +194,7 @@ def _assignment(pair: str) -> tuple[str, str]:
     return name, value
 
 
-def _input_file(given: str) -> tuple[str, File]:
+def input_file(given: str) -> tuple[str, File]:
+    """`PATH[:NAME]` as a file of a request. Raises typer.BadParameter."""
     path, _, name = given.partition(":")
     return name or Path(path).name, File(base64=base64.b64encode(_bytes(path, "--file")).decode())

@@ -9,13 +9,14 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from holdfast import locks
 from holdfast.errors import QueueFullError
 from holdfast.types import Dataset, FileReport, Frozen
 
@@ -150,7 +151,7 @@ class DatasetStore:
     def sweep(self, names: Iterable[str]) -> None:
         """Remove those of these directories that no record names and nobody holds."""
         for name in names:
-            _remove_if_free(self.directories / name, self.is_named)
+            locks.remove_if_free(self.directories / name, self.is_named)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -171,10 +172,7 @@ class Fresh:
         self._directories = directories
         self.name = UNFINISHED + secrets.token_hex(_ID_BYTES)
         self.path = directories / self.name
-        self.path.mkdir(mode=0o755)
-        self.path.chmod(0o755)
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = locks.make(self.path)
 
     def create(self, name: str) -> int:
         """The descriptor of a new file."""
@@ -195,19 +193,3 @@ class Fresh:
         if self.path.exists():
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
-
-
-def _remove_if_free(path: Path, named: Callable[[str], bool]) -> None:
-    try:
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Only now can it not be published any more.
-        if not named(path.name):
-            shutil.rmtree(path, ignore_errors=True)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(lock)

@@ -14,6 +14,7 @@ RECENT_BYTES = 16 << 20
 """How much of what was read is remembered."""
 
 _UNFINISHED = ".new-"
+_DIGEST_BYTES = 2 * hashlib.sha256().digest_size + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +40,16 @@ class ProgramStore:
         """The program, whole as it was put here; a damaged one is dropped."""
         path = self._directory / key
         try:
-            header, _, content = path.read_bytes().partition(b"\n")
+            data = path.read_bytes()
         except OSError:
             return None
-        try:
-            said = json.loads(header)
-            if said.pop("sha256") == hashlib.sha256(content).hexdigest():
-                self._touch(key)
-                return Program(content=content, **said)
-        except (ValueError, TypeError, AttributeError, KeyError):
-            pass
-        path.unlink(missing_ok=True)
-        return None
+        program = _read(data)
+        if program is None:
+            with suppress(OSError):
+                path.unlink()
+            return None
+        self._touch(key)
+        return program
 
     def recent(self, key: str) -> Program | None:
         """The program, if `remember` was told of it a short while ago."""
@@ -68,13 +67,10 @@ class ProgramStore:
 
     def put(self, key: str, program: Program) -> None:
         """Keep a program. It appears under its key completely or not at all. Raises OSError."""
-        said = asdict(program)
-        content = said.pop("content")
-        said["sha256"] = hashlib.sha256(content).hexdigest()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._directory, prefix=_UNFINISHED, delete=False) as file:
             try:
-                file.write(json.dumps(said).encode() + b"\n" + content)
+                file.writelines(_written(program))
                 file.flush()
                 os.replace(file.name, self._directory / key)
             except BaseException:
@@ -106,3 +102,29 @@ class ProgramStore:
             with suppress(OSError):
                 found = path.stat()
                 yield found.st_mtime_ns, found.st_size, path
+
+
+def _written(program: Program) -> Iterator[bytes]:
+    """The digest of all that follows, what the compiler said, and the program."""
+    said = asdict(program)
+    content = said.pop("content")
+    head = json.dumps(said).encode() + b"\n"
+    yield from (_digest(head, content), head, content)
+
+
+def _read(data: bytes) -> Program | None:
+    """The program, if it is whole and of this version."""
+    end = data.find(b"\n", _DIGEST_BYTES)
+    if end < 0 or data[:_DIGEST_BYTES] != _digest(memoryview(data)[_DIGEST_BYTES:]):
+        return None
+    try:
+        return Program(content=data[end + 1 :], **json.loads(data[_DIGEST_BYTES:end]))
+    except TypeError:
+        return None
+
+
+def _digest(*parts: bytes | memoryview) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return f"{digest.hexdigest()}\n".encode()

@@ -187,14 +187,19 @@ def _network(request: RunRequest, bounds: Bounds, capabilities: Capabilities) ->
     return Network.FULL
 
 
-def _files(request: RunRequest, language: Language) -> Mapping[str, bytes]:
-    if len(request.files) > MAX_FILES:
+def contents(files: Mapping[str, str | File], beside: Collection[str] = ()) -> dict[str, bytes]:
+    """The bytes of the files of a request, which lie beside those. Raises RequestError."""
+    if len(files) > MAX_FILES:
         raise TooLargeError(f"At most {MAX_FILES:,} files can be sent.", field="files")
-    main = (language.main_file,) if request.code else ()
-    check_paths([*request.files, *main])
-    files = {name: _content(content) for name, content in request.files.items()}
-    if sum(map(len, files.values())) > MAX_FILES_BYTES:
+    check_paths([*files, *beside])
+    found = {name: _content(content) for name, content in files.items()}
+    if sum(map(len, found.values())) > MAX_FILES_BYTES:
         raise TooLargeError(f"The files are together larger than {MAX_FILES_BYTES:,} bytes.", field="files")
+    return found
+
+
+def _files(request: RunRequest, language: Language) -> Mapping[str, bytes]:
+    files = contents(request.files, beside=(language.main_file,) if request.code else ())
     if not request.code:
         return _completed(files, request, language)
     if language.main_file in files:

@@ -14,7 +14,16 @@ import anyio
 from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError
 from holdfast.execution import Executor, runs_of
 from holdfast.grading.inspection import Answer, Inspection, Question
-from holdfast.grading.judging import Evidence, Finding, find, find_written, first_name, reason, verdict
+from holdfast.grading.judging import (
+    Evidence,
+    Finding,
+    find,
+    find_written,
+    first_name,
+    reason,
+    verdict,
+    without_what_it_said,
+)
 from holdfast.grading.values import Seen, is_whole
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
 from holdfast.types import (
@@ -39,7 +48,6 @@ MEMORY = "256m"
 CPUS = 0.5
 _OF_ANY_LANGUAGE = frozenset({TestType.OUTPUT, TestType.STDIN})
 _OF_VALUES = frozenset({TestType.VARIABLE_VALUE, TestType.LIST_CONTAINS})
-_WITHHELD = "The output of a hidden test is not shown."
 
 
 class Grader:
@@ -248,7 +256,7 @@ def _checker_request(case: TestCase, written: str) -> RunRequest:
 
 def _result(run: RunResult | None, tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> GradeResult:
     if run is None:
-        run = _run_of_first_case(tests, findings)
+        run = _run_of_the_cases(tests, findings)
     verdicts = tuple(verdict(number, case, findings[number]) for number, case in enumerate(tests))
     return GradeResult(
         **{name: getattr(run, name) for name in RunResult.model_fields},
@@ -260,11 +268,11 @@ def _result(run: RunResult | None, tests: Sequence[TestCase], findings: Mapping[
     )
 
 
-def _run_of_first_case(tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> RunResult:
-    """With only `stdin` tests the first of them stands for the program; a hidden one without what it wrote."""
-    run = findings[0].run
+def _run_of_the_cases(tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> RunResult:
+    """With only `stdin` tests the first that is not hidden stands for the program, or else what may be told of one."""
+    chosen = next((number for number, case in enumerate(tests) if not case.hidden), 0)
+    run = findings[chosen].run
     if run is None:
         raise AssertionError("a test with input has a run")
-    if not tests[0].hidden:
-        return run
-    return run.model_copy(update={"stdout": "", "stderr": "", "artifacts": (), "notes": (*run.notes, _WITHHELD)})
+    # A compiler has not seen the input.
+    return without_what_it_said(run) if tests[chosen].hidden and run.phase == "run" else run

@@ -28,7 +28,8 @@ _UNREADABLE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeErr
 """What taking something apart raises that is not what it should be."""
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
-_SOURCE = (resources.files("holdfast.guest") / "grade.py").read_text("utf-8")
+_GUEST = resources.files("holdfast.guest")
+_SOURCE = "".join((_GUEST / name).read_text("utf-8") for name in ("grade.py", "surroundings.py"))
 _COMPILED = marshal.dumps(compile(_SOURCE, "<holdfast>", "exec", dont_inherit=True))
 _MAIN = """\
 import marshal, sys

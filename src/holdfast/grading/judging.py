@@ -7,10 +7,20 @@ from typing import Any
 from holdfast.grading.inspection import Answer
 from holdfast.grading.texts import has_line, same_text
 from holdfast.grading.values import Seen, equals, is_whole, printable, show
-from holdfast.types import Comparator, RunResult, Status, TestCase, TestType, Verdict
+from holdfast.types import (
+    NOTHING_USED,
+    Comparator,
+    RunResult,
+    Status,
+    TestCase,
+    TestType,
+    Truncated,
+    Verdict,
+)
 
 MAX_SHOWN_OUTPUT = 20_000
 _TOO_LARGE = "The value is too large to compare."
+_WITHHELD = "What the program did with a hidden test is not shown."
 _SENTENCES = {
     Status.TIMED_OUT: "The program was ended at its time limit.",
     Status.OUT_OF_MEMORY: "The program needed more memory than its limit.",
@@ -61,8 +71,12 @@ def find(number: int, case: TestCase, evidence: Evidence) -> Finding:
 
 
 def verdict(number: int, case: TestCase, finding: Finding) -> Verdict:
-    """The finding as it is told: of a hidden test no more than whether it passed."""
-    run, open_ = finding.run, not case.hidden
+    """The finding as it is told: of a hidden test no more than whether it passed.
+
+    How its run ended and how long it took is up to the program, which could say with it what it was given.
+    """
+    open_ = not case.hidden
+    run = finding.run if open_ else None
     return Verdict(
         description=case.description or f"Test {number + 1}",
         type=case.type,
@@ -75,6 +89,26 @@ def verdict(number: int, case: TestCase, finding: Finding) -> Verdict:
         hidden=case.hidden,
         status=run.status if run else None,
         execution_time=run.execution_time if run else None,
+    )
+
+
+def without_what_it_said(run: RunResult) -> RunResult:
+    """A run with a hidden input, without anything with which the program could tell what that was."""
+    ended = run.status if run.status in (Status.SUCCEEDED, Status.CANCELLED) else Status.FAILED
+    return run.model_copy(
+        update={
+            "status": ended,
+            "exit_code": int(ended is not Status.SUCCEEDED),
+            "stdout": "",
+            "stderr": "",
+            "truncated": Truncated(stdout=False, stderr=False),
+            "execution_time": 0.0,
+            "usage": NOTHING_USED,
+            "timings": run.timings.model_copy(update={"run_ms": 0.0, "collect_ms": 0.0}),
+            "artifacts": (),
+            "notes": (_WITHHELD,),
+            "metadata": None,
+        }
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from holdfast.guest.surroundings import Surroundings
+
 MAX_NAMES = 5_000
 MAX_DEPTH = 60
 ENOUGH_FRAMES = 10_000
@@ -138,8 +140,10 @@ def _tell(place: str, namespace: "dict[str, Any]", asked: bytes | None) -> None:
         _save(f"{place}.report", _report(namespace))
         return
     _await_threads()
+    surroundings = Surroundings(place)
     for number, question in enumerate(_load(asked)):
-        _ask(f"{place}.{number}", namespace, question)
+        _ask(f"{place}.{number}", namespace, question, surroundings.enter)
+        surroundings.put_back()
 
 
 def _become_main(path: str) -> "dict[str, Any]":
@@ -212,12 +216,13 @@ def _report(namespace: "dict[str, Any]") -> str:
     return "[" + ",".join(entries) + "]"
 
 
-def _ask(place: str, namespace: "dict[str, Any]", question: "tuple[Any, ...]") -> None:
+def _ask(place: str, namespace: "dict[str, Any]", question: "tuple[Any, ...]", enter: "Callable[[], None]") -> None:
     """Answer one question in a process of its own, so that what happens there stays there."""
     pid = _fork()
     if pid == 0:
         try:
             _setpgid(0, 0)
+            enter()
             _save(place, _answer(place, namespace, *question[:-1]))
         finally:
             _exit(0)

@@ -20,7 +20,7 @@ MAX_ROWS = 200
 """Rows that are shown and returned; `total_rows` counts them all."""
 
 MAX_METADATA_BYTES = 64 << 10
-_METADATA = "/workspace/.holdfast/metadata.json"
+_METADATA = ".holdfast/metadata.json"
 _READERS = {
     ".csv": "read_csv",
     ".tsv": "read_csv",

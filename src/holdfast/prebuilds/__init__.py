@@ -36,7 +36,7 @@ from holdfast.languages import LANGUAGES, SEED_PREFIX, find_language
 from holdfast.prebuilds.building import Build, Unpack, perform
 from holdfast.prebuilds.recipe import command
 from holdfast.prebuilds.store import Fresh, PrebuildStore, Record
-from holdfast.prebuilds.wanted import Wanted, checked, checked_spec, tag_of, this_python
+from holdfast.prebuilds.wanted import Wanted, checked, checked_spec, new_tag, this_python
 from holdfast.types import (
     PREBUILT_PREFIX,
     BuiltEvent,
@@ -151,11 +151,11 @@ class Prebuilder:
     async def _build(
         self, wanted: Wanted, caller: Caller, *, only_if_missing: bool = False
     ) -> AsyncGenerator[Event | BuiltEvent, None]:
-        async with self._turn(wanted.tag), self._counted():
+        async with self._turn(wanted.tag):
             known = self._store.get(wanted.tag)
             if known is not None and only_if_missing:
                 return
-            with full_disk_is_ours(), self._store.fresh() as fresh:
+            with self._counted(), full_disk_is_ours(), self._store.fresh() as fresh:
                 build = self._prepared(wanted, known, fresh)
                 seq = 0
                 async with aclosing(perform(self._executor, build)) as events:
@@ -168,8 +168,8 @@ class Prebuilder:
                 await self._retire(known.layer)
         yield BuiltEvent(seq=seq + 1, prebuild=self._store.seen(record))
 
-    @asynccontextmanager
-    async def _counted(self) -> AsyncIterator[None]:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         ready = False
         try:
             yield
@@ -300,7 +300,7 @@ class Prebuilder:
     async def _resolved(self, request: R, caller: Caller) -> R:
         is_language = request.image.removeprefix(SEED_PREFIX) in LANGUAGES
         if request.prebuild_spec is not None:
-            tag = self._spec_tag(request, request.prebuild_spec) if is_language else tag_of(request.image)
+            tag = self._spec_tag(request, request.prebuild_spec) if is_language else new_tag(request.image)
             return self._placed(request, await self._ensured(tag, request.prebuild_spec, caller))
         if is_language:
             return request

@@ -4,17 +4,17 @@ What is here may be used by several processes at once, a server and the command 
 and goes when no record names it and nobody holds a lock on its directory; a builder holds one until it has published.
 """
 
-import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from holdfast import locks
 from holdfast.prebuilds.wanted import is_tag
 from holdfast.types import PREBUILT_PREFIX, Frozen, Prebuild
 
@@ -125,38 +125,23 @@ class PrebuildStore:
     def sweep(self) -> None:
         """Remove every layer that no record names and nobody holds, and what builds that were killed have left."""
         for path in self._records.glob(f"{_UNFINISHED}*"):
-            if not _is_being_made(self.layers / path.name.removeprefix(_UNFINISHED)):
+            if not locks.is_claimed(self.layers / path.name.removeprefix(_UNFINISHED)):
                 path.unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             for entry in os.listdir(self.layers):
-                _remove_if_free(self.layers / entry, self._named)
+                locks.remove_if_free(self.layers / entry, self._is_named)
 
-    def _named(self) -> set[str]:
-        return {record.layer for record in self.records()}
+    def _is_named(self, layer: str) -> bool:
+        return any(record.layer == layer for record in self.records())
 
     def hold(self, layer: str) -> int | None:
         """A descriptor that keeps a layer from being removed until it is closed, also by others; None if it is gone."""
-        try:
-            fd = os.open(self.layers / layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return None
-        return fd
+        return locks.hold(self.layers / layer)
 
     def try_lock(self, tag: str) -> int | None:
         """A descriptor that makes the caller the only builder of a tag until it is closed; None if there is one."""
         self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(self._locks / tag, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return None
-        return fd
+        return locks.claim(self._locks / tag)
 
 
 class Fresh:
@@ -166,9 +151,7 @@ class Fresh:
         self.name = name
         self._place = layers / name
         self.directory = layers / f"{_UNFINISHED}{name}"
-        while (lock := _made_and_locked(self.directory)) is None:
-            continue
-        self._lock = lock
+        self._lock = locks.make(self.directory)
 
     def finish(self) -> None:
         """Give it its name. It is published by a record, not by this."""
@@ -178,55 +161,5 @@ class Fresh:
     def close(self) -> None:
         """Let go of it; what was not finished is removed."""
         if self.directory.exists():
-            _remove_tree(self.directory)
+            shutil.rmtree(self.directory, ignore_errors=True)
         os.close(self._lock)
-
-
-def _made_and_locked(directory: Path) -> int | None:
-    """A descriptor of a new directory that is ours alone; None if somebody swept it away before it was locked."""
-    directory.mkdir(mode=0o755)
-    try:
-        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    if not directory.exists():
-        os.close(lock)
-        return None
-    os.fchmod(lock, 0o755)
-    return lock
-
-
-def _is_being_made(layer: Path) -> bool:
-    try:
-        fd = os.open(layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
-
-
-def _remove_if_free(path: Path, named: Callable[[], set[str]]) -> None:
-    try:
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Only now can it not be published any more.
-        if path.name not in named():
-            _remove_tree(path)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(lock)
-
-
-def _remove_tree(path: Path) -> None:
-    """Goes by descriptors and follows no link; and nobody but us can write there since it was unpacked."""
-    shutil.rmtree(path, ignore_errors=True)

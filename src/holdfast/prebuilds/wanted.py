@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from holdfast.errors import InvalidFieldError, RuntimeNotAvailableError, TooLargeError
-from holdfast.execution.names import check_paths, encoded, shown
-from holdfast.execution.requests import MAX_FILES, MAX_FILES_BYTES
+from holdfast.execution.names import encoded, shown
+from holdfast.execution.requests import contents
 from holdfast.languages import LANGUAGES, SEED_PREFIX, find_language
-from holdfast.types import PREBUILT_PREFIX, File, PrebuildRequest, PrebuildSpec
+from holdfast.types import PREBUILT_PREFIX, PrebuildRequest, PrebuildSpec
 
 MAX_SCRIPT_BYTES = 65_536
 _TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -36,17 +36,9 @@ class Wanted:
 
 def checked(request: PrebuildRequest, runtimes: Runtimes) -> Wanted:
     """Raises RequestError, RuntimeNotAvailableError."""
-    tag = tag_of(request.tag)
-    if tag.removeprefix(SEED_PREFIX) in LANGUAGES:
-        raise InvalidFieldError(f"The tag {shown(tag)} is the name of a language; choose another.", field="tag")
+    tag = new_tag(request.tag)
     base, script = checked_spec(request, runtimes)
-    if len(request.files) > MAX_FILES:
-        raise TooLargeError(f"At most {MAX_FILES:,} files can be sent.", field="files")
-    check_paths(request.files)
-    files = {name: _content(content) for name, content in request.files.items()}
-    if sum(map(len, files.values())) > MAX_FILES_BYTES:
-        raise TooLargeError(f"The files are together larger than {MAX_FILES_BYTES:,} bytes.", field="files")
-    return Wanted(tag, base, script, files, request.allow_network, request.shared)
+    return Wanted(tag, base, script, contents(request.files), request.allow_network, request.shared)
 
 
 def checked_spec(spec: PrebuildSpec, runtimes: Runtimes) -> tuple[str, str]:
@@ -81,10 +73,14 @@ def tag_of(given: str) -> str:
     return tag
 
 
+def new_tag(given: str) -> str:
+    """The tag of one to make. Raises InvalidFieldError, also for the name of a language."""
+    tag = tag_of(given)
+    if tag.removeprefix(SEED_PREFIX) in LANGUAGES:
+        raise InvalidFieldError(f"The tag {shown(tag)} is the name of a language; choose another.", field="tag")
+    return tag
+
+
 def this_python() -> str:
     """The version of Python whose packages programs can import."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-def _content(content: str | File) -> bytes:
-    return content.content() if isinstance(content, File) else encoded(content, "files")

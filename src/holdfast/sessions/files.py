@@ -72,14 +72,19 @@ async def keep(live: Live, store: SessionStore, most_bytes: int) -> None:
         async with live.filing:
             try:
                 live.record = await _kept(live, store, most_bytes)
-            except HoldfastError as error:
-                live.record = live.record.model_copy(update={"notes": (f"Not all was kept: {error.detail}",)})
+            except (HoldfastError, OSError) as error:
+                live.record = live.record.model_copy(update={"notes": (f"Not all was kept: {_reason(error)}",)})
             if live.removed:
                 return
             try:
                 await run_sync(store.save, live.record)
-            except HoldfastError as error:
-                structlog.get_logger().error("a session could not be recorded", reason=error.detail)
+            except (HoldfastError, OSError) as error:
+                structlog.get_logger().error("a session could not be recorded", reason=_reason(error))
+
+
+def _reason(error: HoldfastError | OSError) -> str:
+    """Of the disk no more than what is wrong: where things are on it is the operator's to know."""
+    return error.detail if isinstance(error, HoldfastError) else f"the disk of the server says: {error.strerror}."
 
 
 async def _kept(live: Live, store: SessionStore, most_bytes: int) -> Record:

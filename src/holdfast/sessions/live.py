@@ -13,6 +13,7 @@ from holdfast.languages import LANGUAGES
 from holdfast.sessions.kernel import Kernel, Shown
 from holdfast.sessions.store import Record
 from holdfast.types import (
+    NOTHING_USED,
     Display,
     DisplayEvent,
     Isolation,
@@ -23,7 +24,6 @@ from holdfast.types import (
     Status,
     Timings,
     Truncated,
-    Usage,
 )
 
 MAX_DISPLAY_BYTES = 8 << 20
@@ -123,14 +123,6 @@ class SessionRun(Run):
     def give_up(self, isolation: Isolation) -> None:
         """It was interrupted before its program began."""
         waited = time.monotonic() - self._arrived
-        nothing = Usage(
-            wall_seconds=0.0,
-            cpu_user_seconds=0.0,
-            cpu_system_seconds=0.0,
-            memory_peak_bytes=None,
-            processes_peak=None,
-            out_of_memory=False,
-        )
         self.failure = RunResult(
             run_id=self.id,
             status=Status.CANCELLED,
@@ -139,7 +131,7 @@ class SessionRun(Run):
             exit_code=INTERRUPTED,
             execution_time=0.0,
             truncated=Truncated(stdout=False, stderr=False),
-            usage=nothing,
+            usage=NOTHING_USED,
             timings=Timings(queue_ms=0, setup_ms=round(waited * 1000, 3), start_ms=0, run_ms=0, collect_ms=0),
             limits=self.spec.limits,
             isolation=isolation,

@@ -6,7 +6,6 @@ from typing import Any
 from holdfast.engines import Command, SandboxSpec
 from holdfast.errors import InvalidFieldError, OverCeilingError
 from holdfast.execution import Executor
-from holdfast.execution.names import check_paths
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, SESSION_PROFILE
 from holdfast.sessions.kernel import program
 from holdfast.types import PREBUILT_PREFIX, RunRequest, SessionRequest, SessionRunRequest
@@ -63,7 +62,6 @@ def plan_session(request: SessionRequest, probe: RunRequest, executor: Executor,
     life = _within(
         request.lifetime_seconds, ceilings.lifetime_seconds, ceilings.max_lifetime_seconds, "lifetime_seconds"
     )
-    check_paths(request.files)
     spec, command = executor.validate(probe)
     language = LANGUAGES[spec.language]
     image = PREBUILT_PREFIX + probe.prebuilt if probe.layer else language.name

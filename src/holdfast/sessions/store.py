@@ -63,8 +63,8 @@ class SessionStore:
     def __init__(self, root: Path, most_bytes: int) -> None:
         self._root = root
         self._most_bytes = most_bytes
-        self._sizes: dict[str, int] = {}
-        self._owners: dict[str, str | None] = {}
+        self._counts: dict[str, tuple[str | None, int]] = {}
+        """Whose a session is, and how large. Threads write it: who reads it all copies it first, in one step."""
 
     def load(self) -> list[Record]:
         """What is left of an earlier server, oldest first. What is damaged or past its lifetime is removed."""
@@ -87,23 +87,21 @@ class SessionStore:
             return None
 
     def _count(self, record: Record) -> None:
-        name = record.session.session_id
-        self._sizes[name], self._owners[name] = _size(record.files), record.owner
+        self._counts[record.session.session_id] = record.owner, _size(record.files)
 
     def room(self, session_id: str, owner: str | None = None) -> int:
         """How many bytes of files this session may keep."""
-        # Copied in one step: threads save other sessions meanwhile.
-        others = {name: size for name, size in list(self._sizes.items()) if name != session_id}
-        own = sum(size for name, size in others.items() if self._owners.get(name) == owner)
-        return min(self._most_bytes - sum(others.values()), self._share(owner) - own)
+        others = [count for name, count in self._counts.copy().items() if name != session_id]
+        own = sum(size for whose, size in others if whose == owner)
+        return min(self._most_bytes - sum(size for _, size in others), self._share(owner) - own)
 
     def _share(self, owner: str | None) -> int:
         return self._most_bytes if owner is None else self._most_bytes // SHARES
 
     def expect(self, session_id: str, size: int, owner: str | None = None) -> None:
         """Count a content that is about to be put, so that no other session counts on the same room before `save`."""
-        self._sizes[session_id] = self._sizes.get(session_id, 0) + size
-        self._owners[session_id] = owner
+        _, known = self._counts.get(session_id, (owner, 0))
+        self._counts[session_id] = owner, known + size
 
     def excess(self, lost: Mapping[str, Record]) -> list[str]:
         """Which of these should be forgotten, given in the order in which they were lost.
@@ -117,8 +115,8 @@ class SessionStore:
         for name, record in lost.items():
             by_owner.setdefault(record.owner, []).append(name)
         used = Counter({owner: 0 for owner in by_owner})
-        for name, size in self._sizes.items():
-            used[self._owners[name]] += size
+        for whose, size in self._counts.copy().values():
+            used[whose] += size
         for owner, names in by_owner.items():
             most = MAX_LOST if owner is None else MAX_LOST_OF_A_KEY
             crowded = used[owner] > self._share(owner) * 9 // 10
@@ -163,8 +161,7 @@ class SessionStore:
     def remove(self, session_ids: Iterable[str]) -> None:
         """Forget sessions altogether."""
         for session_id in session_ids:
-            self._sizes.pop(session_id, None)
-            self._owners.pop(session_id, None)
+            self._counts.pop(session_id, None)
             shutil.rmtree(self._root / session_id, ignore_errors=True)
 
     def _folder(self, session_id: str) -> Path:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from holdfast.engines import Command, Engine, Exited, Output, SandboxSpec
-from holdfast.execution.requests import COMPILING
-from holdfast.languages import LANGUAGES, PRODUCT, Language
+from holdfast.execution.requests import COMPILING, shipped
+from holdfast.languages import DRIVER, LANGUAGES, PRODUCT, Language
 
 PATIENT = COMPILING.model_copy(update={"wall_seconds": 120})
 _OF_THE_TREE = ("/opt/holdfast", "/tmp")
@@ -28,7 +28,8 @@ async def language_of(engine: Engine, name: str) -> Language:
 async def command_of(engine: Engine, name: str, code: str, *args: str) -> Command:
     """The command that runs `code`, compiled if need be. Raises LanguageMissingError."""
     language = await language_of(engine, name)
-    files = {language.main_file: code.encode()}
+    driver = {DRIVER: shipped(language.driver)} if language.driver else {}
+    files = {language.main_file: code.encode(), **driver}
     command = Command((*language.run, *args), environment=environment_of(engine, language), files=files)
     if not language.compile:
         return command

@@ -40,8 +40,10 @@ class SessionedEngine:
     def stock_spec(self, spec: SandboxSpec) -> SandboxSpec:
         return self._engine.stock_spec(spec)
 
-    async def create(self, spec: SandboxSpec) -> "SessionedSandbox":
+    async def create(self, spec: SandboxSpec) -> Sandbox:
         """A sandbox for one session. Raises UnsupportedError, EngineError."""
+        if spec.language != _ROW.name:
+            return await self._engine.create(spec)
         return SessionedSandbox(await self._engine.create(replace(spec, profile=SESSION_PROFILE)))
 
     async def forget(self, name: str) -> None:

@@ -54,6 +54,9 @@ _NEEDS = {
     TestType.LIST_LENGTH: ("variable", "expected"),
     TestType.STDIN: (),
 }
+_OF_STDIN = ("stdin", "expected_stdout", "checker", "mem_limit")
+"""What only a test with a run of its own can have."""
+
 _NOT_EMPTY = ("variable", "expected_type", "function")
 
 
@@ -116,11 +119,13 @@ class TestCase(BaseModel):
         return self
 
     def _faults(self) -> list[tuple[bool, str]]:
+        idle = [name for name in _OF_STDIN if self.type is not TestType.STDIN and getattr(self, name)]
         lacking = [name for name in _NEEDS[self.type] if not self._is_given(name)]
         length = self.type is TestType.LIST_LENGTH
         type_name = self.expected_type
         return [
             (bool(lacking), f"needs '{_wire(lacking[0])}'" if lacking else ""),
+            (bool(idle), f"has no '{idle[0]}'; a run of its own has only one of type 'stdin'" if idle else ""),
             (
                 self.type is TestType.FUNCTION_CALL and not self.function and not self.has_expected,
                 "needs 'function', 'expected' or both",
@@ -168,7 +173,9 @@ class Verdict(BaseModel):
     points: float
     max_points: float
     hidden: bool = False
-    status: Status | None = Field(default=None, description="How the run of this test ended, if it had one.")
+    status: Status | None = Field(
+        default=None, description="How the run of this test ended, if it had one; of a hidden test it is not told."
+    )
     execution_time: float | None = None
 
 

@@ -64,6 +64,16 @@ class Usage(Frozen):
     out_of_memory: bool
 
 
+NOTHING_USED = Usage(
+    wall_seconds=0.0,
+    cpu_user_seconds=0.0,
+    cpu_system_seconds=0.0,
+    memory_peak_bytes=None,
+    processes_peak=None,
+    out_of_memory=False,
+)
+
+
 class Timings(Frozen):
     """Where the time of one request went, in milliseconds."""
 

@@ -1,7 +1,6 @@
 """The gVisor engine: runs sandboxes with runsc, and gives everything back."""
 
 import asyncio
-import fcntl
 import os
 import secrets
 import shutil
@@ -10,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from holdfast import locks
 from holdfast.engines import DATA_AT, NEW_LAYER, SandboxSpec
 from holdfast.engines.control.container import ContainedSandbox
 from holdfast.engines.control.link import LinkConnection
@@ -201,16 +201,10 @@ class GvisorEngine:
             return None
         if layer in self._gone:
             raise NotFoundError("That prebuilt environment is gone.", field="image")
-        try:
-            fd = os.open(self._config.layers / layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise NotFoundError("That prebuilt environment is gone.", field="image") from None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            raise NotFoundError("That prebuilt environment is being removed.", field="image") from None
-        return fd
+        held = locks.hold(self._config.layers / layer)
+        if held is None:
+            raise NotFoundError("That prebuilt environment is gone.", field="image")
+        return held
 
     def _forget_sandbox(self, name: str, hold: int | None) -> None:
         _close(hold)

@@ -5,13 +5,13 @@ its prebuilt environment and to nobody else.
 """
 
 import asyncio
-import fcntl
 import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from holdfast import locks
 from holdfast.engines import NEW_LAYER
 from holdfast.engines.local.launcher import Launcher, LauncherFailed, LauncherKeeper
 from holdfast.errors import EngineError, HostError, NotFoundError
@@ -163,16 +163,10 @@ class Launchers:
     def _hold(self, layer: str) -> int | None:
         if layer in (NEW_LAYER, DATASETS):
             return None
-        try:
-            fd = os.open(self._layers / layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise NotFoundError("That prebuilt environment is gone.", field="image") from None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            raise NotFoundError("That prebuilt environment is being removed.", field="image") from None
-        return fd
+        held = locks.hold(self._layers / layer)
+        if held is None:
+            raise NotFoundError("That prebuilt environment is gone.", field="image")
+        return held
 
     async def forget(self, layer: str) -> None:
         """Make no more cells with a layer, and return when the last one is gone and nothing holds the layer."""

@@ -115,6 +115,16 @@ case $DEED in
 esac
 """
 
+SQL: Mapping[str, str] = {
+    # Of a file that it does not find DuckDB says nothing.
+    "reads": "SELECT coalesce(max(content), 'REFUSED no such file') AS said FROM read_text('TARGET')",
+    "writes": "COPY (SELECT 1) TO 'TARGET'",
+    "hoards": "SELECT 'ESCAPED ' || len(list(repeat('x', 1048576) || range)) AS said FROM range(192)",
+}
+"""DuckDB connects to nothing without an extension, which no run can load, and takes the threads it can get."""
+
+NO_SQL = (b"Parser Error", b"Binder Error", b"Catalog Error")
+
 PROGRAMS = {"node": JAVASCRIPT, "deno": JAVASCRIPT, "bun": JAVASCRIPT, "go": GO, "rust": RUST, "bash": BASH}
 
 DEEDS: Mapping[str, tuple[Aim, str, str]] = {
@@ -165,10 +175,36 @@ def _attack(language: str, deed: str) -> Attack:
     return Attack(f"{name}_in_{language}", aim, attempt)
 
 
-ATTACKS = tuple(
-    _attack(language, deed)
-    for language in LANGUAGES
-    if language in PROGRAMS
-    for deed in DEEDS
-    if (language, deed) not in UNFIT
+def _attack_in_sql(deed: str) -> Attack:
+    aim, name, target = DEEDS[deed]
+
+    async def attempt(arena: Arena) -> Outcome:
+        statement = SQL[deed].replace("TARGET", _targets(arena)[target])
+        try:
+            command = await command_of(arena.engine, "sql", statement)
+        except LanguageMissingError as error:
+            return not_applicable(str(error))
+        async with arena.sandbox(LIMITS, language="sql") as cage:
+            ran = await cage.run_command(command)
+        return judge(arena, _as_a_program_says_it(ran), TRUTHS.get(deed))
+
+    return Attack(f"{name}_in_sql", aim, attempt)
+
+
+def _as_a_program_says_it(ran: Ran) -> Ran:
+    """An error of DuckDB is a refusal, unless it is about the statement itself."""
+    refused = ran.exited.exit_code == 1 and not any(words in ran.stderr for words in NO_SQL)
+    said = b"REFUSED " + b" ".join(ran.stderr.split()) if refused else b""
+    return replace(ran, stdout=b"TRYING\n" + ran.stdout + b"\n" + said)
+
+
+ATTACKS = (
+    *(
+        _attack(language, deed)
+        for language in LANGUAGES
+        if language in PROGRAMS
+        for deed in DEEDS
+        if (language, deed) not in UNFIT
+    ),
+    *map(_attack_in_sql, SQL),
 )
