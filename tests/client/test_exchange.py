@@ -1,6 +1,8 @@
 """What goes over the wire, seen from a server that answers what it is told."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -173,6 +175,13 @@ def test_every_field_of_a_result_comes_back(connect: Connect, told: Told) -> Non
 def test_what_a_newer_server_says_beyond_this_is_no_fault(connect: Connect, told: Told) -> None:
     told.then(200, {**RESULT.model_dump(mode="json"), "new": 1})
     assert connect(told.url).run("x") == RESULT
+
+
+def test_a_finer_error_of_a_server_in_this_process_is_rebuilt_as_the_kind_that_has_the_code() -> None:
+    program = "import holdfast.engines.docker.daemon; from holdfast.client import answers; "
+    program += "print(answers._KINDS['engine_error'].__name__)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout == "EngineError\n"
 
 
 @pytest.mark.parametrize("kind", classes(), ids=lambda kind: kind.__name__)

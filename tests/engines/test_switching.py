@@ -61,7 +61,8 @@ async def test_a_run_with_everything_a_request_can_have(server: Server) -> None:
     ],
 )
 async def test_a_program_that_fails_does_so_alike(server: Server, code: str, status: str) -> None:
-    ran = await sent(server[1], "/run", code=code, timeout=2, mem_limit="128m", disk_limit="32m")
+    timeout = 2 if status == "timed_out" else 30
+    ran = await sent(server[1], "/run", code=code, timeout=timeout, mem_limit="128m", disk_limit="32m")
     assert ran["status"] == status
 
 

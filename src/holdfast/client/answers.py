@@ -38,7 +38,8 @@ def _tree(root: type[HoldfastError]) -> Iterator[type[HoldfastError]]:
         yield from _tree(kind)
 
 
-_KINDS = {kind.code: kind for kind in _tree(HoldfastError)}
+_KINDS = {kind.code: kind for kind in _tree(HoldfastError) if "code" in vars(kind)}
+"""A finer kind without a code of its own, which a module of the server in this process may have, is its parent here."""
 
 
 def meaning(call: Call[T], response: httpx.Response) -> T:
