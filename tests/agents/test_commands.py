@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from holdfast.settings import load_settings
-from tests.agents.test_end_to_end import TURNS, Model, as_anthropic
+from tests.agents.speaking import Model
 from tests.product import product
 from tests.tasks.conftest import Receiver
 from tests.tasks.test_runner import until
@@ -22,20 +21,6 @@ ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guide"
 KEY = "sk-ant-the-key-of-the-test"
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def claude() -> Iterator[Model]:
-    made = Model(TURNS, as_anthropic, "/v1/messages")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.close()
 
 
 def holdfast(*words: str, **options: Any) -> "subprocess.Popen[str]":

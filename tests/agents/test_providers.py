@@ -13,7 +13,7 @@ from holdfast.agents.model.talking import Conversation
 from holdfast.tasks import TaskFailedError
 from holdfast.testing.agents import TableOfTools, WrittenRun
 from tests.agents.scripted import asked, fine
-from tests.agents.test_end_to_end import Speak, as_anthropic, as_openai
+from tests.agents.speaking import Speak, as_anthropic, as_openai
 
 pytestmark = pytest.mark.anyio
 Fault = Callable[[web.Request, list[bytes]], Awaitable[web.StreamResponse]]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.agents.test_end_to_end import TURNS, Model, as_openai, submitted
+from tests.agents.speaking import TURNS, Model, as_openai
+from tests.agents.test_end_to_end import submitted
 from tests.e2e.conftest import Opened
 from tests.e2e.test_playground import write
 from tests.product import product

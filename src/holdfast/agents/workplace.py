@@ -6,13 +6,13 @@ One thing happens in it at a time, and what a command leaves running ends with i
 import io
 import json
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import anyio
 
+from holdfast.background import background
 from holdfast.engines import Command, Exited, Output, Sandbox, SandboxSpec
 from holdfast.errors import QueueFullError, TooLargeError, UnsupportedError, WorkspaceError
 from holdfast.execution import Executor, next_report
@@ -70,9 +70,10 @@ class Workplace:
         Cancelling this ends the sandbox.
         """
         async with self._one_at_a_time, _place(self._executor), self._sandbox.exec(command) as process:
-            killers = [partial(_kill_when, stop, process.kill) for stop in stops]
             with self._executor.killable(process):
-                async with _meanwhile(killers):
+                async with background() as group:
+                    for stop in stops:
+                        group.start_soon(_kill_when, stop, process.kill)
                     return await _verdict(aiter(process), command.wall_seconds, say)
 
     async def tool(self, name: str, arguments: Mapping[str, Any], content: bytes = b"") -> str:
@@ -157,23 +158,6 @@ async def _place(executor: Executor) -> AsyncIterator[None]:
             await anyio.sleep(_RETRY_SECONDS)
     async with executor.admission.place():
         yield
-
-
-@asynccontextmanager
-async def _meanwhile(tasks: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> AsyncIterator[None]:
-    """These run during the block, whose errors are raised as they are, not as a group of them."""
-    failure: Exception | None = None
-    async with anyio.create_task_group() as group:
-        for task in tasks:
-            group.start_soon(task)
-        try:
-            yield
-        except Exception as error:
-            failure = error
-        finally:
-            group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 async def _kill_when(stop: anyio.Event, kill: Callable[[], Awaitable[None]]) -> None:

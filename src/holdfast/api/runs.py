@@ -16,6 +16,7 @@ from holdfast.api import problems
 from holdfast.api.exchange import app_of, json_of
 from holdfast.api.slices import SLICE_CHARACTERS, json_slices
 from holdfast.app import App
+from holdfast.background import background
 from holdfast.errors import HoldfastError
 from holdfast.keys import ApiKey
 from holdfast.types import (
@@ -151,18 +152,10 @@ async def read(request: Request, parse: Callable[[bytes], Body]) -> Body | None:
 async def _unless(work: Callable[[], Awaitable[T]], *endings: Ending) -> T | None:
     """The outcome of `work`, or `None` when one of the `endings`, which run beside it, cancelled it."""
     outcome: T | None = None
-    failure: Exception | None = None
-    async with anyio.create_task_group() as group:
+    async with background() as group:
         for ending in endings:
             group.start_soon(ending, group.cancel_scope)
-        try:
-            outcome = await work()
-        except Exception as error:
-            # Raised outside of the group, which would wrap it.
-            failure = error
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+        outcome = await work()
     return outcome
 
 

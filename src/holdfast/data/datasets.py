@@ -15,6 +15,7 @@ import structlog
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
+from holdfast.background import background
 from holdfast.data.describing import dataset_of, described, schema_of, summary_of
 from holdfast.data.ingest import Ingestion, ingest
 from holdfast.data.registry import Catalogue, Entry
@@ -77,19 +78,12 @@ class DatasetLibrary:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Remove from time to time what nothing names any more, such as what a killed server left."""
-        failure: Exception | None = None
-        async with anyio.create_task_group() as group:
-            self._group = group
-            group.start_soon(self._keep_clean)
+        async with background() as self._group:
+            self._group.start_soon(self._keep_clean)
             try:
                 yield
-            except Exception as error:
-                # Raised outside of the group, which would wrap it.
-                failure = error
-            self._group = None
-            group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+            finally:
+                self._group = None
 
     async def _keep_clean(self) -> None:
         while True:

@@ -19,6 +19,7 @@ import structlog
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
+from holdfast.background import background
 from holdfast.engines import NEW_LAYER, SandboxSpec
 from holdfast.errors import (
     ForbiddenError,
@@ -94,20 +95,13 @@ class Prebuilder:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Remove what a killed server left, and from time to time what nobody has used for long."""
-        failure: Exception | None = None
-        async with anyio.create_task_group() as group:
-            self._group = group
-            group.start_soon(self._every, timedelta(seconds=SWEEP_SECONDS), self._sweep)
-            group.start_soon(self._every, self._allowance.interval, self._remove_old)
+        async with background() as self._group:
+            self._group.start_soon(self._every, timedelta(seconds=SWEEP_SECONDS), self._sweep)
+            self._group.start_soon(self._every, self._allowance.interval, self._remove_old)
             try:
                 yield
-            except Exception as error:
-                # Raised outside of the group, which would wrap it.
-                failure = error
-            self._group = None
-            group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+            finally:
+                self._group = None
 
     async def _every(self, interval: timedelta, work: Callable[[], Awaitable[object]]) -> None:
         while True:

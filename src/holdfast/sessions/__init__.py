@@ -19,6 +19,7 @@ import structlog
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.to_thread import run_sync
 
+from holdfast.background import background
 from holdfast.errors import EngineError, HoldfastError, NotFoundError, QuotaError, SessionLostError, ShuttingDownError
 from holdfast.execution import Executor, recorded
 from holdfast.execution.output import FLOOD_FACTOR
@@ -82,20 +83,12 @@ class SessionManager:
         """Find what an earlier server has lost, and keep sessions until the end of the block."""
         for record in await run_sync(self._store.load):
             self._lost[record.session.session_id] = await self._as_lost(record, KILLED)
-        failure: Exception | None = None
-        async with anyio.create_task_group() as group:
-            self._group = group
-            group.start_soon(self._reap)
+        async with background() as self._group:
+            self._group.start_soon(self._reap)
             try:
                 yield
-            except Exception as error:
-                # Raised outside of the group, which would wrap it.
-                failure = error
             finally:
                 await self._end_all()
-                group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
 
     async def _end_all(self) -> None:
         self._group = None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import structlog
 
+from holdfast.background import background
 from holdfast.errors import NotFoundError, StoreUnavailableError, full_disk_is_ours
 from holdfast.store import capsules
 from holdfast.types import Caller, Capsule, RunKind, RunRecord, RunRecords
@@ -83,28 +84,20 @@ class Store:
                 self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._place.touch(mode=0o600)
         async with Database.open(self._place, alone=tidy) as self._database:
-            failure: Exception | None = None
             try:
                 if tidy:
                     await self._end_unfinished()
-                async with anyio.create_task_group() as group:
+                async with background() as group:
                     group.start_soon(self._write_what_arrives)
                     group.start_soon(self._write_what_was_refused)
                     if tidy:
                         group.start_soon(self._prune_now_and_then)
-                    try:
-                        yield self
-                    except Exception as error:
-                        # Raised outside of the group, which would wrap it.
-                        failure = error
-                    group.cancel_scope.cancel()
+                    yield self
             finally:
                 with anyio.move_on_after(CLOSING_SECONDS, shield=True):
                     await self.flush()
                     await self._write_ended()
                 self._database = None
-            if failure is not None:
-                raise failure
 
     def keep(self, record: RunRecord, owner: str | None) -> None:
         """Write this soon; it never waits. With too much waiting already it is dropped, and counted."""

@@ -14,6 +14,7 @@ import httpx
 import structlog
 from pydantic import ValidationError
 
+from holdfast.background import background
 from holdfast.errors import HoldfastError, NotFoundError, TooLargeError, UnreachableError
 from holdfast.tasks.callbacks import CallbackRules, Poster, Signer
 from holdfast.tasks.checking import check_handled
@@ -280,23 +281,16 @@ class Standby:
     async def _done(self, client: httpx.AsyncClient, assignment: RunnerAssignment, task: AssignedTask) -> str | None:
         """The code of its failure. Raises NotOursError."""
         url, token = assignment.callback_url or "", assignment.token or ""
-        outcome: list[TaskFailure | NotOursError | None] = []
+        outcome: list[TaskFailure | None] = []
         self._cancelled = False
 
         async def keep(name: str, data: bytes) -> None:
             await _put(client, f"{url.removesuffix('/callback')}/artifacts/{name}", token, data)
 
-        async with _telling(self._config, task, url, token) as outgoing, anyio.create_task_group() as group:
+        async with _telling(self._config, task, url, token) as outgoing, background() as group:
             group.start_soon(self._beat, client, assignment, group.cancel_scope, outgoing)
-            try:
-                outcome.append(await do_task(self._config, task, outgoing, keep, self._ending))
-            except NotOursError as error:
-                # Raised outside of the group, which would wrap it.
-                outcome.append(error)
-            group.cancel_scope.cancel()
+            outcome.append(await do_task(self._config, task, outgoing, keep, self._ending))
         end = outcome[0] if outcome else CANCELLED
-        if isinstance(end, NotOursError):
-            raise end
         return None if end is None else end.code
 
     def _ending(self) -> TaskFailure | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import structlog
 
+from holdfast.background import background
 from holdfast.errors import StoreUnavailableError
 from holdfast.store import Store
 from holdfast.tasks.bells import Bells
@@ -60,8 +61,7 @@ class TaskService:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
         """Take tasks and do them until the end of the block; the store must be open."""
-        failure: Exception | None = None
-        async with Poster(self._config.rules, self._config.signer) as poster, anyio.create_task_group() as group:
+        async with Poster(self._config.rules, self._config.signer) as poster, background() as group:
             group.start_soon(self.queue.events.run)
             await self.queue.recover()
             courier = Courier(self._store, self._bells, poster, self._config.backoff, self._metrics)
@@ -70,13 +70,8 @@ class TaskService:
             async with self.workers.open():
                 try:
                     yield
-                except Exception as error:
-                    # Raised outside of the group, which would wrap it.
-                    failure = error
-                self.drain()
-            group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+                finally:
+                    self.drain()
 
     def drain(self) -> None:
         """Begin nothing any more."""

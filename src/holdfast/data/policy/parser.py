@@ -15,6 +15,7 @@ import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from holdfast.background import background
 from holdfast.engines import Command, Engine, Exited, Process, SandboxSpec
 from holdfast.errors import EngineError, HoldfastError, ShuttingDownError
 from holdfast.languages import DATA_PROFILE, DEFAULT_LANGUAGE, find_language
@@ -62,19 +63,13 @@ class Parser:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Parser"]:
         """Keep a cell for the length of the block."""
-        failure: Exception | None = None
         self._ask, asked = anyio.create_memory_object_stream[_Question](0)
-        async with anyio.create_task_group() as tasks:
+        async with background() as tasks:
             tasks.start_soon(self._work, asked)
             try:
                 yield self
-            except Exception as error:
-                failure = error
             finally:
                 self._ask.close()
-                tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure  # As it was, and not in a group of one.
 
     async def ask(self, command: Mapping[str, Any]) -> bytes:
         """What `guest/parse_sql.py` answers, unread. Raises Overwhelmed, EngineError, ShuttingDownError."""
