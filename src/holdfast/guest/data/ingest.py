@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+from itertools import islice
 
 from holdfast.guest.data import opening, workbook
 from holdfast.guest.data.opening import Unreadable
@@ -18,7 +19,7 @@ from holdfast.guest.data.opening import Unreadable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, TextIO
 
 JOB = "/workspace/.holdfast/job.json"
 REPORT = "/workspace/.holdfast/report.json"
@@ -248,18 +249,30 @@ def read_json(reader: Reader) -> list[dict[str, Any]]:
 def _good_lines(reader: Reader, source: str) -> str:
     """The path of the file without the lines that are no JSON objects."""
     path = f"{SCRATCH}/{reader.table}.lines"
-    with open(source, encoding="utf-8-sig", errors="surrogateescape") as file:
+    good: TextIO | None = None
+    with _lines_of(source) as file:
         for number, line in enumerate(file, 1):
             if line.strip() and (fault := opening.fault_of(line)):
                 reader.reject(number, fault, line.rstrip("\n"))
-    if not reader.rejected_lines:
+                good = good or _begun(path, source, number - 1)
+            elif good is not None:
+                good.write(line)
+    if good is None:
         return source
-    with (
-        open(source, encoding="utf-8-sig", errors="surrogateescape") as file,
-        open(path, "w", encoding="utf-8") as good,
-    ):
-        good.writelines(line for line in file if line.strip() and not opening.fault_of(line))
+    good.close()
     return path
+
+
+def _begun(path: str, source: str, lines: int) -> TextIO:
+    """A new file that has the first lines of the source."""
+    good = open(path, "w", encoding="utf-8")  # noqa: SIM115  # closed by who writes the rest
+    with _lines_of(source) as file:
+        good.writelines(islice(file, lines))
+    return good
+
+
+def _lines_of(source: str) -> TextIO:
+    return open(source, encoding="utf-8-sig", errors="surrogateescape")
 
 
 def read_parquet(reader: Reader) -> list[dict[str, Any]]:
