@@ -24,7 +24,9 @@ _RELATIONS = """<?xml version="1.0"?><Relationships
 _BOOK = """<?xml version="1.0"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"
  xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>
 <sheet name="s" sheetId="1" r:id="rId1"/></sheets></workbook>"""
-_SHEET = b"""<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>"""
+_SHEET = (
+    b"""<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1"/><sheetData>"""
+)
 _FIRST = b'<row r="1"><c r="A1" t="inlineStr"><is><t>name</t></is></c></row>'
 _END = b"</sheetData></worksheet>"
 
@@ -105,6 +107,13 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
         "t.xlsx",
         lambda: workbook(_FIRST + b'<row r="2"><c r="XFD2"><v>1</v></c></row>'),
         "16,384 columns",
+    ),
+    "a sheet of too many columns, which is known before its end": (
+        "t.xlsx",
+        lambda: workbook(
+            b'<row r="1">' + b'<c t="inlineStr"><is><t>n</t></is></c>' * 3_000 + b"</row>" + b" " * 500_000 + b"<row>"
+        ),
+        "3,000 columns",
     ),
     "a first line of 100,000 columns": ("t.csv", lambda: row(b"c", 100_000) + row(b"1", 100_000), "100,000 columns"),
     "a later line of 100,000 columns": ("t.csv", lambda: b"a,b\n1,2\n" + row(b"1", 100_000), "line 3 has 100,000"),

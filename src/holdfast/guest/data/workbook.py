@@ -30,8 +30,10 @@ def sheets(path: str) -> Iterator[tuple[str, Any]]:
             if len(book.sheet_names) > MOST_SHEETS:
                 raise Unreadable(f"it has {len(book.sheet_names):,} sheets; at most {MOST_SHEETS} are read")
             for name in book.sheet_names:
-                frame = book.parse(name, dtype=object)
-                check_names(list(map(str, frame.columns)))
+                # To read all of a sheet that is too wide would take minutes.
+                for rows in (0, None):
+                    frame = book.parse(name, dtype=object, nrows=rows)
+                    check_names(list(map(str, frame.columns)))
                 if len(frame.columns):
                     yield str(name), frame
     except (Unreadable, MemoryError):
