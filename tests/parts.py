@@ -1,8 +1,8 @@
-"""`python -m tests.parts 2`: all tests, in so many sessions of pytest side by side.
+"""`python -m tests.parts 2`: all tests, with so many sessions of pytest side by side.
 
-Most tests wait for processes, so that two sessions use two processors better than one does. Each session has the tests
-of some folders, and its own look at what is left behind. The output of a part is shown when it is over, and that of
-the parts that failed again at the end.
+Most tests wait for processes, so that two sessions use two processors better than one does. Each session has a part:
+the tests of some folders, and its own look at what is left behind; when it is over, the next part begins. The output
+of a part is shown when it is over, and that of the parts that failed again at the end.
 """
 
 import subprocess
@@ -19,6 +19,9 @@ SECONDS = {"api": 700, "attacks": 700, "e2e": 300, "docker": 500, "contract": 30
 """What folders take, roughly; only their order matters. One that is not named is a short one."""
 
 SHORT = 60
+PARTS_PER_SESSION = 4
+"""More of them even out what was guessed wrong; each costs the seconds that a session needs to begin."""
+
 POLL_SECONDS = 1.0
 NO_TESTS = 5
 """What pytest answers where everything was deselected."""
@@ -30,17 +33,24 @@ class Part:
 
     folders: list[str] = field(default_factory=list)
     seconds: int = 0
+    output: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
 
     def take(self, folder: str) -> None:
         """One more."""
         self.folders.append(folder)
         self.seconds += SECONDS.get(folder, SHORT)
 
-    def start(self, output: IO[bytes], more: list[str]) -> "subprocess.Popen[bytes]":
+    def start(self, more: list[str]) -> "subprocess.Popen[bytes]":
         """Begin its session."""
         places = [f"tests/{name}" for name in (*sorted(self.folders), LAST)]
         command = [sys.executable, "-m", "pytest", *more, *places]
-        return subprocess.Popen(command, cwd=HERE.parent, stdout=output, stderr=subprocess.STDOUT)
+        return subprocess.Popen(command, cwd=HERE.parent, stdout=self.output, stderr=subprocess.STDOUT)
+
+    def show(self) -> None:
+        """What it has said so far."""
+        self.output.seek(0)
+        sys.stdout.buffer.write(self.output.read())
+        sys.stdout.flush()
 
 
 def divided(count: int) -> list[Part]:
@@ -55,34 +65,28 @@ def divided(count: int) -> list[Part]:
 def main() -> int:
     """0 when all parts pass."""
     count, more = int(sys.argv[1]), sys.argv[2:]
-    began, failed = time.monotonic(), []
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [(Path(folder) / str(number)).open("w+b") for number in range(count)]
-        running = {
-            part.start(output, more): (part, output) for part, output in zip(divided(count), outputs, strict=True)
-        }
-        try:
-            while running:
-                time.sleep(POLL_SECONDS)
-                for session in [session for session in running if session.poll() is not None]:
-                    part, output = running.pop(session)
-                    print(f"== {', '.join(sorted(part.folders))}: {time.monotonic() - began:.0f} s", flush=True)
-                    _show(output)
-                    if session.returncode not in (0, NO_TESTS):
-                        failed.append(output)
-        finally:
-            for session in running:
-                session.terminate()
-                session.wait()
-        for output in failed if len(failed) < count else ():
-            _show(output)
+    began, failed = time.monotonic(), list[Part]()
+    waiting = sorted(divided(count * PARTS_PER_SESSION), key=lambda part: part.seconds)
+    running: dict[subprocess.Popen[bytes], Part] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < count:
+                part = waiting.pop()
+                running[part.start(more)] = part
+            time.sleep(POLL_SECONDS)
+            for session in [session for session in running if session.poll() is not None]:
+                part = running.pop(session)
+                print(f"== {', '.join(sorted(part.folders))}: {time.monotonic() - began:.0f} s", flush=True)
+                part.show()
+                if session.returncode not in (0, NO_TESTS):
+                    failed.append(part)
+    finally:
+        for session in running:
+            session.terminate()
+            session.wait()
+    for part in failed:
+        part.show()
     return 1 if failed else 0
-
-
-def _show(output: IO[bytes]) -> None:
-    output.seek(0)
-    sys.stdout.buffer.write(output.read())
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
