@@ -117,6 +117,25 @@ def test_the_languages_are_listed_with_their_versions(tmp_path: Path) -> None:
     assert all(language["version"] for language in listed if language["name"] in ("python", "bash", "sql"))
 
 
+def test_a_language_that_is_missing_is_said_with_the_command_that_adds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_GUEST_ENV", str(guest_environment(tmp_path)))
+    monkeypatch.setenv("HOLDFAST_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "x.ts").write_text("const said: string = `${6 * 7}`; console.log(said)")
+    done = holdfast("run", "x.ts", here=tmp_path)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "with: holdfast languages add deno" in done.stderr
+    added = holdfast("languages", "add", "deno", here=tmp_path)
+    if added.returncode:
+        lacks("languages", f"packages cannot be installed here: {added.stderr}")
+    done = holdfast("run", "x.ts", here=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    listed = json.loads(holdfast("languages", "list", "--json", here=tmp_path).stdout)
+    versions = {language["name"]: language["version"] for language in listed}
+    assert versions["deno"] and not versions["go"]
+
+
 def test_gc_says_what_was_removed_and_kept(tmp_path: Path) -> None:
     environment = {**os.environ, "HOLDFAST_STATE_DIR": str(tmp_path / "state")}
     command = [sys.executable, "-m", "holdfast.cli", "gc", "--json"]
