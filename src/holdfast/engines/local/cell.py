@@ -179,7 +179,7 @@ class LocalSandbox(Questions):
         if not direct or not can_lay_out(header) or (early and is_large):
             return marshalled(header)
         knobs = {name: at for at, name in enumerate(self._made_with.writes)}
-        return laid_out(header, knobs, early.environment if early else {})
+        return laid_out(header, knobs, early.environment if early else {}, self._held_to.limits.memory_bytes)
 
     def _changes(self) -> dict[str, Any]:
         """What pid 1 has to turn, because it is not as the cell was made."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.guest.frames import json_text, marshalled
+from holdfast.guest.groups import MEMORY_OF_OURS
 from holdfast.guest.guest import job_of_started
 
-_ORDER = struct.Struct("=cBBBHHIIIdd")
-_RLIMIT, _FILE = struct.Struct("=BQ"), struct.Struct("=BBI")
+_ORDER = struct.Struct("=cBBBHHIIIqdd")
+_RLIMIT, _FILE, _RETURNED = struct.Struct("=BQ"), struct.Struct("=BBI"), struct.Struct("=Q")
 _KIND = b"X"
 _BESIDE_THE_JOB = ("wall_seconds", "cpu_seconds", "artifacts", "artifact_bytes", "returns")
 MOST_NAME_BYTES, MOST_FILES = 255, 65_535
@@ -33,20 +34,23 @@ def can_lay_out(header: Mapping[str, Any]) -> bool:
     )
 
 
-def laid_out(header: Mapping[str, Any], knobs: Mapping[str, int], environment: Mapping[str, str]) -> bytes:
-    """An order for a cell that was made by cell.c and has run nothing yet.
+def laid_out(
+    header: Mapping[str, Any], knobs: Mapping[str, int], environment: Mapping[str, str], memory_bytes: int
+) -> bytes:
+    """An order for a cell that was made by cell.c and has run nothing yet, and may use so much memory.
 
     `knobs` numbers its limits; `environment` is what the cell has beside that of the job.
     """
     writes = b"".join(_write(knobs[name], value.encode()) for name, value in header["writes"].items())
     disk = (header["disk"] or "").encode()
-    returns = b"".join(name.encode() + b"\0" for name in header["returns"])
+    returns = b"".join(_RETURNED.pack(most) + name.encode() + b"\0" for name, most in header["returns"].items())
     told = _started(header["job"], environment) if header["started"] else _Told(marshalled(header["job"]))
     rest = marshalled({key: header[key] for key in _BESIDE_THE_JOB})
     cpu_seconds = -1.0 if header["cpu_seconds"] is None else header["cpu_seconds"]
     counts = (len(header["writes"]), bool(header["artifacts"]), len(told.rlimits), len(disk), len(told.files))
     lengths = (len(returns), len(told.job), len(rest))
-    order = _ORDER.pack(_KIND, *counts, *lengths, header["wall_seconds"], cpu_seconds)
+    roomy = memory_bytes - MEMORY_OF_OURS
+    order = _ORDER.pack(_KIND, *counts, *lengths, roomy, header["wall_seconds"], cpu_seconds)
     return b"".join((order, writes, disk, *told.rlimits, *told.files, returns, told.job, rest))
 
 

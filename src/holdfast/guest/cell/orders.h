@@ -7,6 +7,7 @@ struct frame {
     int fds[MOST_FDS], fds_count;
     const char *returns;
     uint32_t returns_bytes;
+    int64_t roomy_bytes;
     int collects;
 };
 
@@ -195,6 +196,7 @@ static int start(const struct house *house, struct cell *cell, struct frame *fra
     if (order.returns_bytes && at[order.returns_bytes - 1])
         return -1;
     frame->collects = order.collects;
+    frame->roomy_bytes = order.roomy_bytes;
     frame->returns = at;
     frame->returns_bytes = order.returns_bytes;
     const char *job = at + order.returns_bytes;

@@ -1,9 +1,9 @@
 /* Pid 1: its groups, the guest it makes, and what the kernel says of both. Part of cell.c. */
 #pragma once
 
-/* JSON text towards the server; `fill` has no quotes or backslashes but its own. */
-static void send_text(const struct cell *cell, const struct text *text) {
-    uint32_t lengths[2] = {htonl((uint32_t)text->length), 0};
+/* JSON text towards the server, before so many bytes of files. */
+static void send_text(const struct cell *cell, const struct text *text, uint32_t size) {
+    uint32_t lengths[2] = {htonl((uint32_t)text->length), htonl(size)};
     if (send_all(cell->control, (const char *)lengths, sizeof lengths) || send_all(cell->control, text->bytes, text->length))
         _exit(0);
 }
@@ -14,7 +14,7 @@ static void give_up(const struct cell *cell) {
         if (failure.bytes[i] < ' ' || strchr("\"\\\x7f", failure.bytes[i]))
             failure.bytes[i] = '?';
     add(&told, "{\"op\":\"failed\",\"error\":\"%.*s\"}", 1000, failure.bytes);
-    send_text(cell, &told);
+    send_text(cell, &told, 0);
     _exit(1);
 }
 
@@ -151,7 +151,7 @@ static void send_ready(const struct house *house, const struct cell *cell) {
     add(&told, "]");
     add_counter(&told, "memory_bytes", counter(house, cell, MEMORY_PEAK));
     add(&told, "}}");
-    send_text(cell, &told);
+    send_text(cell, &told, 0);
 }
 
 /* 0 in pid 1, with a locked in guest; IS_GUEST in that guest. */

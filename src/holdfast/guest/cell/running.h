@@ -61,19 +61,49 @@ static int supervise(const struct house *house, struct cell *cell) {
     return 0;
 }
 
-/* Whether any of these files is there, or in whatever state something of its name is. */
-static int is_any_there(const struct cell *cell, const struct frame *frame) {
-    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC};
-    how.resolve = BENEATH;
-    const char *name = frame->returns, *end = frame->returns + frame->returns_bytes;
-    for (; name < end; name += strlen(name) + 1) {
-        int fd = (int)syscall(SYS_openat2, cell->workspace, name, &how, sizeof how);
-        if (fd < 0 && errno == ENOENT)
-            continue;
-        close(fd);
-        return 1;
+/* A file that the program has left for us. */
+struct returned {
+    const char *name;
+    int fd;
+    uint32_t size;
+};
+
+static int is_plain(const char *name) {
+    for (const char *at = name; *at; at++)
+        if (*at <= ' ' || *at > '~' || *at == '"' || *at == '\\')
+            return 0;
+    return strlen(name) < MOST_NAME_BYTES;
+}
+
+/* Open it, if it is as it should be: a regular file and not too large. 0 when there is none, -1 when anything else. */
+static int open_returned(const struct cell *cell, const char *name, uint64_t most, struct returned *file) {
+    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, .resolve = BENEATH};
+    struct stat about;
+    int fd = (int)syscall(SYS_openat2, cell->workspace, name, &how, sizeof how);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    *file = (struct returned){name, fd, 0};
+    if (fstat(fd, &about) || !S_ISREG(about.st_mode) || (uint64_t)about.st_size > most || about.st_size > MOST_FRAME_BYTES)
+        return close(fd), -1;
+    file->size = (uint32_t)about.st_size;
+    return 1;
+}
+
+/* How many files there are to hand back; -1 where one is not as it should be, which is for Python to tell. */
+static int find_returned(const struct cell *cell, const struct frame *frame, struct returned *files) {
+    const char *at = frame->returns, *end = at + frame->returns_bytes;
+    uint64_t most, left = MOST_FRAME_BYTES;
+    int count = 0, found = 0;
+    for (; end - at > (ptrdiff_t)sizeof most && found >= 0; at += strlen(at) + 1) {
+        memcpy(&most, at, sizeof most);
+        at += sizeof most;
+        found = count < MOST_RETURNED && is_plain(at) ? open_returned(cell, at, most < left ? most : left, &files[count]) : -1;
+        if (found > 0)
+            left -= files[count++].size;
     }
-    return 0;
+    while (found < 0 && count > 0)
+        close(files[--count].fd);
+    return found < 0 ? -1 : count;
 }
 
 static void add_ending(struct text *text, int status) {
@@ -83,7 +113,36 @@ static void add_ending(struct text *text, int status) {
         add(text, "\"exit_code\":null,\"signal\":%d", WTERMSIG(status));
 }
 
-static void send_verdict(const struct house *house, const struct cell *cell) {
+static void add_returned(struct text *text, const struct returned *files, int count) {
+    const char *comma = "";
+    add(text, ",\"artifacts\":[");
+    for (int i = 0; i < count; i++, comma = ",")
+        add(text, "%s[\"%s\",%u]", comma, files[i].name, files[i].size);
+    comma = "";
+    add(text, "],\"returned\":[");
+    for (int i = 0; i < count; i++, comma = ",")
+        add(text, "%s\"%s\"", comma, files[i].name);
+    add(text, "],\"notes\":[]");
+}
+
+/* The contents, each as long as it was said to be: what is not there any more is zeros. The verdict's pages serve. */
+static void send_returned(const struct cell *cell, const struct returned *files, int count) {
+    for (int i = 0; i < count; i++) {
+        for (size_t left = files[i].size; left > 0;) {
+            size_t piece = left < sizeof told.bytes ? left : sizeof told.bytes;
+            ssize_t got = read(files[i].fd, told.bytes, piece);
+            if (got <= 0)
+                memset(told.bytes, 0, piece);
+            piece = got > 0 ? (size_t)got : piece;
+            if (send_all(cell->control, told.bytes, piece))
+                _exit(0);
+            left -= piece;
+        }
+        close(files[i].fd);
+    }
+}
+
+static void send_verdict(const struct house *house, const struct cell *cell, const struct returned *files, int count) {
     static const char *const reasons[] = {"null", "\"wall\"", "\"cpu\""};
     struct statvfs disk = {0};
     told.length = 0;
@@ -100,15 +159,20 @@ static void send_verdict(const struct house *house, const struct cell *cell) {
     add_counter(&told, "memory_peak", counter(house, cell, MEMORY_PEAK));
     add_counter(&told, "processes_peak", counter(house, cell, PROCESSES_PEAK));
     add(&told, "},\"disk_full\":%s", disk.f_bavail == 0 || disk.f_favail == 0 ? "true" : "false");
-    add(&told, ",\"artifacts\":[],\"returned\":[],\"notes\":[]");
+    add_returned(&told, files, count);
     add(&told, ",\"start_ms\":%.6f", (cell->started - cell->received) * 1e3);
     add(&told, ",\"run_ms\":%.6f", (cell->ended - cell->started) * 1e3);
     add(&told, ",\"collect_ms\":%.6f}", (now() - cell->ended) * 1e3);
-    send_text(cell, &told);
+    uint32_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += files[i].size;
+    send_text(cell, &told, size);
+    send_returned(cell, files, count);
 }
 
 static int execute(const struct house *house, struct cell *cell) {
     struct frame frame = {0};
+    struct returned files[MOST_RETURNED];
     cell->received = now();
     if (receive_frame(cell, &frame))
         _exit(0);
@@ -119,9 +183,16 @@ static int execute(const struct house *house, struct cell *cell) {
     }
     if (supervise(house, cell))
         return SUPERVISE_ON;
-    if (frame.collects || is_any_there(cell, &frame))
+    int64_t peak = counter(house, cell, MEMORY_PEAK);
+    int count = frame.collects ? -1 : find_returned(cell, &frame, files);
+    if (count < 0)
         return CONCLUDE;
-    send_verdict(house, cell);
+    if (count > 0 && (peak < 0 || peak > frame.roomy_bytes)) {
+        while (count > 0)
+            close(files[--count].fd);
+        return CONCLUDE;
+    }
+    send_verdict(house, cell, files, count);
     cell->guest = -1;
     return 0;
 }

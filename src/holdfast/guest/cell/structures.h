@@ -37,7 +37,7 @@ enum { IS_GUEST = -1, SERVE_ON = -2, SUPERVISE_ON = -3, CONCLUDE = -4, NOT_MADE 
 enum { NO_REASON, WALL, CPU };
 enum { MEMORY_PEAK, PROCESSES_PEAK, OOM_KILLS, CPU_USER, CPU_SYSTEM, COUNTERS };
 enum { MOST_HIERARCHIES = 16, MOST_RULES = 24, MOST_PLACES = 24, MOST_KNOBS = 16, MOST_FDS = 8, VALUE_BYTES = 32 };
-enum { STREAMS = 3, MOST_NAME_BYTES = 256 };
+enum { STREAMS = 3, MOST_NAME_BYTES = 256, MOST_RETURNED = 4 };
 enum { NAMESPACES = 7, GUEST_ID = 1000, TEXT_BYTES = 4096, CHECK_CPU_MILLISECONDS = 50 };
 
 #define WORKSPACE "/workspace"
@@ -95,13 +95,15 @@ struct text {
 };
 
 /* The first bytes of an order to execute. Then come the rows of limits to turn, a text for the disk, for a program that
- * has started already its own limits and files, the names of files to hand back, each with a zero behind it, the job, and
- * the rest, which is for Python. `collects`: there are patterns. */
+ * has started already its own limits and files, the files to hand back, each the most bytes it may have and its name with
+ * a zero behind it, the job, and the rest, which is for Python. `collects`: there are patterns. A program that has used no
+ * more than `roomy_bytes` has left room for what pid 1 needs to hand files back. */
 struct order {
     char kind;
     uint8_t writes, collects, rlimits;
     uint16_t disk_bytes, files;
     uint32_t returns_bytes, job_bytes, rest_bytes;
+    int64_t roomy_bytes;
     double wall_seconds, cpu_seconds;
 } __attribute__((packed));
 

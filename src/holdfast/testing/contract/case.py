@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     stdin: bytes
     artifacts: tuple[str, ...]
     artifact_bytes: int
+    returns: Mapping[str, int]
     wall_seconds: float
 
 
@@ -44,6 +45,7 @@ CANNOT: Mapping[str, Mapping[str, str]] = {
         "a_link_is_not_an_artifact": "artifacts are read by name, through links",
         "a_link_is_not_listed": "files are listed by name, through links",
         "an_artifact_that_is_too_large_is_left_out": "a file above the cap is cut",
+        "a_file_is_handed_back_up_to_its_size": "a file above the cap is cut",
     },
 }
 

@@ -8,6 +8,7 @@ import anyio
 
 from holdfast.engines import Command, Engine, Exited, Output, Process
 from holdfast.errors import EngineError, HoldfastError, InvalidFileNameError, NotFoundError, RequestError, TooLargeError
+from holdfast.testing.attacks.arena import LIMITS
 from holdfast.testing.attacks.canaries import end_processes_with, processes_with
 from holdfast.testing.contract.case import Check, command, require, run, run_in, sandbox
 
@@ -262,6 +263,35 @@ async def cancelling_the_caller_leaves_nothing(engine: Engine) -> None:
     await _require_gone(token)
 
 
+async def files_are_handed_back_by_their_names(engine: Engine) -> None:
+    names = ("one", "empty", "with space", "ünï", ".holdfast/kept", "sub/six")
+    code = f"""
+import os
+os.makedirs(".holdfast", exist_ok=True)
+os.makedirs("sub")
+for name in {names!r}:
+    open(name, "wb").write(b"" if name == "empty" else name.encode() * 3000)
+"""
+    wanted = dict.fromkeys((*names, "never-made"), 1 << 20)
+    exited = (await run(engine, command(code, returns=wanted))).exited
+    left = {name: b"" if name == "empty" else name.encode() * 3000 for name in names}
+    require(dict(exited.returned) == left, {name: len(data) for name, data in exited.returned.items()})
+    require((dict(exited.artifacts), exited.notes) == ({}, ()), exited.notes)
+
+
+async def a_file_is_handed_back_up_to_its_size(engine: Engine) -> None:
+    code = "open('fits', 'wb').write(bytes(5000)); open('larger', 'wb').write(bytes(5001))"
+    exited = (await run(engine, command(code, returns={"fits": 5000, "larger": 5000}))).exited
+    require(dict(exited.returned) == {"fits": bytes(5000)}, sorted(exited.returned))
+    require([note for note in exited.notes if "larger" in note] == [*exited.notes] != [], exited.notes)
+
+
+async def a_file_is_handed_back_by_a_program_that_used_its_memory(engine: Engine) -> None:
+    code = f"x = bytearray({LIMITS.memory_bytes - (24 << 20)}); open('a', 'w').write('here')"
+    exited = (await run(engine, command(code, returns={"a": 10}))).exited
+    require((exited.exit_code, dict(exited.returned)) == (0, {"a": b"here"}), exited)
+
+
 async def too_much_time_ends_the_whole_tree(engine: Engine) -> None:
     token = secrets.token_hex(8)
     async with sandbox(engine) as box:
@@ -282,6 +312,9 @@ PROMISES: tuple[Check, ...] = (
     a_pattern_that_matches_nothing_returns_nothing,
     an_artifact_that_is_too_large_is_noted,
     an_artifact_that_is_too_large_is_left_out,
+    files_are_handed_back_by_their_names,
+    a_file_is_handed_back_up_to_its_size,
+    a_file_is_handed_back_by_a_program_that_used_its_memory,
     a_link_is_not_an_artifact,
     what_is_written_can_be_read,
     the_program_and_the_caller_see_the_same_files,
