@@ -2,12 +2,15 @@
 
 import fcntl
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from anyio.to_thread import run_sync
 
 from holdfast.agents.conversations import Conversations
 from holdfast.agents.model import load_library
@@ -143,11 +146,11 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
     refuse_an_open_door(settings, open_keys(settings))
     with _only_server(settings.state_dir), ThreadPoolExecutor(1) as beside:
         # The SQL of the store takes as long to load as an engine to start: at the same time.
-        beside.submit(import_module, "holdfast.store.database")
+        loading: list[Future[Any]] = [beside.submit(import_module, "holdfast.store.database")]
         choice = model_choice(settings)
         if choice is not None:
             # With the first question it would make everybody wait.
-            beside.submit(load_library, choice)
+            loading.append(beside.submit(load_library, choice))
         open_programs(settings).clear_unfinished()
         async with (
             open_app(settings) as app,
@@ -159,6 +162,8 @@ async def open_server(settings: Settings) -> AsyncIterator[App]:
             app.tasks.open(),
             app.chat.open(),
         ):
+            # Whoever answers freezes what is there: what came later, every collection would walk through.
+            await run_sync(wait, loading)
             yield app
 
 
