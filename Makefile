@@ -18,7 +18,7 @@ INSTALLED := .venv/.installed
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock vendor clean bench-tasks kills wheels
+.PHONY: help setup packages serve dockerd dockerd-stop test check bench bench-data attack engines openapi fuzz lock vendor clean bench-tasks kills pictures wheels
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ bench: setup ## Measure this machine RUNS (1) times and write docs/benchmarks.md
 
 engines: setup ## Try and measure every engine of this host, and write docs/guide/engines.md
 	@$(BIN)/python -m tests.bench.engines
+
+pictures: setup ## Take the pictures of the page in docs/screenshots anew (needs chromium)
+	@$(BIN)/python -m tests.e2e.pictures
 
 bench-tasks: setup ## Measure how soon events of tasks are seen
 	@$(BIN)/python -m tests.bench.tasks
