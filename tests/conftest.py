@@ -1,6 +1,7 @@
 """Engines for the suites that run over all of them, and the promise that nothing of it all remains."""
 
 import os
+import signal
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,6 +33,9 @@ KIND = {
     "gvisor": "gvisor",
 }
 """What `HOLDFAST_EXPECT` calls each engine: the local one comes with and without stock, Docker with two runtimes."""
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""What a shell starts in the background ignores Ctrl-C, and so would all that tests start there."""
 
 LAST = "test_nothing_is_left_behind"
 SLOW_ENGINES = frozenset({"docker", "docker+runsc", "gvisor"})
