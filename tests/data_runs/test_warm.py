@@ -1,13 +1,16 @@
 """Cells that wait in stock for a dataset have it open; nothing else is different for a run."""
 
+import json
 from typing import Any
 
 import anyio
 import pytest
 
-from holdfast.data.query import DataQuery, data_limits, execute
+from holdfast.data.query import DataQuery, command, data_limits, execute
 from holdfast.engines.pooled import PooledEngine
-from holdfast.languages import DATA_PROFILE
+from holdfast.guest.data.main import JOB
+from holdfast.guest.data.ready import USUAL
+from holdfast.languages import SQL_PROFILE
 from holdfast.types import OPERATOR
 from tests.data_runs.conftest import Desk
 
@@ -94,12 +97,20 @@ async def waiting(desk: Desk) -> None:
     dataset = await desk.app.datasets.get("sales", OPERATOR)
     engine = desk.app.executor.engine
     assert isinstance(engine, PooledEngine)
-    kind = (dataset.digest, DATA_PROFILE)
+    kind = (dataset.digest, SQL_PROFILE)
     with anyio.fail_after(PATIENCE_SECONDS):
         while not any((spec.data, spec.profile) == kind and shelf.stock for spec, shelf in engine._shelves.items()):
             await desk.ask(sql="SELECT 1")
             await anyio.sleep(1)
     await anyio.sleep(OPENED_SECONDS)
+
+
+async def test_what_is_opened_ahead_is_held_to_what_runs_usually_get(desk_with: Any) -> None:
+    """Otherwise each run would turn the same limits once more, while somebody waits."""
+    desk = await desk_with()
+    limits = data_limits(desk.app.executor.bounds, desk.app.executor.engine.capabilities)
+    job = json.loads(command(DataQuery("sql", "SELECT 1", limits)).files[JOB])
+    assert {name: job[name] for name in USUAL} == USUAL
 
 
 async def test_other_data_under_the_same_id_are_asked_at_once(desk_with: Any) -> None:

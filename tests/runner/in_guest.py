@@ -22,7 +22,7 @@ from holdfast.guest.data import frames, ready, results, sql, values
 
 CONNECTION = duckdb.connect(ready.NAME, config=ready.CONFIG)
 CONNECTION.execute("SET TimeZone = 'UTC'")
-JOB = {"code": "", "max_rows": 1_000, "max_output_bytes": 1_000_000}
+JOB = {"code": "", "parameters": [], "max_rows": 1_000, "max_output_bytes": 1_000_000}
 NAMES = {"np": np, "pd": pd, "decimal": decimal, "datetime": datetime, "uuid": uuid, "nan": math.nan, "inf": math.inf}
 
 
@@ -53,7 +53,7 @@ def read_back(said: Any, kind: Any) -> str:
 
 def of_sql(expression: str, kind: str) -> dict[str, Any]:
     asked = CONNECTION.sql(f"SELECT ({expression})::{kind} AS value")
-    rows, total = sql.collect(asked, JOB)
+    rows, total = sql._ask(CONNECTION, {**JOB, "code": asked.sql_query()})
     answer = json.loads(rows.answer(total, 0))
     said = answer["rows"][0][0]
     again = read_back(said, asked.types[0])
@@ -65,7 +65,7 @@ def of_sql(expression: str, kind: str) -> dict[str, Any]:
 
 def asked(code: str) -> dict[str, Any]:
     CONNECTION.execute("CREATE OR REPLACE SEQUENCE s MINVALUE 0 START 0")
-    rows, total = sql.collect(CONNECTION.sql(code), {**JOB, "code": code, "max_rows": 3})
+    rows, total = sql._ask(CONNECTION, {**JOB, "code": code, "max_rows": 3})
     answer = json.loads(rows.answer(total, 0))
     return {**answer, "numbers": CONNECTION.sql("SELECT nextval('s')").fetchall()[0][0]}
 

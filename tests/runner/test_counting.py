@@ -25,6 +25,19 @@ def test_what_has_to_be_done_before_the_first_row_is_done_once(in_guest: InGuest
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "CREATE OR REPLACE TABLE n AS FROM range(0) t(i); INSERT INTO n SELECT nextval('s') RETURNING i",
+        "CREATE OR REPLACE TABLE n AS SELECT nextval('s') AS i; FROM n",
+        "SELECT nextval('s') AS i",
+    ],
+)
+def test_what_changes_something_is_done_once(in_guest: InGuest, code: str) -> None:
+    answer = in_guest.ask(ask=code)
+    assert (answer["rows"], answer["total_rows"], answer["numbers"]) == ([[0]], 1, 1)
+
+
+@pytest.mark.parametrize(
     "values",
     [
         "i, i",

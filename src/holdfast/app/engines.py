@@ -14,7 +14,7 @@ from holdfast.engines.local import LocalConfig, LocalEngine
 from holdfast.engines.pooled import PooledEngine, Stocking
 from holdfast.errors import HostError
 from holdfast.execution.requests import with_unasked_disk
-from holdfast.languages import DATA_PROFILE, SESSION_MODULES, SESSION_PROFILE
+from holdfast.languages import DATA_PROFILE, SESSION_MODULES, SESSION_PROFILE, SQL_MODULES, SQL_PROFILE
 from holdfast.settings import Settings
 from holdfast.settings.kinds import is_loopback as is_loopback
 from holdfast.telemetry import Metrics
@@ -121,7 +121,7 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         network_resolvers=settings.network_resolvers,
         cgroup_parent=settings.cgroup_parent,
         profiles=_profiles(settings),
-        on_demand=frozenset({SESSION_PROFILE}),
+        on_demand=frozenset({SESSION_PROFILE, SQL_PROFILE}),
         toolchains=settings.toolchains,
         layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,
@@ -162,5 +162,7 @@ def _profiles(settings: Settings) -> dict[str, tuple[str, ...]]:
     if not settings.pool_size:
         return {}
     chosen = {DATA_PROFILE: settings.warm_modules} if settings.warm_modules else {}
+    if SQL_MODULES[0] in settings.warm_modules:
+        chosen[SQL_PROFILE] = SQL_MODULES
     has_shell = any(settings.guest_environment.glob("lib/python*/site-packages/IPython"))
     return chosen | ({SESSION_PROFILE: SESSION_MODULES} if has_shell and settings.max_sessions else {})

@@ -20,7 +20,7 @@ from holdfast.guest.data.answer import ANSWER
 from holdfast.guest.data.checked import ROOM_BESIDE_THE_TABLE, checked
 from holdfast.guest.data.main import DATABASE, JOB
 from holdfast.guest.data.protocol import FAILED, MAX_FIGURE_BYTES, timed_out
-from holdfast.languages import DATA_PROFILE
+from holdfast.languages import DATA_PROFILE, SQL_PROFILE
 from holdfast.types import Capabilities, DataError, Limits, RunResult, Status, Table
 
 TIMEOUT_SECONDS = 10.0
@@ -87,7 +87,8 @@ async def execute(executor: Executor, query: DataQuery) -> DataAnswer:
 
     Raises what `Executor.run` raises, NotFoundError for a dataset that is gone; whatever the query does is an answer.
     """
-    spec = SandboxSpec("python", query.limits, profile=DATA_PROFILE, data=query.dataset)
+    profile = SQL_PROFILE if query.kind == "sql" else DATA_PROFILE
+    spec = SandboxSpec("python", query.limits, profile=profile, data=query.dataset)
     run = await executor.perform(spec, command(query))
     assert run.result is not None
     text = run.returned.get(ANSWER)

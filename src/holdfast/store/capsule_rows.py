@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from holdfast.store.tables import capsules, runs
 
 _BOTH = runs.join(capsules, runs.c.run_id == capsules.c.run_id)
 _UNFINISHED = ("queued", "running")
+_RUN, _CAPSULE = (update(table).where(table.c.run_id == bindparam("ended")) for table in (runs, capsules))
+"""What is to be changed comes with the call: to make such a statement takes longer than to execute it."""
 
 
 def begin(connection: Connection, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
@@ -19,8 +21,8 @@ def begin(connection: Connection, run: Mapping[str, Any], capsule: Mapping[str, 
 
 def end(connection: Connection, run_id: str, run: Mapping[str, Any], capsule: Mapping[str, Any]) -> None:
     """Keep what it came to."""
-    connection.execute(update(runs).where(runs.c.run_id == run_id).values(**run))
-    connection.execute(update(capsules).where(capsules.c.run_id == run_id).values(**capsule))
+    connection.execute(_RUN, {**run, "ended": run_id})
+    connection.execute(_CAPSULE, {**capsule, "ended": run_id})
 
 
 def find(run_id: str, owner: str | None) -> Select[Any]:

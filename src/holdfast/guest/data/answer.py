@@ -83,8 +83,8 @@ def failed(failure: Failure, exec_ms: float) -> str:
 def leave(text: str) -> None:
     """Put the answer where the host looks for it."""
     os.makedirs(os.path.dirname(ANSWER), exist_ok=True)
-    with open(ANSWER, "w", encoding="ascii") as file:
-        file.write(text)
+    with open(ANSWER, "wb") as file:
+        file.write(text.encode("ascii"))
 
 
 def _json(value: Any) -> str:

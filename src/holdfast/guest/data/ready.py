@@ -17,6 +17,9 @@ CONFIG = {
     "threads": "1",
 }
 
+USUAL = {"memory_mib": 358, "threads": 1}
+"""What a run gets that asks for nothing else: what is opened before the job comes is held to it already."""
+
 REHEARSAL = f"""
 import duckdb
 ready = duckdb.connect({NAME!r}, config={CONFIG!r})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from functools import partial
 
 import duckdb  # type: ignore[import-not-found, unused-ignore]
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 FAILED = "SQL_EXECUTION_ERROR"
 LOOK_AHEAD = 4_096
 """A result of more rows is counted by asking a second time, for no more than the count: of a scan that is nothing."""
+
+SORTED = re.compile(r"\border\b", re.IGNORECASE)
+"""Where DuckDB is told how many rows are wanted, because it sorts for them alone. All else streams its first rows."""
 
 COSTLY = re.compile(r"\b(?:group|distinct|union|intersect|except|pivot|over|recursive|random)\b|uuid", re.IGNORECASE)
 """Where a statement may have to do everything before its first row, or not the same twice, it is asked once, and counts
@@ -39,7 +43,8 @@ READERS = {
 TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal"
 ATTACH = "ATTACH {path} AS dataset (READ_ONLY); USE dataset;"
 CLOSE = "SET TimeZone = 'UTC'; SET enable_external_access = false;"
-LOCK = "SET memory_limit = '{memory_mib}MiB'; SET threads = {threads}; SET lock_configuration = true;"
+HOLD = "SET memory_limit = '{memory_mib}MiB'; SET threads = {threads};"
+LOCK = "SET lock_configuration = true;"
 MOST_AHEAD = 4
 _opened: dict[str | None, Any] = {}
 """Datasets that were opened before the job came, by their paths."""
@@ -61,9 +66,10 @@ def run(job: dict[str, Any]) -> tuple[Rows, int, float]:
 def open_data(job: dict[str, Any]) -> Any:
     """A connection to what the job is about; nothing else can be opened from there."""
     connection = _opened.pop(job["database"], None)
+    is_held = connection is not None and all(job[name] == value for name, value in ready.USUAL.items())
     if connection is None:
         connection = _open(job["database"], job["files"])
-    connection.execute(LOCK.format(**job))
+    connection.execute(LOCK if is_held else HOLD.format(**job) + LOCK)
     return connection
 
 
@@ -82,6 +88,7 @@ def open_ahead(database: str, asked: Callable[[], bool]) -> None:
     Once there is a job (`asked`), what is left of it would only make that wait.
     """
     connection = _opened[database] = _open(database, {})
+    connection.execute(HOLD.format(**ready.USUAL))
     job = {"code": "", "parameters": [], "max_rows": 1, "max_output_bytes": 1_024}
     for (name,) in connection.sql(TABLES).limit(MOST_AHEAD).fetchall():
         table = values.quoted(name)
@@ -93,14 +100,24 @@ def open_ahead(database: str, asked: Callable[[], bool]) -> None:
 
 
 def _ask(connection: Any, job: dict[str, Any]) -> tuple[Rows, int]:
-    asked = connection.sql(job["code"], params=job["parameters"] or None)
+    parameters = job["parameters"] or None
+    asked = connection.sql(job["code"], params=parameters)
     if asked is None or not asked.columns:
         return Rows([], [], max_rows=0, max_bytes=job["max_output_bytes"]), 0
-    return collect(asked, job)
+    # Of anything but a query DuckDB has run it by now, and holds what it came to.
+    is_query = asked.type == "QUERY_RELATION"
+    return collect(asked, job, partial(_first, connection, asked.sql_query(), parameters) if is_query else None)
 
 
-def collect(asked: Any, job: dict[str, Any]) -> tuple[Rows, int]:
-    """The first rows of a relation, and how many it has."""
+def _first(connection: Any, query: str, parameters: Any, most: int) -> list[Any]:
+    """The first rows, as they come."""
+    found: list[Any] = connection.execute(query, parameters).fetchmany(most)
+    connection.abort()  # Else nothing more could be asked.
+    return found
+
+
+def collect(asked: Any, job: dict[str, Any], first: Callable[[int], list[Any]] | None = None) -> tuple[Rows, int]:
+    """The first rows of a relation, and how many it has. `first` asks the same for rows as they come."""
     types = list(asked.types)
     rows = Rows(
         list(asked.columns), [str(kind) for kind in types], max_rows=job["max_rows"], max_bytes=job["max_output_bytes"]
@@ -110,8 +127,11 @@ def collect(asked: Any, job: dict[str, Any]) -> tuple[Rows, int]:
     turns = [values.turn(kind) for kind in types]
     changed = values.select(types)
     shown = asked if changed is None else asked.project(changed)
-    take = _once if COSTLY.search(job["code"]) else _looking_ahead
-    found, total = take(asked, shown, job["max_rows"])
+    if COSTLY.search(job["code"]):
+        found, total = _once(asked, shown, job["max_rows"])
+    else:
+        streams = changed is None and not SORTED.search(job["code"])
+        found, total = _looking_ahead(asked, shown, job["max_rows"], first if streams else None)
     for row in found:
         if rows.full:
             break
@@ -119,10 +139,12 @@ def collect(asked: Any, job: dict[str, Any]) -> tuple[Rows, int]:
     return rows, total
 
 
-def _looking_ahead(asked: Any, shown: Any, most: int) -> tuple[list[Any], int]:
+def _looking_ahead(
+    asked: Any, shown: Any, most: int, first: Callable[[int], list[Any]] | None
+) -> tuple[list[Any], int]:
     """The first rows and the number of all; asked twice where there are many."""
     limit = max(LOOK_AHEAD, most + 1)
-    found = shown.limit(limit).fetchall()
+    found = first(limit) if first else shown.limit(limit).fetchall()
     if len(found) < limit:
         return found, len(found)
     return found, max(limit, asked.aggregate("count(*)").fetchall()[0][0])
