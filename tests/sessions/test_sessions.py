@@ -235,6 +235,21 @@ async def test_bad_file_names_are_refused(client: Client, name: str) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_file_name"), method
 
 
+async def test_a_name_that_leads_to_no_file_is_answered_with_what_to_do(client: Client) -> None:
+    session = await client.new(image="bash", files={"d/f": "x"})
+    files = f"/sessions/{session}/files"
+    for answer, sentence in (
+        (await client.http.get(f"{files}/no"), "'no': there is no such file; list the files to see what there is."),
+        (await client.http.delete(f"{files}/no"), "'no': there is no such file; list the files to see what there is."),
+        (
+            await client.http.get(f"{files}/d/f/g"),
+            "'d/f/g': a part of it is a file and no directory; choose another name.",
+        ),
+        (await client.http.put(f"{files}/d", content=b""), "'d': it is a directory; name a file in it."),
+    ):
+        assert answer.json()["detail"] == sentence
+
+
 async def test_links_lead_nowhere(client: Client) -> None:
     session = await client.new(image="bash")
     await client.run(session, "ln -s /etc/passwd link; ln -s / root; mkfifo pipe")
