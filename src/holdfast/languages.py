@@ -282,5 +282,6 @@ def find_language(image: str, field: str = "image") -> Language:
     """The language a field of a request names. Raises UnknownLanguageError."""
     language = LANGUAGES.get(image.removeprefix(SEED_PREFIX))
     if language is None:
-        raise UnknownLanguageError(f"'{image[:80]}' is not one of: {', '.join(LANGUAGES)}.", field=field)
+        others = "" if field != "image" else ", nor a prebuilt environment"
+        raise UnknownLanguageError(f"'{image[:80]}' is not one of: {', '.join(LANGUAGES)}{others}.", field=field)
     return language
