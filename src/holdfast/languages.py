@@ -278,9 +278,10 @@ def profile_for(language: Language, files: Mapping[str, bytes], loaded: Sequence
     return DATA_PROFILE if mentioned else language.profile
 
 
-def find_language(image: str) -> Language:
-    """The language an `image` of a request names. Raises UnknownLanguageError."""
+def find_language(image: str, field: str = "image") -> Language:
+    """The language a field of a request names. Raises UnknownLanguageError."""
     language = LANGUAGES.get(image.removeprefix(SEED_PREFIX))
     if language is None:
-        raise UnknownLanguageError(f"'{image[:80]}' is not one of: {', '.join(LANGUAGES)}.", field="image")
+        others = "" if field != "image" else ", nor a prebuilt environment"
+        raise UnknownLanguageError(f"'{image[:80]}' is not one of: {', '.join(LANGUAGES)}{others}.", field=field)
     return language

@@ -43,7 +43,8 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
     "a wrong type": ({"args": "abc"}, 422, "invalid_field", "args"),
     "environment values that are no text": ({"environment": {"A": 1}}, 422, "invalid_field", "environment.A"),
     "NUL in an argument": ({"args": ["a\0"]}, 422, "invalid_field", "args"),
-    "broken base64": ({"files": {"a": {"base64": "!"}}}, 422, "invalid_field", None),
+    "broken base64": ({"files": {"a": {"base64": "!"}}}, 422, "invalid_field", "files.a.base64"),
+    "a file that is a number": ({"files": {"a": 5}}, 422, "invalid_field", "files.a"),
     "a climbing artifact": ({"artifacts": ["../*"]}, 400, "invalid_file_name", "artifacts"),
 }
 
@@ -52,6 +53,9 @@ ADVICE: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt field": ({"tiemout": 3}, "tiemout: there is no such field here; leave it out, or look at /docs"),
     "base64 that is text": ({"files": {"a": {"base64": "hé"}}}, "of a file that is text, write just the text"),
     "a reserved variable": ({"environment": {"PYTHONPATH": "x"}}, "'PYTHONPATH' is reserved; give it another name"),
+    "a language named twice": ({"image": "python", "language": "python"}, "language: it is another name of 'image'"),
+    "one more that is wrong": ({"tiemout": 3, "args": 1}, "and 1 more field is wrong."),
+    "two more that are wrong": ({"tiemout": 3, "args": 1, "stdin": 1}, "and 2 more fields are wrong."),
     "a network": ({"allow_network": True}, "leave it out, or have the operator set HOLDFAST_ALLOW_NETWORK=true"),
     "a spec without a script": ({"prebuild_spec": {}}, "prebuild_spec.setup_script: it is needed and was not sent"),
 }

@@ -109,4 +109,5 @@ async def test_a_language_that_is_not_installed_is_503_with_the_command(client: 
 async def test_an_unknown_language_is_404_and_names_those_there_are(client: httpx.AsyncClient) -> None:
     answer = await client.post("/run", json={"language": "cobol", "code": "x"})
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "'cobol' is not one of: python, node, deno, bun, go, rust, bash, sql."
+    names = "python, node, deno, bun, go, rust, bash, sql"
+    assert answer.json()["detail"] == f"'cobol' is not one of: {names}, nor a prebuilt environment."

@@ -202,6 +202,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a negative tolerance": ({"type": "output", "expected": "", "tolerance": -1}, "tests.0.tolerance", "greater than"),
     "negative points": ({"type": "output", "expected": "", "points": -1}, "tests.0.points", "greater than"),
+    "points that have no sum": ({"type": "output", "expected": "", "points": 1e308}, "tests.0.points", "less than"),
     "no time": ({"type": "output", "expected": "", "timeout": 0}, "tests.0.timeout", "greater than 0"),
     "memory in words": ({"type": "output", "expected": "", "mem_limit": "lots"}, "tests.0.mem_limit", "is not a size"),
     "arguments that are no list": (

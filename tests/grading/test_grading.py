@@ -186,6 +186,20 @@ async def test_a_checker_judges_in_a_sandbox_the_submission_was_never_in(app: Ap
     assert (bad.all_passed, bad.test_results[0].error) == (False, "bad")
 
 
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("raise SystemExit('5 is no divisor')", "The checker said no: 5 is no divisor"),
+        ("print('bad'); raise SystemExit('5 is no divisor')", "bad"),
+        ("1 / 0", "The checker said no: ZeroDivisionError: division by zero"),
+        ("raise SystemExit(1)", "The checker said no: The program ended with exit code 1."),
+    ],
+)
+async def test_what_a_checker_says_is_the_reason_wherever_it_writes_it(app: App, code: str, why: str) -> None:
+    result = await grade(app, "print(5)", {"type": "stdin", "checker": {"code": code}})
+    assert result.test_results[0].error == why
+
+
 SQUARES = {
     "bash": "read n; echo $((n * n))",
     "node": "console.log(Number(require('fs').readFileSync(0, 'utf8')) ** 2)",

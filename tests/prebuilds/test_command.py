@@ -53,6 +53,12 @@ def test_build_run_list_and_remove(typed: Typed, tmp_path: Path) -> None:
     assert (gone.returncode, "'tables' is not one of" in gone.stderr) == (2, True)
 
 
+def test_a_long_tag_is_listed_whole(typed: Typed) -> None:
+    tag = "x" * 60
+    assert typed("prebuild", "build", tag, "--script", "-", stdin="true").returncode == 0
+    assert typed("prebuild", "list").stdout.count("x") == len(tag)
+
+
 def test_grading_in_a_prebuilt_environment(typed: Typed, tmp_path: Path) -> None:
     script = "echo 'value = 42' > $(echo lib/python3*)/site-packages/tinymod.py"
     assert typed("prebuild", "build", "tiny", "--script", "-", stdin=script).returncode == 0

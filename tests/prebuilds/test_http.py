@@ -70,7 +70,7 @@ async def test_a_failed_build_is_400_as_in_the_seed_with_the_log_beside_the_sent
         ({"tag": "Bad Tag"}, 422, "tag"),
         ({"tag": "python"}, 422, "tag"),
         ({"tag": 5}, 422, "tag"),
-        ({"base_image": "cobol"}, 404, "image"),
+        ({"base_image": "cobol"}, 404, "base_image"),
         ({"setup_script": "x" * 65_537}, 413, "setup_script"),
         ({"setup_script": None}, 422, "setup_script"),
         ({"allow_network": True}, 422, "allow_network"),

@@ -28,7 +28,7 @@ def set_up(settings: Settings) -> None:
 
 def add(settings: Settings, name: str) -> None:
     """One language. Raises UnknownLanguageError, RuntimeNotAvailableError, StorageFullError."""
-    language = find_language(name)
+    language = find_language(name, "language")
     if language.name in toolchains.RECIPES:
         toolchains.add(settings.toolchains, language.name, print)
         print(f"{language.title} is installed; a server that runs already needs a restart to use it.")

@@ -12,7 +12,7 @@ from datetime import timedelta
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from holdfast.app import open_app, open_prebuilds
 from holdfast.cli import running
@@ -90,7 +90,7 @@ def show(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         print(found.model_dump_json(indent=2))
         return
-    table = Table("tag", "base", "size", "made", "last used")
+    table = Table(Column("tag", overflow="fold"), "base", "size", "made", "last used")
     for each in found.prebuilds:
         table.add_row(each.tag, each.base_image, _size(each), f"{each.created:%Y-%m-%d}", f"{each.last_used:%Y-%m-%d}")
     hint = "There are no prebuilt environments; make one with: holdfast prebuild build TAG --script FILE"

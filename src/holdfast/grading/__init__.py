@@ -22,6 +22,7 @@ from holdfast.grading.judging import (
     first_name,
     reason,
     verdict,
+    why_not,
     without_what_it_said,
 )
 from holdfast.grading.values import Seen, is_whole
@@ -192,9 +193,8 @@ class Grader:
     async def _checked(self, case: TestCase, finding: Finding, run: RunResult) -> Finding:
         """Let the test's own program judge, in a sandbox that the submission never was in."""
         checked = await self._executor.run(_checker_request(case, run.stdout))
-        said = (checked.stdout.strip() or f"The checker said no: {reason(checked)}")[:1000]
         passed = checked.status is Status.SUCCEEDED
-        return Finding(passed, finding.expected, finding.actual, None if passed else said, run)
+        return Finding(passed, finding.expected, finding.actual, None if passed else why_not(checked), run)
 
     async def _judge(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._judging)

@@ -65,6 +65,13 @@ def reason(run: RunResult) -> str:
     return _SENTENCES.get(run.status, f"The program ended with exit code {run.exit_code}.")
 
 
+def why_not(checked: RunResult) -> str:
+    """What a checker printed when it said no, or its last line on stderr, where `SystemExit("…")` says its reason."""
+    printed, lines = checked.stdout.strip(), checked.stderr.strip().splitlines()
+    last = lines[-1] if lines and checked.status is Status.FAILED else reason(checked)
+    return (printed or f"The checker said no: {last}")[:1000]
+
+
 def find(number: int, case: TestCase, evidence: Evidence) -> Finding:
     """What one test of the main run finds."""
     return _FINDERS[case.type](number, case, evidence)

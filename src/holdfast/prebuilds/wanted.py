@@ -47,7 +47,7 @@ def checked_spec(spec: PrebuildSpec, runtimes: Runtimes) -> tuple[str, str]:
         raise TooLargeError(f"The setup script is larger than {MAX_SCRIPT_BYTES:,} bytes.", field="setup_script")
     if "\0" in spec.setup_script:
         raise InvalidFieldError("'setup_script' holds a NUL character, which no script can.", field="setup_script")
-    language = find_language(spec.base_image)
+    language = find_language(spec.base_image, "base_image")
     if runtimes.get(language.name) is None:
         raise RuntimeNotAvailableError(
             f"{language.title} is not installed on this host; install it with: {language.install}.",

@@ -20,7 +20,15 @@ from anyio.abc import TaskGroup, TaskStatus
 from anyio.to_thread import run_sync
 
 from holdfast.background import background
-from holdfast.errors import EngineError, HoldfastError, NotFoundError, QuotaError, SessionLostError, ShuttingDownError
+from holdfast.errors import (
+    EngineError,
+    HoldfastError,
+    InvalidFieldError,
+    NotFoundError,
+    QuotaError,
+    SessionLostError,
+    ShuttingDownError,
+)
 from holdfast.execution import Executor, recorded
 from holdfast.execution.output import FLOOD_FACTOR
 from holdfast.sessions import files
@@ -269,7 +277,7 @@ class SessionManager:
                 raise
             structlog.get_logger().error("a session failed", exc_info=error)
         if not started:
-            raise EngineError(f"The session could not be started: {live.reason}")
+            raise _why_not(live)
 
     async def _bury(self, live: Live) -> None:
         """Keep what is left of a session that has ended."""
@@ -333,6 +341,16 @@ class SessionManager:
             reason = record.session.reason or (live.reason if live else "") or "It is ending."
             raise SessionLostError(f"The session is lost: {reason}", field="session_id")
         return live
+
+
+def _why_not(live: Live) -> HoldfastError:
+    """What to tell of a session that did not start. A limit too small for an interpreter is no fault of ours."""
+    exited = live.kernel.ended.exited if live.kernel and live.kernel.ended else None
+    if exited is not None and exited.usage.out_of_memory:
+        return InvalidFieldError(
+            "The interpreter needs more memory than 'mem_limit' gives it; ask for more.", field="mem_limit"
+        )
+    return EngineError(f"The session could not be started: {live.reason}")
 
 
 def _seen(live: Live) -> Session:

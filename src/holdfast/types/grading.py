@@ -44,6 +44,9 @@ class Comparator(StrEnum):
     FLOAT = "float"
 
 
+MOST_POINTS = 1_000_000
+"""Of one test, so that their sum is a number that JSON can say."""
+
 _NEEDS = {
     TestType.OUTPUT: ("expected",),
     TestType.VARIABLE_EXISTS: ("variable",),
@@ -89,7 +92,7 @@ class TestCase(BaseModel):
     comparator: Comparator | None = None
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = DEFAULT_TOLERANCE
     checker: Checker | None = None
-    points: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1
+    points: Annotated[float, Field(ge=0, le=MOST_POINTS, allow_inf_nan=False)] = 1
     hidden: bool = False
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     mem_limit: str | None = None

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError
 
@@ -11,6 +12,7 @@ _REASONS = {
     "extra_forbidden": "there is no such field here; leave it out, or look at /docs for how it is called",
     "missing": "it is needed and was not sent",
 }
+_OTHER_NAME = "it is another name of 'image' in requests that have one, and one of the two is enough; leave it out"
 _NOT_TEXT = ("hex escape", "surrogate", "number out of range")
 
 
@@ -25,9 +27,14 @@ def from_validation(error: ValidationError) -> HoldfastError:
         (fault for fault in faults if fault["loc"][:2] == first["loc"][:2]), key=lambda fault: len(fault["loc"])
     )
     field = _field(first["loc"])
-    reason = _REASONS.get(first["type"]) or first["msg"].removeprefix("Value error, ").rstrip(".")
-    others = f", and {more} more fields are wrong" if more else ""
-    return InvalidFieldError(f"{field or 'The body'}: {reason}{others}.", field=field)
+    others = f", and {more} more field{'s are' if more > 1 else ' is'} wrong" if more else ""
+    return InvalidFieldError(f"{field or 'The body'}: {_reason(first)}{others}.", field=field)
+
+
+def _reason(fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden" and fault["loc"][-1] == "language":
+        return _OTHER_NAME
+    return _REASONS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").rstrip(".")
 
 
 def _not_json(message: str) -> HoldfastError:
@@ -38,5 +45,7 @@ def _not_json(message: str) -> HoldfastError:
 
 
 def _field(location: tuple[Any, ...]) -> str | None:
+    if location[:1] == ("files",):
+        location = location[:2] + location[3:]  # pydantic says here which kind of file it tried: no name of a request
     name = ".".join(map(str, location))[:_NAME_CHARACTERS]
     return (name if name.isprintable() else ascii(name)) or None

@@ -87,7 +87,8 @@ class Questions:
         if answer["op"] == "done":
             return answer, data
         error = _FILE_ERRORS.get(answer["errno"], InvalidFileNameError)
-        raise error(f"'{header.get('path', '.')[:200]}': {answer['error']}.")
+        reason = _FILE_REASONS.get(answer["errno"], answer["error"])
+        raise error(f"'{header.get('path', '.')[:200]}': {reason}.")
 
 
 _FILE_ERRORS: dict[str, type[HoldfastError]] = {
@@ -95,6 +96,14 @@ _FILE_ERRORS: dict[str, type[HoldfastError]] = {
     "EFBIG": TooLargeError,
     "ENOSPC": StorageFullError,
     "EDQUOT": StorageFullError,
+}
+
+_FILE_REASONS = {
+    "ENOENT": "there is no such file; list the files to see what there is",
+    "ENOTDIR": "a part of it is a file and no directory; choose another name",
+    "EISDIR": "it is a directory; name a file in it",
+    "ELOOP": "it goes through a link, which is not followed; name the file itself",
+    "EXDEV": "it leads out of the workspace; name a file below it",
 }
 
 
