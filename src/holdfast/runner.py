@@ -4,16 +4,17 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import anyio
 import structlog
 
 from holdfast.app import open_app, signer
-from holdfast.errors import ConfigurationError, HoldfastError
+from holdfast.errors import ConfigurationError, HoldfastError, InvalidFieldError
 from holdfast.settings import Settings, load_settings
-from holdfast.settings.runner import RunnerSettings, load_runner
+from holdfast.settings.runner import RunnerSettings, load_runner, of_environment
 from holdfast.tasks import TaskHandler
+from holdfast.tasks.callbacks import CallbackRules
 from holdfast.tasks.delivery import Backoff
 from holdfast.tasks.runner import RunnerConfig, Standby, report, run_active
 from holdfast.telemetry import configure_logging
@@ -35,6 +36,7 @@ def main(opening: Opening = opened_handlers) -> int:
         settings, runner = load_settings({"pool_size": 0}), load_runner()
     except ConfigurationError as error:
         print(f"holdfast: {error.detail}", file=sys.stderr)
+        anyio.run(_tell_unread, error)
         return 1
     configure_logging(settings.log_level, "json")
     return anyio.run(run, settings, runner, opening)
@@ -58,6 +60,16 @@ async def run(settings: Settings, runner: RunnerSettings, opening: Opening) -> i
     return 0 if runner.mode == "standby" and told.is_set() else code
 
 
+async def _tell_unread(error: ConfigurationError) -> None:
+    """Tell the callback of settings that cannot be read; without a signature, for its secret is one of them."""
+    url = of_environment("CALLBACK_URL")
+    with suppress(ConfigurationError):
+        if url:
+            _check_callback(url)
+            failure = TaskFailure(code=error.code, message=error.detail)
+            await report(None, of_environment("TASK_ID") or "unknown", url, failure, Backoff())
+
+
 async def _until_told(scope: anyio.CancelScope, told: anyio.Event) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
@@ -70,6 +82,8 @@ async def _standby(settings: Settings, runner: RunnerSettings, opening: Opening)
     """Raises HoldfastError."""
     if runner.register_url is None:
         raise ConfigurationError("REGISTER_URL is missing: where a standby runner registers, .../runners/register.")
+    if not runner.register_url.startswith(("http://", "https://")):
+        raise ConfigurationError("REGISTER_URL: it must be an http or https URL, .../runners/register.")
     async with opening(settings) as handlers:
         await Standby(_config(settings, runner, handlers), runner.register_url).run()
     return 0
@@ -79,6 +93,7 @@ async def _active(settings: Settings, runner: RunnerSettings, opening: Opening) 
     """Raises HoldfastError, of which the callback was told if there is one."""
     if runner.callback_url is None:
         raise ConfigurationError("CALLBACK_URL is missing: where the events of the task are sent.")
+    _check_callback(runner.callback_url)
     try:
         task = _task(runner)
         async with opening(settings) as handlers:
@@ -91,6 +106,14 @@ async def _active(settings: Settings, runner: RunnerSettings, opening: Opening) 
         )
         raise
     return 0 if succeeded else 1
+
+
+def _check_callback(url: str) -> None:
+    """Refuse at once what nothing could ever be told to. Raises ConfigurationError."""
+    try:
+        CallbackRules(private=True).check(url)
+    except InvalidFieldError as error:
+        raise ConfigurationError(error.detail.replace("callback_url", "CALLBACK_URL", 1)) from None
 
 
 def _task(runner: RunnerSettings) -> AssignedTask:

@@ -124,10 +124,10 @@ async def provider(kind: str, faults: list[Fault]) -> AsyncIterator[tuple[str, l
         await runner.cleanup()
 
 
-async def run(kind: str, url: str) -> tuple[WrittenRun, TaskFailedError | None]:
+async def run(kind: str, url: str, key: str = "key") -> tuple[WrittenRun, TaskFailedError | None]:
     """An agent on a model of this provider, which is given up after half a second."""
     base = f"{url}/v1" if kind == "openai" else url
-    model = open_model(ModelChoice(kind, "m", "X", "key", base, 0.5))  # type: ignore[arg-type]
+    model = open_model(ModelChoice(kind, "m", "X", key, base, 0.5))  # type: ignore[arg-type]
     written, talk = WrittenRun(asked()), Conversation.begin(model, [("user", "Mend it.")], None, 1000)
     try:
         await AgentLoop(written, asked(), talk, TableOfTools({"shell": fine})).run()
@@ -150,6 +150,13 @@ async def test_what_passes_is_asked_again_and_the_agent_goes_on(kind: str, way: 
     last = written.of("token")[-1].message_id
     assert "".join(event.text for event in written.of("token") if event.message_id == last).strip() == "All is well."
     assert [event.tool_state for event in written.of("tool_end")] == ["success"]
+
+
+@pytest.mark.parametrize("kind", SPEAKS)
+async def test_a_server_that_speaks_as_a_provider_does_needs_no_key(kind: str) -> None:
+    async with provider(kind, []) as (url, _):
+        _, failure = await run(kind, url, key="")
+    assert failure is None, failure and failure.message
 
 
 @pytest.mark.parametrize("kind", SPEAKS)

@@ -188,5 +188,5 @@ def test_a_key_opens_a_server_that_wants_one(connect: Connect, guarded: str) -> 
 
 def test_no_server_is_one_sentence(connect: Connect) -> None:
     for url in ("http://127.0.0.1:1", "127.0.0.1"):
-        with pytest.raises(UnreachableError, match="cannot be reached"):
+        with pytest.raises(UnreachableError, match=r"cannot be reached.* start it with 'holdfast serve'"):
             connect(url).run("1")

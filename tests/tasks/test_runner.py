@@ -111,6 +111,43 @@ def test_a_bad_configuration_is_told_to_the_callback_too(
     assert reason in receiver.accepted[0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("MODE", "idle", "MODE is active or standby."),
+        ("HOLDFAST_TASK_LOGS", "many", "task_logs: 'many' is not a size"),
+        ("LOG_LEVEL", "LOUD", "log_level"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_told_to_the_callback_too(
+    tmp_path: Path, receiver: Receiver, variable: str, value: str, reason: str
+) -> None:
+    told = {"TASK_ID": "t-1", "CALLBACK_URL": receiver.url, "TASK_CONFIG": json.dumps(STEPS), variable: value}
+    with runner(tmp_path, **told) as process:
+        assert process.wait(30) == 1
+        assert process.stderr is not None
+        assert reason in process.stderr.read()
+    assert [(body["task_id"], body["type"]) for body in receiver.accepted] == [("t-1", "error")]
+    assert reason in receiver.accepted[0]["message"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"TASK_ID": "t-1", "CALLBACK_URL": "ftp://example.org"},
+        {"TASK_ID": "t-1", "CALLBACK_URL": "http://169.254.169.254/latest"},
+        {"MODE": "standby", "REGISTER_URL": "server:8000/runners/register"},
+    ],
+)
+def test_an_address_that_can_never_be_one_ends_a_runner_before_it_works(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    with runner(tmp_path, **variables, TASK_CONFIG=json.dumps(STEPS)) as process:
+        assert process.wait(20) == 1
+        assert process.stderr is not None
+        assert "_URL: " in process.stderr.read()
+
+
 def test_a_runner_without_what_it_needs_says_what(tmp_path: Path, receiver: Receiver) -> None:
     for variables, missing in (({}, "CALLBACK_URL"), ({"MODE": "standby"}, "REGISTER_URL")):
         with runner(tmp_path, **variables) as process:

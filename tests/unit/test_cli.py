@@ -104,6 +104,21 @@ def test_wrong_usage_exits_with_2_and_no_traceback(arguments: list[str], script:
     assert done.stderr
 
 
+@pytest.mark.parametrize("written", ["x", "[A]", "3"])
+def test_secrets_of_a_task_that_are_no_names_and_values_are_one_sentence(written: str, tmp_path: Path) -> None:
+    task = f"secrets: {written}\nsteps: [{{run: ls}}]"
+    done = holdfast("task", "run", "-", "--secret", "B=b", state=tmp_path, stdin=task)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "secrets: write names and values" in done.stderr
+
+
+def test_a_state_directory_that_cannot_be_made_refuses_and_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = holdfast("serve", "--port", "0", state=tmp_path, HOLDFAST_STATE_DIR=str(tmp_path / "file" / "state"))
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1)
+    assert "choose another with HOLDFAST_STATE_DIR" in done.stderr
+
+
 def test_a_server_open_to_the_network_without_a_key_refuses_and_says_how_to_make_one(tmp_path: Path) -> None:
     done = holdfast("serve", "--host", "0.0.0.0", "--port", "0", state=tmp_path)
     assert done.returncode == 125

@@ -116,8 +116,9 @@ def _zip(name: str, content: bytes) -> bytes:
     ],
 )
 async def test_a_hostile_archive_is_refused_with_the_reason(world: World, data: bytes, reason: str) -> None:
-    with pytest.raises(WorkspaceError, match=reason):
+    with pytest.raises(WorkspaceError, match=reason) as refused:
         await world.run({"steps": [{"run": "ls"}]}, workspace=archive(data))
+    assert len(refused.value.detail.splitlines()) == 1
 
 
 def _bomb(kind: str) -> bytes:

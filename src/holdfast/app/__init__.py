@@ -131,6 +131,7 @@ async def open_app(settings: Settings, languages: Collection[str] = LANGUAGES) -
     sessions, and the store is not open: those belong to the one server.
     """
     metrics = Metrics()
+    _make(settings.state_dir)
     async with open_engine(settings, metrics) as engine:
         runtimes = await engine.runtimes(languages)
         async with pooled(engine, settings, runtimes, metrics) as stocked:
@@ -242,15 +243,26 @@ def no_server(settings: Settings) -> bool:
 
 
 @contextmanager
-def _only_server(state_dir: Path) -> Iterator[None]:
+def _naming(state_dir: Path) -> Iterator[None]:
     try:
         with full_disk_is_ours():
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (state_dir / "server.lock").open("a+")
-    except PermissionError:
+            yield
+    except OSError:
         raise ConfigurationError(
             f"The state directory {state_dir} cannot be written; choose another with HOLDFAST_STATE_DIR."
         ) from None
+
+
+def _make(state_dir: Path) -> None:
+    with _naming(state_dir):
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def _only_server(state_dir: Path) -> Iterator[None]:
+    _make(state_dir)
+    with _naming(state_dir):
+        lock = (state_dir / "server.lock").open("a+")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

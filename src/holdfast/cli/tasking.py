@@ -40,7 +40,10 @@ def body(file: str, workspace: Path | None, secrets: list[str], options: dict[st
         raise MalformedRequestError(f"{file} cannot be read: {reason}.") from None
     given = {name: value for name, value in options.items() if value is not None}
     if secrets:
-        given["secrets"] = {**task.get("secrets", {}), **dict(map(_secret, secrets))}
+        named = task.get("secrets") or {}
+        if not isinstance(named, dict):
+            raise InvalidFieldError("secrets: write names and values, such as {TOKEN: abc}.", field="secrets")
+        given["secrets"] = {**named, **dict(map(_secret, secrets))}
     if workspace is not None:
         given["workspace"] = {"archive": {"base64": base64.b64encode(_packed(workspace)).decode()}}
     return {**task, **given}

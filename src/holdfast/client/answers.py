@@ -79,7 +79,10 @@ def reached(url: str) -> Iterator[None]:
     except httpx.TimeoutException:
         raise UnreachableError(f"The server at {url} did not answer in time.") from None
     except (httpx.HTTPError, httpx.InvalidURL, SSEError) as error:
-        raise UnreachableError(f"The server at {url} cannot be reached: {error or type(error).__name__}.") from error
+        reason = str(error) or type(error).__name__
+        raise UnreachableError(
+            f"The server at {url} cannot be reached: {reason}; start it with 'holdfast serve', or name another."
+        ) from error
 
 
 class Transcript(Generic[E, R]):

@@ -130,7 +130,9 @@ def unpack(root: int, data: BinaryIO) -> int:
     try:
         return _unpack_zip(root, rest) if begin[:2] == b"PK" else _unpack_tar(root, rest)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ToolFault(f"the archive is neither a tar nor a zip that can be read: {error}") from None
+        # The library tells of every compression it tried, a line each.
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise ToolFault(f"the archive is neither a tar nor a zip that can be read: {reason}") from None
 
 
 def _unpack_tar(root: int, data: io.BytesIO) -> int:

@@ -111,7 +111,10 @@ def open_model(choice: ModelChoice) -> "Model":
         from pydantic_ai.providers.anthropic import AnthropicProvider
 
         client = AsyncAnthropic(
-            api_key=choice.api_key, base_url=choice.base_url, timeout=choice.request_seconds, max_retries=_RETRIES
+            api_key=choice.api_key or "none",
+            base_url=choice.base_url,
+            timeout=choice.request_seconds,
+            max_retries=_RETRIES,
         )
         return AnthropicModel(choice.name, provider=AnthropicProvider(anthropic_client=client))
     from openai import AsyncOpenAI
