@@ -128,7 +128,7 @@ def test_however_often_runners_are_killed_no_event_is_lost_and_every_task_ends(t
                 time.sleep(0.01)
             children.append(forked(url, "the-last", noted, None))
             for task_id in tasks:
-                until(partial(is_ended, http, task_id))
+                until(partial(is_ended, http, task_id), 120)
         finally:
             for child in children:
                 os.kill(child, 9)

@@ -71,8 +71,9 @@ class DerivedImages:
                 raise NotFoundError("What the program was to see has just been removed.") from None
             with answering("making the image of a prebuilt environment or dataset"):
                 async with asyncio.timeout(BUILD_SECONDS):
+                    # What the cache has may be of an image with the same content that is just being removed.
                     steps = await self._docker.images.build(
-                        fileobj=archive, encoding="identity", tag=name, labels=labels, forcerm=True
+                        fileobj=archive, encoding="identity", tag=name, labels=labels, forcerm=True, nocache=True
                     )
         failed = next((step["error"] for step in steps if "error" in step), None)
         if failed is not None:
