@@ -10,6 +10,7 @@ import json
 import os
 import random
 import time
+import traceback
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
@@ -63,6 +64,8 @@ def forked(url: str, name: str, noted: Path, death: Death | None) -> int:
     if child == 0:
         try:
             live(url, name, noted, death)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
     return child

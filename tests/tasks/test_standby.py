@@ -24,9 +24,12 @@ INVALID: list[tuple[dict[str, Any], str]] = [
 
 
 class Giver:
-    """A server of tasks that checks nothing: it hands these bodies out, in turn, and notes what it is told of them."""
+    """A server of tasks that checks nothing: it hands these bodies out, in turn, and notes what it is told of them.
 
-    def __init__(self, bodies: list[dict[str, Any]]) -> None:
+    Of those in `taken` it says that they are another's.
+    """
+
+    def __init__(self, bodies: list[dict[str, Any]], *taken: str) -> None:
         self.told: list[dict[str, Any]] = []
         waiting = list(enumerate(bodies))
         giver = self
@@ -39,7 +42,7 @@ class Giver:
                 else:
                     giver.told.append(body)
                     answer = {"held": True, "cancel": False}
-                self.send_response(200)
+                self.send_response(409 if body.get("task_id") in taken else 200)
                 self.end_headers()
                 self.wfile.write(json.dumps(answer).encode())
 
@@ -88,6 +91,17 @@ def test_a_standby_runner_refuses_a_task_it_cannot_do_with_the_reason_and_takes_
         assert reason in of_it[0]["message"]
     last = [body["type"] for body in giver.told if body["task_id"] == f"task-{len(INVALID)}"]
     assert last == ["status", "step_start", "log", "step_end", "done"]
+
+
+def test_a_runner_whose_task_was_taken_away_goes_on_with_the_next(tmp_path: Path) -> None:
+    giver = Giver([STEPS, STEPS], "task-0")
+    try:
+        with runner(tmp_path, MODE="standby", REGISTER_URL=f"{giver.url}/runners/register") as process:
+            until(lambda: any(body["type"] == "done" for body in giver.told))
+            assert process.poll() is None
+    finally:
+        giver.close()
+    assert [body["type"] for body in giver.told if body["task_id"] == "task-0"] == ["status"]
 
 
 def test_workers_and_runners_share_a_queue_and_each_task_is_done_once(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ async def _telling(config: RunnerConfig, task: AssignedTask, url: str, token: st
             with sending:
                 await outgoing.run()
 
-        async with anyio.create_task_group() as group:
+        async with background() as group:
             group.start_soon(send)
             try:
                 yield outgoing

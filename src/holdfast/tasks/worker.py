@@ -9,6 +9,7 @@ import anyio
 import structlog
 from anyio.to_thread import run_sync
 
+from holdfast.background import background
 from holdfast.errors import StoreUnavailableError
 from holdfast.execution import on_behalf_of
 from holdfast.store.appending import Append
@@ -134,13 +135,12 @@ class Workers:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Do tasks until the end of the block; what is not done then is lost, and told so."""
-        async with anyio.create_task_group() as group:
+        async with background() as group:
             if self._handlers:
                 for number in range(self.count):
                     group.start_soon(self._work, f"{self._name}-{number}")
                 group.start_soon(self._renew)
             yield
-            group.cancel_scope.cancel()
 
     async def _work(self, name: str) -> None:
         while True:
