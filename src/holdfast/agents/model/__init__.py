@@ -101,6 +101,8 @@ def load_library(choice: ModelChoice) -> None:
     """Load what a model is asked with: a second or two, with moments in which the interpreter does nothing else."""
     for name in ("direct", f"models.{choice.provider}", f"providers.{choice.provider}"):
         import_module(f"pydantic_ai.{name}")
+    import_module("holdfast.agents.model.talking")
+    open_model(choice)  # The first one sets up what is there once, such as certificates.
 
 
 def open_model(choice: ModelChoice) -> "Model":
