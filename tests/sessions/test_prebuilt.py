@@ -99,7 +99,7 @@ async def test_a_session_can_bring_what_its_environment_is_made_of(client: Clien
     ("body", "status", "field"),
     [
         ({"image": "python", "prebuild_spec": {"base_image": "bash", "setup_script": "true"}}, 422, "image"),
-        ({"prebuild_spec": {"base_image": "cobol", "setup_script": "true"}}, 404, "image"),
+        ({"prebuild_spec": {"base_image": "cobol", "setup_script": "true"}}, 404, "base_image"),
         ({"prebuild_spec": {"setup_script": "exit 3"}}, 400, None),
         ({"prebuild_spec": {}}, 422, "prebuild_spec.setup_script"),
         ({"prebuild_spec": {"setup_script": "true", "tag": "x"}}, 422, "prebuild_spec.tag"),
