@@ -64,9 +64,8 @@ def forked(url: str, name: str, noted: Path, death: Death | None) -> int:
     if child == 0:
         try:
             live(url, name, noted, death)
-        except BaseException:
-            traceback.print_exc()
         finally:
+            traceback.print_exc()  # What would be raised ends here: this process is a copy of the one that tests.
             os._exit(1)
     return child
 
@@ -78,6 +77,12 @@ def ended(children: list[int]) -> int:
     assert all(os.WIFSIGNALED(status) for _, there, status in found if there), "a runner has ended by itself"
     children[:] = [child for child in children if child not in gone]
     return len(gone)
+
+
+def is_over(http: httpx.Client, task_id: str, children: list[int]) -> bool:
+    """Whether a task has ended; a runner that has ended by itself fails the test at once."""
+    ended(children)
+    return is_ended(http, task_id)
 
 
 def plain(event: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +136,7 @@ def test_however_often_runners_are_killed_no_event_is_lost_and_every_task_ends(t
                 time.sleep(0.01)
             children.append(forked(url, "the-last", noted, None))
             for task_id in tasks:
-                until(partial(is_ended, http, task_id), 120)
+                until(partial(is_over, http, task_id, children), 120)
         finally:
             for child in children:
                 os.kill(child, 9)

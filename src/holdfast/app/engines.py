@@ -162,7 +162,7 @@ def _profiles(settings: Settings) -> dict[str, tuple[str, ...]]:
     if not settings.pool_size:
         return {}
     chosen = {DATA_PROFILE: settings.warm_modules} if settings.warm_modules else {}
-    if SQL_MODULES[0] in settings.warm_modules:
+    if set(SQL_MODULES) <= set(settings.warm_modules):
         chosen[SQL_PROFILE] = SQL_MODULES
     has_shell = any(settings.guest_environment.glob("lib/python*/site-packages/IPython"))
     return chosen | ({SESSION_PROFILE: SESSION_MODULES} if has_shell and settings.max_sessions else {})
