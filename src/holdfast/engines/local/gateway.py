@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import socket
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
@@ -23,7 +24,7 @@ from holdfast.types import Problem
 class Gateway(Helper):
     """A running gateway. When it ends, so do the cells that were joined to it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, server_socket: socket.socket) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", server_socket: socket.socket) -> None:
         super().__init__(process, server_socket)
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[list[str]]] = {}
@@ -32,12 +33,12 @@ class Gateway(Helper):
     @classmethod
     async def start(cls, config: Mapping[str, Any]) -> Self:
         """Spawn one and wait until it serves. Raises HostError."""
-        gateway = cls(*await spawn("gateway", "become_gateway", config, (), stdio=asyncio.subprocess.DEVNULL))
+        gateway = cls(*spawn("gateway", "become_gateway", config, (), stdio=subprocess.DEVNULL))
         try:
             await gateway.ready()
         except (TimeoutError, EngineError):
             await gateway.aclose()
-            words = (await gateway.last_words()).rstrip(".") or "the gateway did not start"
+            words = gateway.last_words().rstrip(".") or "the gateway did not start"
             raise HostError(f"Programs cannot be given a network here: {words}.") from None
         except BaseException:
             await gateway.aclose()

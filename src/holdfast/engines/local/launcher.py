@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class Launcher(Helper):
     `gone` of a cell resolves to its count of out-of-memory kills, -1 if the launcher died.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, server_socket: socket.socket) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", server_socket: socket.socket) -> None:
         super().__init__(process, server_socket)
         self.cells: dict[int, CellHandle] = {}
         self.over = asyncio.Event()
@@ -67,21 +68,21 @@ class Launcher(Helper):
         """Spawn a launcher and wait until it serves. Raises LauncherFailed."""
         hierarchies = config["launcher"]["cgroup"]["hierarchies"]
         # Nothing of it may be on a device of the host.
-        pipe = asyncio.subprocess.PIPE
-        launcher = cls(*await spawn("tree", "become_launcher", config, hierarchies, within="launcher", stdio=pipe))
+        pipe = subprocess.PIPE
+        launcher = cls(*spawn("tree", "become_launcher", config, hierarchies, within="launcher", stdio=pipe))
         try:
             await launcher.ready()
         except (TimeoutError, EngineError):
             await launcher.aclose()
-            raise await launcher._failure() from None
+            raise launcher._failure() from None
         except BaseException:
             launcher._process.kill()
             await launcher.aclose()
             raise
         return launcher
 
-    async def _failure(self) -> LauncherFailed:
-        last = await self.last_words() or "it said nothing"
+    def _failure(self) -> LauncherFailed:
+        last = self.last_words() or "it said nothing"
         try:
             told = json.loads(last)
             return LauncherFailed(told["step"], f"{told['error']} {told['path'] or ''}".strip())
