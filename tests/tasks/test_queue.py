@@ -13,7 +13,17 @@ from holdfast.tasks import TaskFailedError, TaskRun
 from holdfast.tasks.claims import instant
 from holdfast.tasks.events import new_event, now
 from holdfast.testing.tasks import SpeakingHandler
-from holdfast.types import OPERATOR, AgentTask, Caller, LogEvent, StatusEvent, TaskStatus, WorkflowTask, task_request
+from holdfast.types import (
+    OPERATOR,
+    AgentTask,
+    Caller,
+    LogEvent,
+    StatusEvent,
+    StepEndEvent,
+    TaskStatus,
+    WorkflowTask,
+    task_request,
+)
 from tests.tasks.conftest import KEEP, SAY, ended, service, submitted
 
 pytestmark = pytest.mark.anyio
@@ -214,6 +224,19 @@ async def test_secrets_reach_the_handler_and_nothing_else(place: Path | str, tmp
     assert task.secret_names == ("TOKEN",)
     if isinstance(place, Path):
         assert b"xyzzy" not in b"".join(path.read_bytes() for path in place.parent.glob("holdfast.db*"))
+
+
+async def test_a_secret_that_is_a_word_of_ours_hides_no_state_and_no_level(tmp_path: Path) -> None:
+    async def tell(task: TaskRun) -> None:
+        await task.emit(LogEvent(level="stdout", message="to stdout"))
+        await task.emit(StepEndEvent(step_name="a success", step_index=0, step_state="success"))
+
+    words = {"A": "stdout", "B": "success", "C": "running"}
+    async with service(tmp_path / "db", tmp_path, {"agent": Doing(tell)}) as tasks:
+        events = await ended(tasks, await submitted(tasks, secrets=words))
+    log, step = events[-3], events[-2]
+    assert isinstance(log, LogEvent) and (log.level, log.message) == ("stdout", "to ***")
+    assert isinstance(step, StepEndEvent) and (step.step_state, step.step_name) == ("success", "a ***")
 
 
 async def test_a_task_with_secrets_does_not_outlive_the_server_that_knows_them(tmp_path: Path) -> None:
