@@ -10,8 +10,9 @@ from holdfast.errors import NotFoundError, QueueFullError, UnsupportedError
 from holdfast.store import Store
 from holdfast.store.appending import Append
 from holdfast.tasks import TaskFailedError, TaskRun
+from holdfast.tasks.bells import Bells
 from holdfast.tasks.claims import instant
-from holdfast.tasks.events import new_event, now
+from holdfast.tasks.events import EventLog, NotOursError, new_event, now
 from holdfast.testing.tasks import SpeakingHandler
 from holdfast.types import (
     OPERATOR,
@@ -331,3 +332,15 @@ async def test_what_is_kept_long_enough_is_pruned(place: Path | str, tmp_path: P
         await ended(tasks, task_id)
         assert await tasks.queue.prune() == 1
         assert (await tasks.queue.list(OPERATOR, None, 10, None)).tasks == ()
+
+
+async def test_who_appends_when_nothing_is_written_any_more_is_told_so(tmp_path: Path) -> None:
+    """The end of a task is written whatever is cancelled: nothing would ever end such a wait."""
+    async with Store(tmp_path / "db", KEEP).open() as store:
+        log = EventLog(store, Bells())
+        async with anyio.create_task_group() as group:
+            group.start_soon(log.run)
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+        with anyio.fail_after(10), pytest.raises(NotOursError):
+            await log.append(Append("task-1", None, instant(now())))
