@@ -73,6 +73,23 @@ def test_the_example_of_agents_mends_the_test_as_the_guide_shows(tmp_path: Path,
     assert KEY not in "".join(out) + err
 
 
+def test_the_scripted_model_of_the_examples_mends_the_test_as_the_guide_shows(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples/scripted_model.py"), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as model:
+        try:
+            assert model.stdout is not None
+            address = model.stdout.readline().strip().partition("=")[2]
+            with product(tmp_path, anthropic_base_url=address) as url:
+                for _ in range(2):
+                    code, out, err = said("task", "run", str(ROOT / "examples/agent.yaml"), "--server", url)
+                    assert code == 0, err
+        finally:
+            model.kill()
+    guide = (GUIDES / "agents.md").read_text()
+    told = [line for line in [*out, *err.splitlines()] if not line.startswith("task task-")]
+    assert [line for line in told if line not in guide] == [] and err.rstrip().endswith("done")
+
+
 def test_a_folder_is_copied_into_the_workspace_and_stays_as_it_is(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     (folder / "src").mkdir(parents=True)

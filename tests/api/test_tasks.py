@@ -125,6 +125,30 @@ async def test_a_task_that_cannot_be_done_is_refused_with_what_is_wrong(
     assert (await client.get("/tasks")).json()["tasks"] == []
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"steps": [{"run": "true"}], "timeout": "soon"}, "timeout"),
+        ({**SAY, "max_turns": 0}, "max_turns"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
+        ({**SAY, "workspace": {"files": {"a.txt": 5}}}, "workspace.files.a.txt"),
+        ({**SAY, "workspace": {"files": {"a.txt": {"base64": "!"}}}}, "workspace.files.a.txt.base64"),
+        ({"type": "workflow"}, None),
+    ],
+)
+async def test_a_field_is_called_as_it_was_written(
+    client: httpx.AsyncClient, body: dict[str, Any], field: str | None
+) -> None:
+    problem = (await client.post("/tasks", json=body)).json()
+    assert problem.get("field") == field
+    assert problem["detail"].startswith(f"{field or 'The body'}: ")
+
+
+async def test_all_fields_that_are_wrong_are_counted(client: httpx.AsyncClient) -> None:
+    problem = (await client.post("/tasks", json={**SAY, "timeout": "soon", "max_turns": 0})).json()
+    assert problem["detail"].endswith(", and 1 more field is wrong.")
+
+
 async def test_metrics_say_how_many_runners_would_be_of_use(serving: Any) -> None:
     client, app = await serving(workers=0)
     for _ in range(3):

@@ -45,6 +45,9 @@ def test_output_is_there_while_the_step_runs_and_cancelling_ends_it(opened: Open
     expect(page.get_by_role("log", name="Output of Wait")).to_contain_text("begun")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("cancelled", exact=True).first).to_be_visible()
+    # Of the step too: nothing of a task that is over is still running.
+    expect(page.locator(".task-progress").get_by_text("cancelled", exact=True)).to_be_visible()
+    expect(page.locator(".task-progress").get_by_text("running", exact=True)).to_have_count(0)
 
 
 def test_a_reload_in_the_middle_shows_everything_again(opened: Opened) -> None:

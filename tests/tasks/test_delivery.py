@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.errors import InvalidFieldError
+from holdfast.store.appending import Append, NewEvent
 from holdfast.tasks import callbacks
 from holdfast.tasks.callbacks import CallbackRules, Poster, Signer
+from holdfast.tasks.claims import instant
 from holdfast.tasks.delivery import Backoff, message_of
+from holdfast.tasks.events import now
 from holdfast.types import CRITICAL_EVENTS, OPERATOR, LogEvent, TokenEvent
 from tests.tasks.conftest import Receiver, ended, service, settled, submitted
 
@@ -61,6 +64,19 @@ async def test_callbacks_are_signed_with_the_secret_of_the_task(tmp_path: Path, 
         assert headers["webhook-signature"] == f"v1,{base64.b64encode(wanted).decode()}"
         assert headers["webhook-id"] == headers["Idempotency-Key"]
     assert Signer(lambda: b"key").secret_of("task-other") != secret
+
+
+async def test_events_that_cannot_be_read_end_one_delivery_and_nobody_elses(tmp_path: Path, receiver: Receiver) -> None:
+    async with service(tmp_path / "db", tmp_path, workers=0) as tasks:
+        broken = await submitted(tasks, callback_url=f"{receiver.url}/broken")
+        claimed = await tasks.queue.claim(["agent"], "runner-1", 1)
+        assert claimed is not None
+        unknown = [NewEvent("step_end", '{"type": "step_end", "step_state": "***"}')]
+        await tasks.queue.events.append(Append(broken, claimed.claim, instant(now()), unknown))
+        assert (await settled(tasks, broken)).delivery.state == "dead"  # type: ignore[union-attr]
+    async with service(tmp_path / "db", tmp_path) as tasks:
+        task = await settled(tasks, await submitted(tasks, callback_url=receiver.url))
+    assert task.delivery is not None and task.delivery.state == "delivered"
 
 
 @pytest.mark.parametrize("accepted", [200, 201, 202, 204])

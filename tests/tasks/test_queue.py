@@ -10,10 +10,21 @@ from holdfast.errors import NotFoundError, QueueFullError, UnsupportedError
 from holdfast.store import Store
 from holdfast.store.appending import Append
 from holdfast.tasks import TaskFailedError, TaskRun
+from holdfast.tasks.bells import Bells
 from holdfast.tasks.claims import instant
-from holdfast.tasks.events import new_event, now
+from holdfast.tasks.events import EventLog, NotOursError, new_event, now
 from holdfast.testing.tasks import SpeakingHandler
-from holdfast.types import OPERATOR, AgentTask, Caller, LogEvent, StatusEvent, TaskStatus, WorkflowTask, task_request
+from holdfast.types import (
+    OPERATOR,
+    AgentTask,
+    Caller,
+    LogEvent,
+    StatusEvent,
+    StepEndEvent,
+    TaskStatus,
+    WorkflowTask,
+    task_request,
+)
 from tests.tasks.conftest import KEEP, SAY, ended, service, submitted
 
 pytestmark = pytest.mark.anyio
@@ -216,6 +227,19 @@ async def test_secrets_reach_the_handler_and_nothing_else(place: Path | str, tmp
         assert b"xyzzy" not in b"".join(path.read_bytes() for path in place.parent.glob("holdfast.db*"))
 
 
+async def test_a_secret_that_is_a_word_of_ours_hides_no_state_and_no_level(tmp_path: Path) -> None:
+    async def tell(task: TaskRun) -> None:
+        await task.emit(LogEvent(level="stdout", message="to stdout"))
+        await task.emit(StepEndEvent(step_name="a success", step_index=0, step_state="success"))
+
+    words = {"A": "stdout", "B": "success", "C": "running"}
+    async with service(tmp_path / "db", tmp_path, {"agent": Doing(tell)}) as tasks:
+        events = await ended(tasks, await submitted(tasks, secrets=words))
+    log, step = events[-3], events[-2]
+    assert isinstance(log, LogEvent) and (log.level, log.message) == ("stdout", "to ***")
+    assert isinstance(step, StepEndEvent) and (step.step_state, step.step_name) == ("success", "a ***")
+
+
 async def test_a_task_with_secrets_does_not_outlive_the_server_that_knows_them(tmp_path: Path) -> None:
     async with service(tmp_path / "db", tmp_path, workers=0) as tasks:
         task_id = await submitted(tasks, secrets={"TOKEN": "xyzzy-1234"})
@@ -308,3 +332,15 @@ async def test_what_is_kept_long_enough_is_pruned(place: Path | str, tmp_path: P
         await ended(tasks, task_id)
         assert await tasks.queue.prune() == 1
         assert (await tasks.queue.list(OPERATOR, None, 10, None)).tasks == ()
+
+
+async def test_who_appends_when_nothing_is_written_any_more_is_told_so(tmp_path: Path) -> None:
+    """The end of a task is written whatever is cancelled: nothing would ever end such a wait."""
+    async with Store(tmp_path / "db", KEEP).open() as store:
+        log = EventLog(store, Bells())
+        async with anyio.create_task_group() as group:
+            group.start_soon(log.run)
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+        with anyio.fail_after(10), pytest.raises(NotOursError):
+            await log.append(Append("task-1", None, instant(now())))

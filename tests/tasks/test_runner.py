@@ -82,6 +82,41 @@ def test_an_active_runner_does_its_task_and_leaves_when_all_is_told(tmp_path: Pa
     assert {(line.get("task_id"), line.get("request_id")) for line in lines} <= {("t-1", "req-9")}
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            {"type": "workflow", "steps": [{"run": "echo xyzzy-1234"}, {"run": "exit 3"}]},
+            [
+                ("a task begins", None),
+                *(("a step begins", 0), ("a step has ended", "success")),
+                *(("a step begins", 1), ("a step has ended", "failure")),
+                ("a task has ended", "step_failed"),
+            ],
+        ),
+        (
+            {"messages": [{"role": "user", "content": "xyzzy-1234"}]},
+            [
+                ("a task begins", None),
+                *(("a tool is used", "unknown"), ("a tool has ended", "success")),
+                ("a task has ended", None),
+            ],
+        ),
+    ],
+)
+def test_a_runner_logs_what_it_does_but_nothing_of_what_was_asked(
+    tmp_path: Path, receiver: Receiver, body: dict[str, Any], said: list[tuple[str, Any]]
+) -> None:
+    told = {"TASK_ID": "t-1", "CALLBACK_URL": receiver.url, "REQUEST_ID": "req-9", "TASK_CONFIG": json.dumps(body)}
+    with runner(tmp_path, **told) as process:
+        _, err = process.communicate(timeout=30)
+    lines = [json.loads(line) for line in err.splitlines()]
+    shown = [(line["event"], line.get("code", line.get("state", line.get("step", line.get("tool"))))) for line in lines]
+    assert [each for each in shown if each[0].startswith("a ")] == said
+    assert {(line["task_id"], line["request_id"]) for line in lines} == {("t-1", "req-9")}
+    assert "xyzzy" not in err
+
+
 def test_a_failed_task_is_one_error_no_done_and_the_exit_code_1(tmp_path: Path, receiver: Receiver) -> None:
     body = {"type": "workflow", "steps": [{"run": "echo $TOKEN; exit 3"}], "secrets": {"TOKEN": "xyzzy-1234"}}
     with runner(tmp_path, TASK_ID="t-1", CALLBACK_URL=receiver.url) as process:

@@ -209,3 +209,14 @@ async def test_what_only_describes_is_taken_and_means_nothing(world: World) -> N
         "jobs: {a: {permissions: {contents: read}, steps: [{run: 'echo $GITHUB_WORKFLOW'}]}}"
     )
     assert task.out == ["CI"]
+
+
+@pytest.mark.parametrize("made", ["'many'", "0", "-1"])
+async def test_max_parallel_that_is_made_of_an_expression_must_be_a_number(world: World, made: str) -> None:
+    task = await world.run(f"""
+jobs:
+  a:
+    strategy: {{max-parallel: "${{{{ {made} }}}}", matrix: {{n: [1, 2]}}}}
+    steps: [{{run: echo}}]
+""")
+    assert task.failure is not None and "'max-parallel' must be a number, 1 or more" in task.failure.message

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import anyio
 import structlog
 from anyio.abc import TaskGroup
+from pydantic import ValidationError
 
 from holdfast.errors import StoreUnavailableError
 from holdfast.store import Store
@@ -38,6 +39,7 @@ PER_OWNER = 32
 """Deliveries at a time, in all and of one key: those that hang keep others' away."""
 
 LOOK_SECONDS = 1.0
+_UNREAD = "An event of the task cannot be read."
 GATHER_SECONDS = 0.03
 
 
@@ -143,7 +145,13 @@ class Courier:
         row = await self._store.tasks.find(task_id, None)
         if row is None or row["delivery"] != "pending":
             return False
-        events = [event_of(each) for each in await self._store.tasks.events(task_id, row["delivered_seq"], WINDOW)]
+        try:
+            events = [event_of(each) for each in await self._store.tasks.events(task_id, row["delivered_seq"], WINDOW)]
+        except ValidationError:
+            # Those of other tasks go on.
+            structlog.get_logger().error("the delivery of a task's events is dead", task=task_id, reason=_UNREAD)
+            await self._store.tasks.note_delivery(task_id, {"delivery": "dead", "delivery_error": _UNREAD})
+            return False
         if not events:
             return False
         message = await self._written_down(row, events)

@@ -59,6 +59,7 @@ class EventLog:
         self._waiting: deque[_Waiting] = deque()
         self._arrived = anyio.Event()
         self._room = anyio.Event()
+        self._over = False
 
     async def run(self) -> None:
         """Write what arrives, in its order, until cancelled; what has arrived by then is still written."""
@@ -72,6 +73,8 @@ class EventLog:
             with anyio.CancelScope(shield=True), anyio.move_on_after(2 * AGAIN_SECONDS):
                 while self._waiting:
                     await self._write()
+            self._over = True
+            self._give_up()
 
     async def append(self, entry: Append) -> int:
         """Return when it is written: the number of the task's last event. Raises NotOursError."""
@@ -85,9 +88,17 @@ class EventLog:
         """Return when there is room for it; it is written soon, before all that comes after it."""
         await self._add(entry)
 
+    def _give_up(self) -> None:
+        """Nobody waits for what is never written."""
+        while self._waiting:
+            self._waiting.popleft().written.set()
+        self._room.set()
+
     async def _add(self, entry: Append) -> _Waiting:
-        while len(self._waiting) >= ROOM:
+        while len(self._waiting) >= ROOM and not self._over:
             await self._room.wait()
+        if self._over:
+            raise NotOursError(entry.task_id)
         waiting = _Waiting(entry)
         self._waiting.append(waiting)
         self._arrived.set()

@@ -1,7 +1,8 @@
 """The last net for secrets: a value that is whole in one event is never written. Who runs programs masks more."""
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel
 
@@ -23,9 +24,7 @@ class Mask:
         """The event without them."""
         if not self._values:
             return event
-        fields = {name: getattr(event, name) for name in type(event).model_fields if name != "type"}
-        changed: dict[str, Any] = {name: self.value(value) for name, value in fields.items()}
-        return event.model_copy(update=changed)
+        return event.model_copy(update={name: self.value(getattr(event, name)) for name in _texts(type(event))})
 
     def value(self, value: Any) -> Any:
         """The same for any JSON."""
@@ -36,3 +35,9 @@ class Mask:
         if isinstance(value, dict):
             return {self.value(key): self.value(item) for key, item in value.items()}
         return [self.value(item) for item in value] if isinstance(value, list) else value
+
+
+@cache
+def _texts(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The fields that anything may be written in: of the words of a closed list none can tell a secret."""
+    return tuple(name for name, field in kind.model_fields.items() if get_origin(field.annotation) is not Literal)

@@ -28,6 +28,7 @@ from holdfast.tasks.outgoing import Outgoing
 from holdfast.tasks.performing import LogBound, perform
 from holdfast.tasks.queue import CANCELLED
 from holdfast.types import (
+    AGENT_TOOLS,
     AgentTask,
     AssignedTask,
     Caller,
@@ -38,8 +39,12 @@ from holdfast.types import (
     RunnerAssignment,
     RunnerOrders,
     StatusEvent,
+    StepEndEvent,
+    StepStartEvent,
     TaskFailure,
     TaskStatus,
+    ToolEndEvent,
+    ToolStartEvent,
     WorkflowTask,
     task_request,
 )
@@ -116,6 +121,7 @@ class ElsewhereRun:
             # State travels with an event, and tokens are joined.
             told.append(StatusEvent(status=TaskStatus.RUNNING))
         for event in told:
+            _log(event)
             await self._outgoing.put(event, self._mask.value(state) if event is told[-1] else None)
 
     async def kept(self, name: str) -> bytes:
@@ -129,6 +135,20 @@ class ElsewhereRun:
         await self._keep(name, data)
 
 
+def _log(event: EmittedEvent) -> None:
+    """Steps and tools, by number and name: nothing of what was asked or said."""
+    log = structlog.get_logger()
+    match event:
+        case StepStartEvent():
+            log.info("a step begins", step=event.step_index, job=event.job)
+        case StepEndEvent():
+            log.info("a step has ended", step=event.step_index, job=event.job, state=event.step_state)
+        case ToolStartEvent():
+            log.info("a tool is used", tool=event.tool_name if event.tool_name in AGENT_TOOLS else "unknown")
+        case ToolEndEvent():
+            log.info("a tool has ended", state=event.tool_state)
+
+
 async def do_task(
     config: RunnerConfig, task: AssignedTask, outgoing: Outgoing, keep: Keep, stopped: Callable[[], TaskFailure | None]
 ) -> TaskFailure | None:
@@ -136,6 +156,7 @@ async def do_task(
 
     Raises NotOursError when the task was taken away.
     """
+    structlog.get_logger().info("a task begins", type=task.type, attempt=task.attempt)
     try:
         failure = await _outcome(config, task, outgoing, keep)
     except anyio.get_cancelled_exc_class():
@@ -143,6 +164,8 @@ async def do_task(
         if last is not None:
             with anyio.CancelScope(shield=True), anyio.move_on_after(LAST_WORD_SECONDS):
                 await _tell_end(outgoing, last)
+        else:
+            structlog.get_logger().warning("a task is given back")
         raise
     await _tell_end(outgoing, failure)
     return failure
@@ -150,6 +173,7 @@ async def do_task(
 
 async def _tell_end(outgoing: Outgoing, failure: TaskFailure | None) -> None:
     """Raises NotOursError."""
+    structlog.get_logger().info("a task has ended", code=None if failure is None else failure.code)
     await outgoing.put(DoneEvent() if failure is None else ErrorEvent(message=failure.message, code=failure.code))
     await outgoing.flush()
 
@@ -269,19 +293,15 @@ class Standby:
         return assignment
 
     async def _do(self, client: httpx.AsyncClient, assignment: RunnerAssignment, task: AssignedTask) -> None:
-        log = structlog.get_logger()
         with structlog.contextvars.bound_contextvars(task_id=task.id, request_id=task.request_id):
-            log.info("a task begins", type=task.type, attempt=task.attempt)
             try:
-                code = await self._done(client, assignment, task)
-                log.info("a task has ended", code=code)
+                await self._done(client, assignment, task)
             except NotOursError:
-                log.warning("a task was taken away")
+                structlog.get_logger().warning("a task was taken away")
 
-    async def _done(self, client: httpx.AsyncClient, assignment: RunnerAssignment, task: AssignedTask) -> str | None:
-        """The code of its failure. Raises NotOursError."""
+    async def _done(self, client: httpx.AsyncClient, assignment: RunnerAssignment, task: AssignedTask) -> None:
+        """Raises NotOursError."""
         url, token = assignment.callback_url or "", assignment.token or ""
-        outcome: list[TaskFailure | None] = []
         self._cancelled = False
 
         async def keep(name: str, data: bytes) -> None:
@@ -289,9 +309,7 @@ class Standby:
 
         async with _telling(self._config, task, url, token) as outgoing, background() as group:
             group.start_soon(self._beat, client, assignment, group.cancel_scope, outgoing)
-            outcome.append(await do_task(self._config, task, outgoing, keep, self._ending))
-        end = outcome[0] if outcome else CANCELLED
-        return None if end is None else end.code
+            await do_task(self._config, task, outgoing, keep, self._ending)
 
     def _ending(self) -> TaskFailure | None:
         """What is told of a task that ends too early: when this runner must stop, nothing, for another may begin it."""

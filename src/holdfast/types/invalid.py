@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError
+from holdfast.types.task import TASK_TAGS
 
 _NAME_CHARACTERS = 80
 _REASONS = {
@@ -19,9 +20,11 @@ _NOT_TEXT = ("hex escape", "surrogate", "number out of range")
 def from_validation(error: ValidationError) -> HoldfastError:
     """Our error for a body that is not JSON, or not what the route takes. It never repeats what was sent."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
+    if faults[0]["type"] == "json_invalid":
+        return _not_json(faults[0]["msg"])
+    for fault in faults:
+        fault["loc"] = _written(fault["loc"])
     first, more = faults[0], len({fault["loc"][:1] for fault in faults}) - 1
-    if first["type"] == "json_invalid":
-        return _not_json(first["msg"])
     # Of a value that may be this or that, the fault within is what somebody meant and got wrong.
     first = max(
         (fault for fault in faults if fault["loc"][:2] == first["loc"][:2]), key=lambda fault: len(fault["loc"])
@@ -44,8 +47,14 @@ def _not_json(message: str) -> HoldfastError:
     return MalformedRequestError(f"The body is not JSON: {message.removeprefix('Invalid JSON: ')}.")
 
 
+def _written(location: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The place as it is in the request: without what pydantic says of the kinds of a value that it has tried."""
+    parts = location[1:] if location[:1] and location[0] in TASK_TAGS else location
+    tried = {index + 2 for index, part in enumerate(parts) if part == "files"}
+    tried |= {index + 1 for index, part in enumerate(parts) if part == "content"}
+    return tuple(part for index, part in enumerate(parts) if index not in tried)
+
+
 def _field(location: tuple[Any, ...]) -> str | None:
-    if location[:1] == ("files",):
-        location = location[:2] + location[3:]  # pydantic says here which kind of file it tried: no name of a request
     name = ".".join(map(str, location))[:_NAME_CHARACTERS]
     return (name if name.isprintable() else ascii(name)) or None

@@ -24,6 +24,9 @@ from holdfast.types.states import TaskStatus
 
 TaskType = Literal["agent", "workflow"]
 TASK_TYPES: tuple[TaskType, ...] = ("agent", "workflow")
+TASK_TAGS = frozenset({"<agent>", "<workflow>"})
+"""What the two are called in the place of a fault; no field is called so."""
+
 AGENT_TOOLS = ("read_file", "write_file", "list_files", "grep", "shell", "run_code", "query_dataset")
 MAX_TASK_ATTEMPTS = 10
 MAX_SECRETS = 100
@@ -163,17 +166,17 @@ class WorkflowTask(TaskOptions):
         return {name: value for name, value in given.items() if value is not None} | (self.model_extra or {})
 
 
-def _type_of(body: Any) -> str:
+def _tag_of(body: Any) -> str:
     """What an absent `type` means: a workflow if there are steps or jobs, else an agent."""
     if not isinstance(body, dict):
-        return str(getattr(body, "type", ""))
-    return str(body.get("type", "workflow" if "steps" in body or "jobs" in body else "agent"))
+        return f"<{getattr(body, 'type', '')}>"
+    return f"<{body.get('type', 'workflow' if 'steps' in body or 'jobs' in body else 'agent')}>"
 
 
 TaskRequest = Annotated[
-    Annotated[AgentTask, Tag("agent")] | Annotated[WorkflowTask, Tag("workflow")],
+    Annotated[AgentTask, Tag("<agent>")] | Annotated[WorkflowTask, Tag("<workflow>")],
     Discriminator(
-        _type_of,
+        _tag_of,
         custom_error_type="invalid_task_type",
         custom_error_message="the type of a task is agent or workflow",
     ),

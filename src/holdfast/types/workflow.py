@@ -4,15 +4,26 @@ Text may hold expressions; what they may speak of is checked where they are unde
 """
 
 from collections.abc import Mapping
+from math import prod
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from holdfast.types.run import Frozen
 
 MAX_WORKFLOW_JOBS = 100
 MAX_WORKFLOW_STEPS = 500
+MAX_MATRIX_JOBS = 256
 _NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$"
 _NO_PLACE = "jobs run in a sandbox of their own, with the programs of this host"
 
@@ -44,9 +55,36 @@ def _hyphened(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
 
 
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, str) and "${{" in value
+
+
+def _above_zero(value: float | str) -> float | str:
+    if _is_expression(value):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise ValueError("must be a number above 0, or an expression that makes one")
+    return number
+
+
+def _truth(value: bool | str) -> bool | str:
+    if isinstance(value, bool) or _is_expression(value):
+        return value
+    if value not in ("true", "false"):
+        raise ValueError("must be true, false or an expression")
+    return value == "true"
+
+
 _ScalarText = Annotated[str, BeforeValidator(_scalar_text)]
 _Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], _ScalarText]
 _Condition = Annotated[str, BeforeValidator(_scalar_text)]
+_Minutes = Annotated[float | str, AfterValidator(_above_zero)]
+_Count = Annotated[int | str, AfterValidator(_above_zero)]
+_Truth = Annotated[bool | str, AfterValidator(_truth)]
 
 
 def _at(key: Any, reason: str, *keys: str) -> PydanticCustomError:
@@ -102,8 +140,8 @@ class WorkflowStep(_Part):
     env: _Environment = Field(default_factory=dict)
     shell: str | None = None
     working_directory: str | None = None
-    timeout_minutes: float | str | None = None
-    continue_on_error: bool | str = False
+    timeout_minutes: _Minutes | None = None
+    continue_on_error: _Truth = False
     ref: str | None = None
 
     @model_validator(mode="after")
@@ -164,8 +202,10 @@ class Matrix(BaseModel):
     @model_validator(mode="after")
     def _has_lists(self) -> Self:
         for name, values in self.axes.items():
-            if not isinstance(values, str) and not (isinstance(values, list) and values):
+            if not _is_expression(values) and not (isinstance(values, list) and values):
                 raise _at(name, "must be a list with something in it, or an expression that makes one")
+        if prod(len(values) for values in self.axes.values() if isinstance(values, list)) > MAX_MATRIX_JOBS:
+            raise ValueError(f"the matrix means more than {MAX_MATRIX_JOBS} jobs")
         return self
 
     @property
@@ -177,9 +217,9 @@ class Matrix(BaseModel):
 class WorkflowStrategy(_Part):
     """How often a job is done."""
 
-    matrix: Matrix | str | None = None
-    fail_fast: bool | str = True
-    max_parallel: int | str | None = None
+    matrix: Matrix | Annotated[str, Field(pattern=r"\$\{\{")] | None = None
+    fail_fast: _Truth = True
+    max_parallel: _Count | None = None
 
 
 class WorkflowJob(_Part):
@@ -204,8 +244,8 @@ class WorkflowJob(_Part):
     defaults: WorkflowDefaults = WorkflowDefaults()
     outputs: dict[str, _ScalarText] = Field(default_factory=dict)
     strategy: WorkflowStrategy = WorkflowStrategy()
-    timeout_minutes: float | str | None = None
-    continue_on_error: bool | str = False
+    timeout_minutes: _Minutes | None = None
+    continue_on_error: _Truth = False
     steps: Annotated[list[WorkflowStep], Field(min_length=1)]
 
     @model_validator(mode="after")

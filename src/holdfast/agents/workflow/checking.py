@@ -16,6 +16,7 @@ from holdfast.agents.workflow.expressions import (
     parse,
     template,
 )
+from holdfast.agents.workflow.shells import command_of
 from holdfast.types import Workflow, WorkflowJob, WorkflowStep
 
 STEPS_JOB = "steps"
@@ -86,6 +87,11 @@ def check_workflow(workflow: Workflow) -> None:
                 check(tree, PLACES[place].contexts, PLACES[place].functions)
         except ExpressionError as error:
             raise fault_at(path, str(error)) from None
+    for path, shell in _shells(workflow):
+        try:
+            command_of(shell, "")
+        except ExpressionError as error:
+            raise fault_at(path, str(error)) from None
     for name, job in jobs_of(workflow).items():
         _check_needs(name, job, workflow.jobs)
         _check_ids(name, job, workflow)
@@ -117,6 +123,16 @@ def _check_ids(name: str, job: WorkflowJob, workflow: Workflow) -> None:
 
 def _steps_path(job: str, workflow: Workflow) -> str:
     return f"jobs.{job}.steps" if workflow.jobs else "steps"
+
+
+def _shells(workflow: Workflow) -> Iterator[tuple[str, str]]:
+    """The shells that are known before anything runs."""
+    found = [("defaults.run.shell", workflow.defaults.run.shell)]
+    for name, job in jobs_of(workflow).items():
+        found.append((f"jobs.{name}.defaults.run.shell", job.defaults.run.shell))
+        steps = _steps_path(name, workflow)
+        found += [(f"{steps}[{index}].shell", step.shell) for index, step in enumerate(job.steps)]
+    return ((path, shell) for path, shell in found if shell is not None and OPEN not in shell)
 
 
 def _texts(workflow: Workflow) -> Iterator[_Found]:

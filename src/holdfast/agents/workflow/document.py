@@ -1,4 +1,4 @@
-"""From the text of a workflow to its nouns: YAML or JSON, bounded before anything is made of it."""
+"""From the text of a task to its nouns: YAML or JSON, bounded before anything is made of it."""
 
 import re
 from collections.abc import Hashable, Iterable, Mapping
@@ -62,27 +62,29 @@ _Loader.add_constructor(_TAG + "map", _mapping)
 
 
 def _fault(reason: str, node: yaml.Node) -> MalformedRequestError:
-    return MalformedRequestError(f"The workflow, line {node.start_mark.line + 1}: {reason}.")
+    return MalformedRequestError(f"The task, line {node.start_mark.line + 1}: {reason}.")
 
 
 def load_document(text: str | bytes, *, most_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
     """The mapping that YAML or JSON means. Raises MalformedRequestError that says where it is not one."""
     if len(text) > most_bytes:
-        raise MalformedRequestError(f"The workflow is larger than {most_bytes:,} bytes.")
+        raise MalformedRequestError(f"The task is larger than {most_bytes:,} bytes.")
     try:
         _check_depth(text)
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
-            raise MalformedRequestError("The workflow is empty.")
+            raise MalformedRequestError("The task is empty.")
         _check_size(node)
         document = loader.construct_document(node)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MalformedRequestError(f"The workflow is neither YAML nor JSON: {_sentence(error)}.") from None
+        raise MalformedRequestError(f"The task is neither YAML nor JSON: {_sentence(error)}.") from None
     except (ValueError, OverflowError):
-        raise MalformedRequestError("The workflow has a number that is out of range.") from None
+        raise MalformedRequestError("The task has a number that is out of range.") from None
     if not isinstance(document, dict):
-        raise MalformedRequestError("The workflow must be a mapping, with 'jobs' or 'steps'.")
+        raise MalformedRequestError(
+            "The task must be a mapping, with 'messages' of an agent, or 'jobs' or 'steps' of a workflow."
+        )
     return document
 
 
@@ -93,7 +95,7 @@ def _check_depth(text: str | bytes) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise MalformedRequestError(f"The workflow is nested more than {MAX_DEPTH} deep.")
+                raise MalformedRequestError(f"The task is nested more than {MAX_DEPTH} deep.")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -114,7 +116,7 @@ def _check_size(root: yaml.Node) -> None:
             below = node.value
         total = 1 + sum(weight(each, above | {id(node)}) for each in below)
         if total > MAX_NODES:
-            raise MalformedRequestError(f"The workflow has more than {MAX_NODES:,} values, counting aliases.")
+            raise MalformedRequestError(f"The task has more than {MAX_NODES:,} values, counting aliases.")
         weights[id(node)] = total
         return total
 

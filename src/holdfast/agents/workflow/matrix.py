@@ -6,9 +6,7 @@ from typing import Any
 
 from holdfast.agents.workflow.checking import template_of
 from holdfast.agents.workflow.expressions import ExpressionError, Scope, Value, text_of
-from holdfast.types import Matrix, WorkflowStrategy
-
-MAX_COMBINATIONS = 256
+from holdfast.types import MAX_MATRIX_JOBS, Matrix, WorkflowStrategy
 
 Combination = Mapping[str, Value]
 
@@ -65,8 +63,8 @@ def _mappings(name: str, value: Value) -> list[Combination]:
 
 
 def _check_count(count: int) -> None:
-    if count > MAX_COMBINATIONS:
-        raise ExpressionError(f"the matrix means more than {MAX_COMBINATIONS} jobs")
+    if count > MAX_MATRIX_JOBS:
+        raise ExpressionError(f"the matrix means more than {MAX_MATRIX_JOBS} jobs")
 
 
 def _covers(combination: Combination, part: Combination) -> bool:

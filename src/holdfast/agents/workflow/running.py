@@ -112,8 +112,8 @@ class WorkflowRun:
     ) -> JobEnd:
         """The job once for each combination."""
         fail_fast = is_true(resolved(job.strategy.fail_fast, scope))
-        most = int(number_of(resolved(job.strategy.max_parallel, scope)) or len(combined) or 1)
-        limiter = anyio.CapacityLimiter(max(1, most))
+        most = _at_a_time(resolved(job.strategy.max_parallel, scope), len(combined))
+        limiter = anyio.CapacityLimiter(most)
         stop = anyio.Event()
         ends: dict[int, JobEnd] = {}
 
@@ -122,7 +122,7 @@ class WorkflowRun:
                 "fail-fast": fail_fast,
                 "job-index": index,
                 "job-total": len(combined),
-                "max-parallel": max(1, most),
+                "max-parallel": most,
             }
             contexts = {**known, "matrix": dict(combination), "strategy": strategy}
             async with limiter, self._shared.running:
@@ -152,6 +152,15 @@ class WorkflowRun:
         if end.result == "failure" and forgiven:
             return JobEnd("success", end.outputs)
         return end
+
+
+def _at_a_time(asked: Value, count: int) -> int:
+    """How many of a matrix run at a time, if no other bound is reached. Raises ExpressionError."""
+    if asked is None:
+        return max(1, count)
+    if not number_of(asked) >= 1:
+        raise ExpressionError("'max-parallel' must be a number, 1 or more")
+    return int(min(number_of(asked), max(1, count)))
 
 
 def _check_place(runs_on: Value) -> None:

@@ -13,6 +13,7 @@ export function progress({ decide }) {
   const messages = new Map();
   const calls = new Map();
   const approvals = new Map();
+  const unfinished = new Set();
   let general = null;
   const tellers = {
     step_start: startStep,
@@ -22,7 +23,7 @@ export function progress({ decide }) {
     tool_start: startCall,
     tool_end: endCall,
     approval,
-    error: ({ message }) => add(h("p", { class: "failure" }, message)),
+    error: end,
   };
   return { node, search, tell: (type, data) => tellers[type]?.(data) };
 
@@ -43,16 +44,29 @@ export function progress({ decide }) {
     return { details, state: (name) => place.replaceChildren(badge(STATES[name] ?? name)) };
   }
 
+  // What has not ended by itself has ended with the task.
+  function end({ message }) {
+    for (const part of unfinished) part.state("cancelled");
+    add(h("p", { class: "failure" }, message));
+  }
+
+  function begin(parts, id, part, said) {
+    const begun = { ...part, said };
+    parts.set(id, begun);
+    unfinished.add(begun);
+    add(part.details);
+  }
+
   function startStep({ step_index: index, step_name: name, job }) {
     const said = output(`Output of ${name}`);
     const part = block(job ? `${job} · ${name}` : name, "running", said.node);
-    steps.set(index, { ...part, said });
-    add(part.details);
+    begin(steps, index, part, said);
   }
 
   function endStep({ step_index: index, step_name: name, step_state: state, output: text }) {
     if (!steps.has(index)) startStep({ step_index: index, step_name: name });
     const step = steps.get(index);
+    unfinished.delete(step);
     step.state(state);
     if (text) step.said.write("note", `${text}\n`);
     if (state === "success" && step.said.isEmpty) step.details.open = false;
@@ -79,13 +93,13 @@ export function progress({ decide }) {
     const said = output(`What ${name} answered`);
     const asked = args ? h("pre", { class: "json small" }, JSON.stringify(args, null, 2)) : null;
     const part = block(name, "running", h("div", { class: "stack" }, asked, said.node));
-    calls.set(id, { ...part, said });
-    add(part.details);
+    begin(calls, id, part, said);
   }
 
   function endCall({ tool_id: id, tool_state: state, output: text }) {
     const call = calls.get(id);
     if (!call) return;
+    unfinished.delete(call);
     call.state(state);
     call.said.write(state === "success" ? "stdout" : "stderr", text ?? "It answered nothing.");
   }
