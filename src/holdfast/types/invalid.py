@@ -45,7 +45,8 @@ def _not_json(message: str) -> HoldfastError:
 
 
 def _field(location: tuple[Any, ...]) -> str | None:
-    if location[:1] == ("files",):
-        location = location[:2] + location[3:]  # pydantic says here which kind of file it tried: no name of a request
+    if "files" in location:
+        kind = location.index("files") + 2  # pydantic says here which kind of file it tried: no name of a request
+        location = location[:kind] + location[kind + 1 :]
     name = ".".join(map(str, location))[:_NAME_CHARACTERS]
     return (name if name.isprintable() else ascii(name)) or None

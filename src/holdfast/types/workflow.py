@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
+from holdfast.types.numbers import NoBoolean
 from holdfast.types.run import Frozen
 
 MAX_WORKFLOW_JOBS = 100
@@ -102,7 +103,7 @@ class WorkflowStep(_Part):
     env: _Environment = Field(default_factory=dict)
     shell: str | None = None
     working_directory: str | None = None
-    timeout_minutes: float | str | None = None
+    timeout_minutes: Annotated[float | str | None, NoBoolean] = None
     continue_on_error: bool | str = False
     ref: str | None = None
 
@@ -179,7 +180,7 @@ class WorkflowStrategy(_Part):
 
     matrix: Matrix | str | None = None
     fail_fast: bool | str = True
-    max_parallel: int | str | None = None
+    max_parallel: Annotated[int | str | None, NoBoolean] = None
 
 
 class WorkflowJob(_Part):
@@ -204,7 +205,7 @@ class WorkflowJob(_Part):
     defaults: WorkflowDefaults = WorkflowDefaults()
     outputs: dict[str, _ScalarText] = Field(default_factory=dict)
     strategy: WorkflowStrategy = WorkflowStrategy()
-    timeout_minutes: float | str | None = None
+    timeout_minutes: Annotated[float | str | None, NoBoolean] = None
     continue_on_error: bool | str = False
     steps: Annotated[list[WorkflowStep], Field(min_length=1)]
 
