@@ -293,6 +293,16 @@ async def test_a_limit_of_a_test_is_named_when_it_is_above_the_ceiling(app: App)
     assert refusal.value.field == "tests.1.timeout"
 
 
+async def test_a_program_that_writes_more_than_its_checker_can_be_given_fails_that_test_alone(app: App) -> None:
+    test = {"type": "stdin", "stdin": "", "checker": {"code": "pass"}}
+    result = await grade(
+        app, "print('x' * 9_000_000)", test, fed("", "", comparator="tokens"), max_output_bytes=16 << 20
+    )
+    first, second = result.test_results
+    assert (first.passed, first.error) == (False, "The program wrote more than a checker can be given.")
+    assert second.status is Status.SUCCEEDED
+
+
 OF_A_TEST: dict[str, tuple[dict[str, Any], str]] = {
     "its time": (fed("", "", timeout=1e6), "tests.1.timeout"),
     "its memory": (fed("", "", mem_limit="9t"), "tests.1.mem_limit"),

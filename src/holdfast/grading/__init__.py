@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 from pydantic import BaseModel
 
-from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError, OverCeilingError
+from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError, OverCeilingError, RequestError
 from holdfast.execution import Executor, runs_of
 from holdfast.grading.inspection import Answer, Inspection, Question
 from holdfast.grading.judging import (
@@ -50,6 +50,7 @@ Tell = Callable[[VerdictEvent], Awaitable[None]]
 TIMEOUT_SECONDS = 2.0
 MEMORY = "256m"
 CPUS = 0.5
+_TOO_MUCH_TO_CHECK = "The program wrote more than a checker can be given."
 _OF_ANY_LANGUAGE = frozenset({TestType.OUTPUT, TestType.STDIN})
 _OF_VALUES = frozenset({TestType.VARIABLE_VALUE, TestType.LIST_CONTAINS})
 
@@ -197,7 +198,11 @@ class Grader:
 
     async def _checked(self, case: TestCase, finding: Finding, run: RunResult) -> Finding:
         """Let the test's own program judge, in a sandbox that the submission never was in."""
-        checked = await self._executor.run(_checker_request(case, run.stdout))
+        try:
+            checked = await self._executor.run(_checker_request(case, run.stdout))
+        except RequestError:
+            # With nothing written it was allowed, before anything ran: a submission must not undo the whole grading.
+            return Finding(False, finding.expected, finding.actual, _TOO_MUCH_TO_CHECK, run)
         passed = checked.status is Status.SUCCEEDED
         return Finding(passed, finding.expected, finding.actual, None if passed else why_not(checked), run)
 
