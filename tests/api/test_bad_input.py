@@ -66,6 +66,8 @@ ADVICE: dict[str, tuple[dict[str, Any], str]] = {
     "a file that is a number": ({"files": {"a": 5}}, 'files.a: write its text, or {"base64": "…"} for bytes.'),
     "a file that is null": ({"files": {"a": None}}, 'files.a: write its text, or {"base64": "…"} for bytes.'),
     "true as a number": ({"timeout": True}, "timeout: write a number, not true or false."),
+    "a language with a line break": ({"image": "a\nb"}, "'a\\nb' is not one of"),
+    "a size with a line break": ({"mem_limit": "1\nx"}, "'1\\nx' is not a size"),
     "a spec without a script": ({"prebuild_spec": {}}, "prebuild_spec.setup_script: it is needed and was not sent"),
 }
 

@@ -174,7 +174,7 @@ def parse_size(text: str) -> int:
     """Bytes of a size such as `256m`, `1g` or `1048576`; binary units. Raises ValueError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None or int(match[1]) == 0:
-        raise ValueError(f"'{text[:40]}' is not a size; write a positive number with k, m or g, such as 256m")
+        raise ValueError(f"{text[:40]!r} is not a size; write a positive number with k, m or g, such as 256m")
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
