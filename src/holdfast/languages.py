@@ -283,5 +283,5 @@ def find_language(image: str, field: str = "image") -> Language:
     language = LANGUAGES.get(image.removeprefix(SEED_PREFIX))
     if language is None:
         others = "" if field != "image" else ", nor a prebuilt environment"
-        raise UnknownLanguageError(f"'{image[:80]}' is not one of: {', '.join(LANGUAGES)}{others}.", field=field)
+        raise UnknownLanguageError(f"{image[:80]!r} is not one of: {', '.join(LANGUAGES)}{others}.", field=field)
     return language

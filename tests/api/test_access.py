@@ -53,8 +53,10 @@ async def test_a_missing_key_is_401_with_a_challenge_and_a_wrong_one_403(serving
     missing = await client.post("/run", json={"code": "pass"})
     assert (missing.status_code, missing.json()["code"]) == (401, "unauthenticated")
     assert missing.headers["www-authenticate"] == "Bearer"
-    wrong = await client.post("/run", json={"code": "pass"}, headers={"X-API-Key": "secre"})
-    assert (wrong.status_code, wrong.json()["code"]) == (403, "forbidden")
+    for name, value in (("X-API-Key", "secre"), ("Authorization", "Bearer secre")):
+        wrong = await client.post("/run", json={"code": "pass"}, headers={name: value})
+        assert (wrong.status_code, wrong.json()["code"], wrong.json()["field"]) == (403, "forbidden", name)
+        assert "the operator makes one with: holdfast keys add NAME" in wrong.json()["detail"]
 
 
 async def test_keys_of_the_settings_work_too(serving: Any) -> None:

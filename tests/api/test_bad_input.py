@@ -1,15 +1,19 @@
 """Bad input gets a problem document with the field and the reason, and nothing is executed."""
 
 import base64
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import httpx
 import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.types import Message, Scope
 
-from holdfast.api import create_api, described
+from holdfast import types
+from holdfast.api import create_api, described, pyquest
 from holdfast.app import App
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +38,8 @@ BAD_BODIES: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
     "a negative timeout": ({"timeout": -1}, 422, "invalid_field", "timeout"),
     "a zero timeout": ({"timeout": 0}, 422, "invalid_field", "timeout"),
     "a timeout in words": ({"timeout": "soon"}, 422, "invalid_field", "timeout"),
+    "true as a timeout": ({"timeout": True}, 422, "invalid_field", "timeout"),
+    "false as a number of processes": ({"processes": False}, 422, "invalid_field", "processes"),
     "a timeout above the ceiling": ({"timeout": 300.1}, 422, "over_ceiling", "timeout"),
     "malformed memory": ({"mem_limit": "lots"}, 422, "invalid_field", "mem_limit"),
     "negative memory": ({"mem_limit": "-5m"}, 422, "invalid_field", "mem_limit"),
@@ -57,6 +63,11 @@ ADVICE: dict[str, tuple[dict[str, Any], str]] = {
     "one more that is wrong": ({"tiemout": 3, "args": 1}, "and 1 more field is wrong."),
     "two more that are wrong": ({"tiemout": 3, "args": 1, "stdin": 1}, "and 2 more fields are wrong."),
     "a network": ({"allow_network": True}, "leave it out, or have the operator set HOLDFAST_ALLOW_NETWORK=true"),
+    "a file that is a number": ({"files": {"a": 5}}, 'files.a: write its text, or {"base64": "…"} for bytes.'),
+    "a file that is null": ({"files": {"a": None}}, 'files.a: write its text, or {"base64": "…"} for bytes.'),
+    "true as a number": ({"timeout": True}, "timeout: write a number, not true or false."),
+    "a language with a line break": ({"image": "a\nb"}, "'a\\nb' is not one of"),
+    "a size with a line break": ({"mem_limit": "1\nx"}, "'1\\nx' is not a size"),
     "a spec without a script": ({"prebuild_spec": {}}, "prebuild_spec.setup_script: it is needed and was not sent"),
 }
 
@@ -83,6 +94,60 @@ async def test_a_bad_value_gets_a_problem_with_field_and_reason(name: str, clien
         assert problem["field"] == field
     stream = await client.post("/run/stream", json={"code": "print(1)", **changes})
     assert (stream.status_code, stream.json()["code"]) == (status, code), "a refusal is no event stream"
+
+
+def numeric_fields() -> Iterator[tuple[str, str, Any]]:
+    """Every field of a body that takes a number and no boolean: model, name, and what validates it."""
+    waiting: list[Any] = [getattr(types, name, None) or getattr(pyquest, name) for name in sorted(bodies())]
+    waiting += [types.QueryPlan, types.Workflow]
+    seen: set[Any] = set()
+    while waiting:
+        kind = waiting.pop()
+        waiting += get_args(kind)
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)) or kind in seen:
+            continue
+        seen.add(kind)
+        for name, field in kind.model_fields.items():
+            waiting.append(field.annotation)
+            kinds = {*parts_of(field.annotation)}
+            if kinds & {int, float} and bool not in kinds:
+                as_annotated: Any = Annotated[field.annotation, name, *field.metadata]
+                yield kind.__name__, name, TypeAdapter(as_annotated)
+
+
+def parts_of(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from parts_of(part)
+
+
+def bodies() -> set[str]:
+    """The names of the models that bodies are."""
+    requests = [
+        row["requestBody"]["content"]["application/json"]["schema"]
+        for methods in described()["paths"].values()
+        for row in methods.values()
+        if "application/json" in row.get("requestBody", {}).get("content", {})
+    ]
+    return set(re.findall(r"schemas/(\w+)", str(requests)))
+
+
+NUMBERS = [*numeric_fields()]
+
+
+@pytest.mark.parametrize(("model", "name", "adapter"), NUMBERS, ids=[f"{model}.{name}" for model, name, _ in NUMBERS])
+async def test_a_boolean_is_no_number_in_any_field_of_any_body(model: str, name: str, adapter: Any) -> None:
+    for value in (True, False):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(value)
+        with pytest.raises(ValidationError):
+            adapter.validate_json(json.dumps(value))
+
+
+async def test_there_are_numeric_fields_in_bodies() -> None:
+    assert {"GradeRequest", "TestCase", "SessionRequest", "PyQuestRequest", "AgentBudget"} <= {
+        row[0] for row in NUMBERS
+    }
 
 
 async def test_nothing_is_executed_when_a_request_is_refused(client: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -8,6 +8,16 @@ from tests.e2e.conftest import Opened
 
 HOSTILE = "from IPython.display import HTML\nHTML('<img src=x onerror=alert(1)><script>alert(2)</script>')"
 FRAME = "import pandas as pd\npd.DataFrame({'city': ['Ulm', '<b>Bonn</b>'], 'total': [5, 4]})"
+CHART = """display({
+    "application/vnd.vegalite.v5+json": {
+        "data": {"values": [{"city": "Ulm", "total": 5}, {"city": "Bonn", "total": 4}]},
+        "mark": "bar",
+        "encoding": {"x": {"field": "city", "type": "nominal"}, "y": {"field": "total", "type": "quantitative"}},
+    },
+    "text/plain": "<a chart>",
+}, raw=True)"""
+WRITTEN = """from IPython.display import Latex, Markdown
+display(Markdown("# Sales of *today*"), Latex("$x^2$"))"""
 
 
 def run(page: Page, code: str) -> None:
@@ -41,6 +51,20 @@ def test_cells_share_their_state_and_show_values_tables_and_errors(opened: Opene
     page.get_by_role("button", name="End session").click()
     expect(page.get_by_role("button", name="New session").first).to_be_visible()
     expect(page).to_have_url(re.compile("#/sessions$"))
+
+
+def test_a_chart_is_drawn_and_what_is_written_in_markdown_or_latex_is_read_as_text(opened: Opened) -> None:
+    page = opened("sessions")
+    page.get_by_role("button", name="New session").first.click()
+    cells = page.get_by_role("region", name="Cell", exact=True)
+    run(page, CHART)
+    expect(cells.nth(0).locator("canvas")).to_be_visible()
+    expect(cells).to_have_count(2)
+    run(page, WRITTEN)
+    expect(cells.nth(1)).to_contain_text("# Sales of *today*")
+    expect(cells.nth(1)).to_contain_text("$x^2$")
+    expect(cells.nth(1)).not_to_contain_text("object>")
+    page.get_by_role("button", name="End session").click()
 
 
 def test_a_cell_can_be_interrupted(opened: Opened) -> None:

@@ -92,7 +92,12 @@ async def test_a_server_that_ends_leaves_no_process_and_the_next_knows_its_sessi
     try:
         async with await second.client() as client:
             for session in sessions:
-                assert await found(client, session) == (410, "session_lost", f"The session is lost: {reason}", marker)
+                assert await found(client, session) == (
+                    410,
+                    "session_lost",
+                    f"The session is lost: {reason.rstrip('.')}; make a new one.",
+                    marker,
+                )
     finally:
         second.end(signal.SIGTERM)
 

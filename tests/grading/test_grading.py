@@ -293,6 +293,39 @@ async def test_a_limit_of_a_test_is_named_when_it_is_above_the_ceiling(app: App)
     assert refusal.value.field == "tests.1.timeout"
 
 
+async def test_a_program_that_writes_more_than_its_checker_can_be_given_fails_that_test_alone(app: App) -> None:
+    test = {"type": "stdin", "stdin": "", "checker": {"code": "pass"}}
+    result = await grade(
+        app, "print('x' * 9_000_000)", test, fed("", "", comparator="tokens"), max_output_bytes=16 << 20
+    )
+    first, second = result.test_results
+    assert (first.passed, first.error) == (False, "The program wrote more than a checker can be given.")
+    assert second.status is Status.SUCCEEDED
+
+
+OF_A_TEST: dict[str, tuple[dict[str, Any], str]] = {
+    "its time": (fed("", "", timeout=1e6), "tests.1.timeout"),
+    "its memory": (fed("", "", mem_limit="9t"), "tests.1.mem_limit"),
+    "too little memory": (fed("", "", mem_limit="1k"), "tests.1.mem_limit"),
+    "its arguments": ({"type": "stdin", "args": ["a\0"], "expected_stdout": ""}, "tests.1.args"),
+    "half a character": (fed("\ud800", ""), "tests.1.stdin"),
+    "the code of its checker": ({"type": "stdin", "checker": {"code": ""}}, "tests.1.checker.code"),
+    "the language of its checker": (
+        {"type": "stdin", "checker": {"code": "1", "image": "no"}},
+        "tests.1.checker.image",
+    ),
+    "what its checker is to read": ({"type": "stdin", "stdin": "x" * (9 << 20), "checker": {"code": "1"}}, "tests.1"),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_TEST)
+async def test_what_is_wrong_with_a_test_is_named_with_the_test(app: App, name: str) -> None:
+    test, field = OF_A_TEST[name]
+    with pytest.raises(RequestError) as refusal:
+        await grade(app, "1", fed("", ""), test)
+    assert refusal.value.field == field
+
+
 async def test_a_submission_finds_itself_where_any_program_does_also_when_started_cold(app: App) -> None:
     code = "import os, sys\nplace = [__name__, __file__, sys.argv, os.listdir(), sys.flags.isolated]"
     expected = ["__main__", "/workspace/main.py", ["main.py"], ["main.py"], 0]

@@ -37,7 +37,11 @@ async def test_the_death_of_the_launcher_loses_sessions_and_not_the_server(clien
 async def test_an_idle_session_is_lost_and_its_files_are_not(client: Client) -> None:
     session = await client.new(image="bash", idle_seconds=1, files={"f": "x"})
     await until(client, session, "lost")
-    assert await client.refused(session) == (410, "session_lost", "The session is lost: It was idle for 1 s.")
+    assert await client.refused(session) == (
+        410,
+        "session_lost",
+        "The session is lost: It was idle for 1 s; make a new one.",
+    )
     assert (await client.http.get(f"/sessions/{session}/files/f")).content == b"x"
     assert (await client.http.put(f"/sessions/{session}/files/f", content=b"y")).status_code == 410
 
@@ -119,7 +123,7 @@ async def test_a_restarted_server_knows_what_was_lost(serving: Serving) -> None:
     assert (status, code, sentence) == (
         410,
         "session_lost",
-        "The session is lost: The server ended without closing it.",
+        "The session is lost: The server ended without closing it; make a new one.",
     )
     found = (await after.http.get(f"/sessions/{session}")).json()
     assert found["status"] == "lost" and datetime.fromisoformat(found["expires_at"]) > datetime.now(UTC)

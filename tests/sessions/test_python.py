@@ -202,7 +202,7 @@ async def test_an_interpreter_that_ends_loses_the_session_with_its_reason(client
     assert await client.refused(session) == (
         410,
         "session_lost",
-        "The session is lost: Its interpreter ended with exit code 7.",
+        "The session is lost: Its interpreter ended with exit code 7; make a new one.",
     )
 
 

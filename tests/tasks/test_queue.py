@@ -330,7 +330,8 @@ async def test_what_is_kept_long_enough_is_pruned(place: Path | str, tmp_path: P
     async with service(place, tmp_path, total_bytes=1) as tasks:
         task_id = await submitted(tasks)
         await ended(tasks, task_id)
-        assert await tasks.queue.prune() == 1
+        # The service looks by itself when it begins, and may only come to it now.
+        assert await tasks.queue.prune() in (0, 1)
         assert (await tasks.queue.list(OPERATOR, None, 10, None)).tasks == ()
 
 

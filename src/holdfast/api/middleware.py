@@ -157,7 +157,10 @@ class Guard:
             raise UnauthenticatedError("Send an API key in X-API-Key or as a Bearer token.")
         found = [key for secret in presented if (key := keys.find(secret)) is not None]
         if not found:
-            raise ForbiddenError("That API key is not valid.", field="X-API-Key")
+            raise ForbiddenError(
+                "That API key is not valid; the operator makes one with: holdfast keys add NAME.",
+                field="X-API-Key" if "x-api-key" in Headers(scope=scope) else "Authorization",
+            )
         scope["state"]["key"] = found[0]
         return found[0]
 

@@ -13,6 +13,7 @@ from holdfast.api.runs import answer
 from holdfast.app import App
 from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError, TooLargeError
 from holdfast.types import MAX_TESTS, GradeRequest, GradeResult, Status, TestCase
+from holdfast.types.numbers import Positive
 
 PREFIX = "/pyquest"
 MAX_CODE_BYTES = 102_400
@@ -43,7 +44,7 @@ class PyQuestRequest(BaseModel):
     code: str | None = None
     tests: Annotated[list[TestCase], Field(max_length=MAX_TESTS)] = Field(default_factory=list)
     dataset: Dataset | None = None
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    timeout: Positive | None = None
 
     @field_validator("tests", mode="before")
     @classmethod

@@ -5,13 +5,15 @@ same again for calls of its functions, unseen by anybody; once more per `stdin` 
 one. What is expected never enters a sandbox in which the submission runs.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import TypeVar
 
 import anyio
+from pydantic import BaseModel
 
-from holdfast.errors import InvalidFieldError, MalformedRequestError, OverCeilingError
+from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError, OverCeilingError, RequestError
 from holdfast.execution import Executor, runs_of
 from holdfast.grading.inspection import Answer, Inspection, Question
 from holdfast.grading.judging import (
@@ -28,6 +30,7 @@ from holdfast.grading.judging import (
 from holdfast.grading.values import Seen, is_whole
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
 from holdfast.types import (
+    Checker,
     GradeRequest,
     GradeResult,
     RunKind,
@@ -47,6 +50,7 @@ Tell = Callable[[VerdictEvent], Awaitable[None]]
 TIMEOUT_SECONDS = 2.0
 MEMORY = "256m"
 CPUS = 0.5
+_TOO_MUCH_TO_CHECK = "The program wrote more than a checker can be given."
 _OF_ANY_LANGUAGE = frozenset({TestType.OUTPUT, TestType.STDIN})
 _OF_VALUES = frozenset({TestType.VARIABLE_VALUE, TestType.LIST_CONTAINS})
 
@@ -135,9 +139,11 @@ class Grader:
                 f"'timeout' is above this server's ceiling of {ceiling:g} s.", field=f"{field}.timeout"
             )
         if case.type is TestType.STDIN:
-            self._executor.validate(_stdin_request(program, case))
+            with _named(field, TestCase):
+                self._executor.validate(_stdin_request(program, case))
         if case.checker is not None:
-            self._executor.validate(_checker_request(case, ""))
+            with _named(field, Checker, ".checker"):
+                self._executor.validate(_checker_request(case, ""))
 
     async def _main_run(self, program: RunRequest, cases: Mapping[int, TestCase]) -> Evidence:
         """Run the program as it is, or so that its variables are seen when a test is about one.
@@ -192,12 +198,26 @@ class Grader:
 
     async def _checked(self, case: TestCase, finding: Finding, run: RunResult) -> Finding:
         """Let the test's own program judge, in a sandbox that the submission never was in."""
-        checked = await self._executor.run(_checker_request(case, run.stdout))
+        try:
+            checked = await self._executor.run(_checker_request(case, run.stdout))
+        except RequestError:
+            # With nothing written it was allowed, before anything ran: a submission must not undo the whole grading.
+            return Finding(False, finding.expected, finding.actual, _TOO_MUCH_TO_CHECK, run)
         passed = checked.status is Status.SUCCEEDED
         return Finding(passed, finding.expected, finding.actual, None if passed else why_not(checked), run)
 
     async def _judge(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._judging)
+
+
+@contextmanager
+def _named(field: str, kind: type[BaseModel], part: str = "") -> Iterator[None]:
+    """What is wrong with the run of a test is named as the test's, or as that of its part which says so."""
+    try:
+        yield
+    except HoldfastError as error:
+        error.field = f"{field}{part}.{error.field}" if error.field in kind.model_fields else field
+        raise
 
 
 def _event(seq: int, number: int, tests: Sequence[TestCase], findings: Mapping[int, Finding]) -> VerdictEvent:

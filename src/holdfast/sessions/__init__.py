@@ -339,7 +339,7 @@ class SessionManager:
         live = self._live.get(session_id)
         if live is None or live.reason or (live.kernel and live.kernel.ended):
             reason = record.session.reason or (live.reason if live else "") or "It is ending."
-            raise SessionLostError(f"The session is lost: {reason}", field="session_id")
+            raise SessionLostError(f"The session is lost: {reason.rstrip('.')}; make a new one.", field="session_id")
         return live
 
 

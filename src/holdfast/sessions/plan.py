@@ -79,7 +79,7 @@ def plan_run(
 ) -> tuple[SandboxSpec, Command]:
     """What one run in a session of that kind means. Raises RequestError."""
     if not request.code:
-        raise InvalidFieldError("'code' is empty.", field="code")
+        raise InvalidFieldError("'code' is empty; send what is to be run.", field="code")
     default = spec.limits.wall_seconds
     timeout = default if request.timeout is None else request.timeout
     run = RunRequest(code=request.code, image=spec.language, timeout=timeout, environment=environment)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from holdfast.types.numbers import Count, Positive
 from holdfast.types.run import Artifact, Frozen, Isolation, Limits, Status, Usage
 from holdfast.types.states import CapsuleStatus
 from holdfast.types.table import Table
@@ -37,11 +38,9 @@ class DataRunRequest(BaseModel):
     question: _Text | None = Field(
         default=None, description="What it answers, in words; it is only kept in the record."
     )
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, validation_alias=AliasChoices("timeout", "timeout_seconds")
-    )
-    max_rows: Annotated[int, Field(gt=0)] | None = None
-    max_output_bytes: Annotated[int, Field(gt=0)] | None = None
+    timeout: Positive | None = Field(default=None, validation_alias=AliasChoices("timeout", "timeout_seconds"))
+    max_rows: Count | None = None
+    max_output_bytes: Count | None = None
 
     @property
     def mode(self) -> QueryMode:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from holdfast.types.capsule import CapsuleError, storable
 from holdfast.types.chart import Chart, ChartChoice
+from holdfast.types.numbers import Count
 from holdfast.types.run import Frozen
 
 MAX_MESSAGE = 100_000
@@ -77,7 +78,7 @@ class ChatRequest(BaseModel):
     message: Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE), AfterValidator(storable)]
     thread_id: Annotated[str, Field(pattern=f"^{THREAD_ID}$")] | None = None
     privacy: Privacy | None = Field(default=None, description="Tell a model less than the server allows.")
-    max_rows: Annotated[int, Field(gt=0)] | None = None
+    max_rows: Count | None = None
     user_id: Annotated[str, Field(max_length=200)] | None = Field(
         default=None, description="Accepted and ignored; a thread belongs to the key."
     )

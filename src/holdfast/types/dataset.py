@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from holdfast.types.run import File, Frozen
+from holdfast.types.run import FileContent, Frozen
 
 
 class Column(Frozen):
@@ -70,7 +70,7 @@ class DatasetWish(BaseModel):
 class DatasetRequest(DatasetWish):
     """A dataset to make of these files: text, or bytes as base64. Larger ones are sent as `multipart/form-data`."""
 
-    files: dict[str, str | File]
+    files: dict[str, FileContent]
 
 
 class DatasetSummary(Frozen):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from holdfast.types.numbers import NoBoolean, Positive
 from holdfast.types.run import Frozen, RunRequest, RunResult, Status, parse_size
 
 MAX_TESTS = 200
@@ -90,11 +91,11 @@ class TestCase(BaseModel):
     stdin: str = ""
     expected_stdout: str | None = None
     comparator: Comparator | None = None
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = DEFAULT_TOLERANCE
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False), NoBoolean] = DEFAULT_TOLERANCE
     checker: Checker | None = None
-    points: Annotated[float, Field(ge=0, le=MOST_POINTS, allow_inf_nan=False)] = 1
+    points: Annotated[float, Field(ge=0, le=MOST_POINTS, allow_inf_nan=False), NoBoolean] = 1
     hidden: bool = False
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    timeout: Positive | None = None
     mem_limit: str | None = None
 
     @property

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from holdfast.errors import InvalidFieldError, MalformedRequestError
+from holdfast.types.numbers import NoBoolean
 
 MAX_LIMIT = 1_000
 MAX_ITEMS = 200
@@ -155,7 +156,7 @@ class Aggregated(_Part):
     func: Aggregate
     column: Name
     alias: Name
-    percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    percent: Annotated[float, Field(ge=0, le=100), NoBoolean] | None = None
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -191,7 +192,7 @@ class Condition(_Part):
     value: Value = None
     ignore_case: bool = False
     func: Aggregate | None = None
-    percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    percent: Annotated[float, Field(ge=0, le=100), NoBoolean] | None = None
 
     @model_validator(mode="after")
     def _has_its_value(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from holdfast.types.run import File, Frozen, OutputEvent, PrebuildSpec, StartedEvent
+from holdfast.types.run import FileContent, Frozen, OutputEvent, PrebuildSpec, StartedEvent
 
 PREBUILT_PREFIX = "prebuilt-"
 
@@ -19,7 +19,7 @@ class PrebuildRequest(PrebuildSpec):
     model_config = ConfigDict(extra="forbid")
 
     tag: str
-    files: dict[str, str | File] = Field(default_factory=dict)
+    files: dict[str, FileContent] = Field(default_factory=dict)
     allow_network: bool | None = None
     shared: bool = False
 

@@ -6,9 +6,10 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 
 from holdfast.errors import ExecutionError, ResourceExhaustedError, TimeoutError
+from holdfast.types.numbers import Count, NoBoolean, Positive
 
 
 class Frozen(BaseModel):
@@ -157,6 +158,14 @@ class File(Frozen):
         return base64.b64decode(self.base64)
 
 
+def _is_content(value: Any) -> Any:
+    if not isinstance(value, str | dict | File):
+        raise ValueError('write its text, or {"base64": "…"} for bytes')
+    return value
+
+
+FileContent = Annotated[str | File, BeforeValidator(_is_content)]
+
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -165,7 +174,7 @@ def parse_size(text: str) -> int:
     """Bytes of a size such as `256m`, `1g` or `1048576`; binary units. Raises ValueError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None or int(match[1]) == 0:
-        raise ValueError(f"'{text[:40]}' is not a size; write a positive number with k, m or g, such as 256m")
+        raise ValueError(f"{text[:40]!r} is not a size; write a positive number with k, m or g, such as 256m")
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
@@ -221,22 +230,22 @@ class RunRequest(BaseModel):
 
     code: str | None = None
     image: str = Field(default="python", validation_alias=AliasChoices("image", "language"))
-    files: dict[str, str | File] = Field(default_factory=dict)
+    files: dict[str, FileContent] = Field(default_factory=dict)
     args: list[str] = Field(default_factory=list)
     stdin: str = ""
     environment: dict[str, str] = Field(default_factory=dict)
     entrypoint: str | None = None
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    cpu_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    timeout: Positive | None = None
+    cpu_seconds: Positive | None = None
     mem_limit: str | None = None
     disk_limit: str | None = None
-    cpu_shares: Annotated[int, Field(ge=2, le=262_144)] | None = None
-    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    processes: Annotated[int, Field(gt=0)] | None = None
-    open_files: Annotated[int, Field(ge=16)] | None = None
+    cpu_shares: Annotated[int, Field(ge=2, le=262_144), NoBoolean] | None = None
+    cpus: Positive | None = None
+    processes: Count | None = None
+    open_files: Annotated[int, Field(ge=16), NoBoolean] | None = None
     allow_network: bool = False
     artifacts: list[str] = Field(default_factory=list)
-    max_output_bytes: Annotated[int, Field(gt=0)] | None = None
+    max_output_bytes: Count | None = None
     prebuild_spec: PrebuildSpec | None = None
     _layer: str = PrivateAttr(default="")
     _tag: str = PrivateAttr(default="")

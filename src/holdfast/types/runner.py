@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from holdfast.types.numbers import NoBoolean
 from holdfast.types.run import Frozen
 from holdfast.types.task import TASK_TYPES, TaskType
 
@@ -20,7 +21,7 @@ class RunnerRegistration(BaseModel):
     pod_name: _Name = "unknown"
     pod_ip: _Name = "unknown"
     runner_id: _Name | None = Field(default=None, description="What an earlier answer called it.")
-    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False)] = 0.0
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False), NoBoolean] = 0.0
     types: Annotated[list[TaskType], Field(min_length=1)] = Field(default_factory=lambda: list(TASK_TYPES))
 
 

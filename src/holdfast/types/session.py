@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
+from holdfast.types.numbers import Count, NoBoolean, Positive
 from holdfast.types.run import (
     CompiledEvent,
-    File,
+    FileContent,
     Frozen,
     Isolation,
     Limits,
@@ -25,18 +26,18 @@ class SessionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     image: str = Field(default="python", validation_alias=AliasChoices("image", "language"))
-    idle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    lifetime_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    idle_seconds: Positive | None = None
+    lifetime_seconds: Positive | None = None
+    timeout: Positive | None = None
     mem_limit: str | None = None
     disk_limit: str | None = None
-    cpu_shares: Annotated[int, Field(ge=2, le=262_144)] | None = None
-    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    processes: Annotated[int, Field(gt=0)] | None = None
-    open_files: Annotated[int, Field(ge=16)] | None = None
-    max_output_bytes: Annotated[int, Field(gt=0)] | None = None
+    cpu_shares: Annotated[int, Field(ge=2, le=262_144), NoBoolean] | None = None
+    cpus: Positive | None = None
+    processes: Count | None = None
+    open_files: Annotated[int, Field(ge=16), NoBoolean] | None = None
+    max_output_bytes: Count | None = None
     environment: dict[str, str] = Field(default_factory=dict)
-    files: dict[str, str | File] = Field(default_factory=dict)
+    files: dict[str, FileContent] = Field(default_factory=dict)
     prebuild_spec: PrebuildSpec | None = None
 
     @field_validator("mem_limit", "disk_limit")
@@ -53,7 +54,7 @@ class SessionRunRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: str
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    timeout: Positive | None = None
 
 
 class Session(Frozen):

@@ -19,7 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from holdfast.types.run import File, Frozen
+from holdfast.types.numbers import Positive
+from holdfast.types.run import File, FileContent, Frozen
 from holdfast.types.states import TaskStatus
 
 TaskType = Literal["agent", "workflow"]
@@ -48,7 +49,7 @@ class Workspace(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    files: dict[str, str | File] | None = None
+    files: dict[str, FileContent] | None = None
     archive: File | None = None
     git: GitSource | None = None
 
@@ -68,9 +69,7 @@ class TaskOptions(BaseModel):
     secrets: dict[str, SecretStr] = Field(default_factory=dict, description="Values for who names them; never shown.")
     workspace: Workspace | None = None
     network: bool = False
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="Seconds the task may take once it runs."
-    )
+    timeout: Positive | None = Field(default=None, description="Seconds the task may take once it runs.")
     max_attempts: Annotated[StrictInt, Field(ge=1, le=MAX_TASK_ATTEMPTS)] = Field(
         default=1, description="How often it is begun in all when workers die under it; 1: then it has failed."
     )
@@ -107,9 +106,9 @@ class AgentBudget(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tokens: Annotated[StrictInt, Field(gt=0)] | None = Field(default=None, description="Read and written, together.")
-    cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    cost_usd: Positive | None = None
     tool_calls: Annotated[StrictInt, Field(gt=0)] | None = None
-    working_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    working_seconds: Positive | None = None
 
 
 class AgentMessage(BaseModel):

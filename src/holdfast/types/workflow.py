@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from holdfast.types.numbers import NoBoolean
 from holdfast.types.run import Frozen
 
 MAX_WORKFLOW_JOBS = 100
@@ -82,8 +83,8 @@ def _truth(value: bool | str) -> bool | str:
 _ScalarText = Annotated[str, BeforeValidator(_scalar_text)]
 _Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], _ScalarText]
 _Condition = Annotated[str, BeforeValidator(_scalar_text)]
-_Minutes = Annotated[float | str, AfterValidator(_above_zero)]
-_Count = Annotated[int | str, AfterValidator(_above_zero)]
+_Minutes = Annotated[float | str, AfterValidator(_above_zero), NoBoolean]
+_Count = Annotated[int | str, AfterValidator(_above_zero), NoBoolean]
 _Truth = Annotated[bool | str, AfterValidator(_truth)]
 
 

@@ -3,12 +3,17 @@
 
 import { h } from "../../core/dom.js";
 import { picture } from "../../parts/artifacts.js";
+import { chart } from "../../parts/chart.js";
 import { dataTable } from "../../parts/table.js";
 import { tableOf } from "./html.js";
 
+const VEGA_LITE = "application/vnd.vegalite.";
+const NAMELESS = /^<[\w.]+ object>$/;
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 export function bundle(data) {
+  const drawing = Object.keys(data).find((each) => each.startsWith(VEGA_LITE));
+  if (drawing) return chart(data[drawing], data["text/plain"] ?? "Chart");
   const kind = PICTURES.find((each) => typeof data[each] === "string");
   if (kind) return picture(kind, data[kind].replaceAll("\n", ""), data["text/plain"] ?? "Picture");
   if (typeof data["image/svg+xml"] === "string")
@@ -20,7 +25,10 @@ export function bundle(data) {
 }
 
 function textOf(data) {
-  return String(data["text/plain"] ?? data["text/markdown"] ?? data["text/latex"] ?? JSON.stringify(data, null, 2));
+  const written = data["text/markdown"] ?? data["text/latex"];
+  const plain = data["text/plain"];
+  // Of what is written in Markdown or LaTeX, the plain text is often but the name of an object.
+  return String((NAMELESS.test(plain) ? written : null) ?? plain ?? written ?? JSON.stringify(data, null, 2));
 }
 
 function fromHtml(markup, plain) {
