@@ -18,15 +18,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast import images
+from holdfast import images, toolchains
 from holdfast.app import docker_config
 from holdfast.engines.docker.config import IMAGES, LAYER_LABEL
 from holdfast.settings import load_settings
 
 PLACE = Path(os.environ.get("TESTS_DOCKER_DIR", "/var/tmp/holdfast-docker"))
 SUITE = "bookworm"
-BASES = {"holdfast-base:python": ("python3",), "holdfast-base:cc": ("python3", "gcc", "libc6-dev")}
-"""What debootstrap makes, and what is in each besides the smallest system: only Rust needs a linker."""
+BASES = {
+    "holdfast-base:python": ("python3",),
+    "holdfast-base:cc": ("python3", "gcc", "libc6-dev"),
+    "holdfast-base:rust": ("python3", "gcc", "libc6-dev", "rustc", "cargo"),
+}
+"""What debootstrap makes, and what is in each besides the smallest system: only Rust needs a linker, and a compiler
+where this host has no toolchain of rustup to copy."""
 
 LEFT_OUT = ("./var/cache/apt", "./var/lib/apt/lists", "./usr/share/doc", "./usr/share/man", "./usr/share/locale")
 CONFIG = {
@@ -156,7 +161,8 @@ def build_images(daemon: Dockerd, names: Sequence[str]) -> None:
     settings = load_settings({"docker_socket": daemon.socket})
     sources = images.Sources(settings.guest_environment, settings.toolchains)
     config = docker_config(settings)
-    for tag, chosen in (("holdfast-base:cc", {"rust"}), ("holdfast-base:python", set(IMAGES) - {"rust"})):
+    for_rust = "cc" if "rustc" in toolchains.links(settings.toolchains) else "rust"
+    for tag, chosen in ((f"holdfast-base:{for_rust}", {"rust"}), ("holdfast-base:python", set(IMAGES) - {"rust"})):
         for name in [name for name in names if name in chosen]:
             make_base(daemon, tag)
             try:

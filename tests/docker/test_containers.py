@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -204,9 +205,15 @@ async def test_a_network_that_is_none_of_the_programs_own_is_refused(
             pass
 
 
-async def test_a_server_that_is_to_have_a_network_does_not_start_without(config: DockerConfig) -> None:
-    settings = load_settings({"engine": "docker", "state_dir": config.state_dir, "allow_network": True})
-    with pytest.raises(HostError, match="can be named with HOLDFAST_DOCKER_NETWORK"):
+@pytest.mark.parametrize(
+    ("asked", "setting"),
+    [({"allow_network": True}, "HOLDFAST_ALLOW_NETWORK"), ({"prebuild_network": "on"}, "HOLDFAST_PREBUILD_NETWORK")],
+)
+async def test_a_server_that_is_to_have_a_network_does_not_start_without(
+    config: DockerConfig, asked: dict[str, Any], setting: str
+) -> None:
+    settings = load_settings({"engine": "docker", "state_dir": config.state_dir, **asked})
+    with pytest.raises(HostError, match=f"{setting} asks for one.* can be named with HOLDFAST_DOCKER_NETWORK"):
         async with open_engine(settings, Metrics()):
             pass
 

@@ -21,7 +21,7 @@ from holdfast.telemetry import Metrics
 from holdfast.types import Capabilities, Network
 
 _NO_NETWORK = (
-    "The engine '{engine}' can give programs no network here, and HOLDFAST_ALLOW_NETWORK asks for one; unset it"
+    "The engine '{engine}' can give no network here, and {setting} asks for one; unset it"
     " (on 'docker' a network can be named with HOLDFAST_DOCKER_NETWORK)."
 )
 
@@ -41,9 +41,19 @@ async def open_engine(settings: Settings, metrics: Metrics, **local: Any) -> Asy
         "gvisor": lambda: GvisorEngine.open(gvisor_config(settings, metrics)),
     }
     async with openers[settings.engine]() as engine:
-        if settings.allow_network and Network.FULL not in engine.capabilities.networks:
-            raise HostError(_NO_NETWORK.format(engine=settings.engine))
+        _check_network(settings, engine.capabilities)
         yield engine
+
+
+def _check_network(settings: Settings, capabilities: Capabilities) -> None:
+    """Whether there is the network the operator asks for. Raises HostError."""
+    asked = {
+        "HOLDFAST_ALLOW_NETWORK": settings.allow_network,
+        "HOLDFAST_PREBUILD_NETWORK": settings.prebuild_network == "on",
+    }
+    for setting, asks in asked.items():
+        if asks and Network.FULL not in capabilities.networks:
+            raise HostError(_NO_NETWORK.format(engine=settings.engine, setting=setting))
 
 
 @asynccontextmanager

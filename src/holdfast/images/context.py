@@ -17,6 +17,7 @@ from holdfast.errors import RuntimeNotAvailableError
 from holdfast.languages import LANGUAGES, LANGUAGES_AT
 
 DOCKERFILE = "Dockerfile"
+LINKS = "bin"
 _LEFT_OUT = {"__pycache__", "doc", "man"}
 """Bytecode of other versions, and pages nobody reads in a sandbox."""
 
@@ -41,7 +42,7 @@ class Sources:
         """Links in the context, and where they lead."""
         found = toolchains.links(self._languages).items() if image in toolchains.RECIPES else ()
         own = LANGUAGES[image].tools if image in LANGUAGES else {}
-        return {f"bin/{name}": path for name, path in found if name in own}
+        return {f"{LINKS}/{name}": path for name, path in found if name in own}
 
     def _packages(self) -> Iterator[tuple[Path, str]]:
         if not (self._guest_env / "bin/python").exists():
@@ -65,6 +66,8 @@ def write(archive: IO[bytes], dockerfile: str, sources: Sources, image: str) -> 
         _add_text(tar, DOCKERFILE, dockerfile)
         for place, inside in sources.files(image):
             tar.add(place, inside, filter=_plain)
+        # A compiler of the system itself has no links, and a Dockerfile copies the directory all the same.
+        tar.addfile(_directory(LINKS))
         for name, target in sources.links(image).items():
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, target
@@ -77,6 +80,12 @@ def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
     info = tarfile.TarInfo(name)
     info.size = len(data)
     tar.addfile(info, BytesIO(data))
+
+
+def _directory(name: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode = tarfile.DIRTYPE, 0o755
+    return info
 
 
 def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

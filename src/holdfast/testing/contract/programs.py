@@ -165,11 +165,11 @@ async def killing_a_program_that_has_ended_changes_nothing(engine: Engine) -> No
 
 
 async def processor_time_is_counted(engine: Engine) -> None:
-    # A kernel in user space lets its own clock of processor time run ahead of what the host counts, by up to a half.
-    code = "import time\nwhile time.process_time() < 0.8: sum(range(1000))"
+    # So much work, of a second or less: the clock of a kernel in user space runs on while others have the host.
+    code = "for _ in range(60_000): sum(range(1000))"
     usage = (await run(engine, command(code))).exited.usage
     counted = usage.cpu_user_seconds + usage.cpu_system_seconds
-    require(counted >= 0.4, usage)
+    require(counted >= 0.1, usage)
     require(usage.wall_seconds > 0 and not usage.out_of_memory, usage)
 
 
