@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from holdfast import __version__
 from holdfast.api.exchange import app_of, json_of
+from holdfast.execution import Executor, how_to_add
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES, Language
 from holdfast.types import Enforced, Health, Network, Runtime, Runtimes
 
@@ -52,7 +53,7 @@ async def health(request: Request) -> Response:
 async def runtimes(request: Request) -> Response:
     """The languages a run can name."""
     app = app_of(request)
-    images = [_runtime(language, app.executor.runtimes.get(name)) for name, language in LANGUAGES.items()]
+    images = [_runtime(language, app.executor) for language in LANGUAGES.values()]
     return json_of(Runtimes(images=images, default=LANGUAGES[DEFAULT_LANGUAGE].id))
 
 
@@ -73,7 +74,8 @@ async def docker_answers(socket: Path) -> bool:
         return False
 
 
-def _runtime(language: Language, version: str | None) -> Runtime:
+def _runtime(language: Language, executor: Executor) -> Runtime:
+    version = executor.runtimes.get(language.name)
     return Runtime(
         id=language.id,
         name=language.title,
@@ -83,5 +85,5 @@ def _runtime(language: Language, version: str | None) -> Runtime:
         main_file=language.main_file,
         ready=version is not None,
         version=version,
-        install=language.install,
+        install=how_to_add(language, executor.engine.capabilities),
     )

@@ -13,15 +13,16 @@ from holdfast.execution.origins import OnEnd, on_behalf_of, origin, recorded, re
 from holdfast.execution.programs import ProgramStore
 from holdfast.execution.record import Run
 from holdfast.execution.requests import Bounds, must_compile, plan
-from holdfast.languages import LANGUAGES
+from holdfast.languages import LANGUAGES, Language
 from holdfast.telemetry import Metrics
-from holdfast.types import Event, ExitedEvent, RunRequest, RunResult
+from holdfast.types import Capabilities, Event, ExitedEvent, RunRequest, RunResult
 
 __all__ = [
     "Admission",
     "Bounds",
     "Executor",
     "ProgramStore",
+    "how_to_add",
     "on_behalf_of",
     "origin",
     "recorded",
@@ -67,12 +68,17 @@ class Executor:
     def validate(self, request: RunRequest) -> tuple[SandboxSpec, Command]:
         """What the request means to the engine. Raises RequestError, RuntimeNotAvailableError."""
         spec, command = plan(request, self.bounds, self.engine.capabilities)
-        if self.runtimes.get(spec.language) is None:
-            language = LANGUAGES[spec.language]
-            raise RuntimeNotAvailableError(
-                f"{language.title} is not installed on this host; install it with: {language.install}.", field="image"
-            )
+        self.check_ready(LANGUAGES[spec.language])
         return spec, command
+
+    def check_ready(self, language: Language, field: str = "image") -> None:
+        """Raises RuntimeNotAvailableError."""
+        if self.runtimes.get(language.name) is None:
+            raise RuntimeNotAvailableError(
+                f"{language.title} is not installed for programs; "
+                f"install it with: {how_to_add(language, self.engine.capabilities)}.",
+                field=field,
+            )
 
     async def run(self, request: RunRequest) -> RunResult:
         """Run to the end. Raises RequestError, QueueFullError, EngineError, ShuttingDownError, StorageFullError."""
@@ -184,6 +190,11 @@ class Executor:
         self.metrics.run_seconds.labels(language).observe(result.usage.wall_seconds)
         self.metrics.queue_seconds.observe(result.timings.queue_ms / 1000)
         self.metrics.setup_seconds.observe(result.timings.setup_ms / 1000)
+
+
+def how_to_add(language: Language, capabilities: Capabilities) -> str:
+    """The command that adds a language to what an engine runs."""
+    return capabilities.adds_languages.format(name=language.name) or language.install
 
 
 async def next_report(reports: AsyncIterator[ProcessEvent], wall_seconds: float) -> ProcessEvent:

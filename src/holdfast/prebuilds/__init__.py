@@ -131,7 +131,7 @@ class Prebuilder:
 
         Raises RequestError (BuildFailedError among them), QueueFullError, EngineError, StorageFullError.
         """
-        wanted = checked(request, self._executor.runtimes)
+        wanted = checked(request, self._executor.check_ready)
         if wanted.allow_network and self._allowance.networked is None:
             raise UnsupportedError(
                 "Builds have no network on this server; the operator gives them one with HOLDFAST_PREBUILD_NETWORK=on.",
@@ -304,7 +304,7 @@ class Prebuilder:
 
     def _spec_tag(self, request: RunRequest, spec: PrebuildSpec) -> str:
         """What an environment without a name is called: by what it is made of."""
-        base, script = checked_spec(spec, self._executor.runtimes)
+        base, script = checked_spec(spec, self._executor.check_ready)
         if "image" in request.model_fields_set and find_language(request.image).name != base:
             raise InvalidFieldError(
                 f"'image' is {shown(request.image)}, but the base image of 'prebuild_spec' is {shown(base)}.",
@@ -316,7 +316,7 @@ class Prebuilder:
         record = self._store.get(tag)
         if record is None or not _may_use(caller, record):
             _check_admin(caller)
-            base, script = checked_spec(spec, self._executor.runtimes)
+            base, script = checked_spec(spec, self._executor.check_ready)
             async with aclosing(self._build(Wanted(tag, base, script), caller, only_if_missing=True)) as events:
                 async for _ in events:
                     continue

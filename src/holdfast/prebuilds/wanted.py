@@ -3,19 +3,20 @@
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from holdfast.errors import InvalidFieldError, RuntimeNotAvailableError, TooLargeError
+from holdfast.errors import InvalidFieldError, TooLargeError
 from holdfast.execution.names import encoded, shown
 from holdfast.execution.requests import contents
-from holdfast.languages import LANGUAGES, SEED_PREFIX, find_language
+from holdfast.languages import LANGUAGES, SEED_PREFIX, Language, find_language
 from holdfast.types import PREBUILT_PREFIX, PrebuildRequest, PrebuildSpec
 
 MAX_SCRIPT_BYTES = 65_536
 _TAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
-Runtimes = Mapping[str, str | None]
+CheckReady = Callable[[Language, str], None]
+"""Raises RuntimeNotAvailableError for a language that is not there; the other word is the field that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +35,21 @@ class Wanted:
         return hashlib.sha256(self.script.encode()).hexdigest()
 
 
-def checked(request: PrebuildRequest, runtimes: Runtimes) -> Wanted:
+def checked(request: PrebuildRequest, check_ready: CheckReady) -> Wanted:
     """Raises RequestError, RuntimeNotAvailableError."""
     tag = new_tag(request.tag)
-    base, script = checked_spec(request, runtimes)
+    base, script = checked_spec(request, check_ready)
     return Wanted(tag, base, script, contents(request.files), request.allow_network, request.shared)
 
 
-def checked_spec(spec: PrebuildSpec, runtimes: Runtimes) -> tuple[str, str]:
+def checked_spec(spec: PrebuildSpec, check_ready: CheckReady) -> tuple[str, str]:
     """The language and the script. Raises RequestError, RuntimeNotAvailableError."""
     if len(encoded(spec.setup_script, "setup_script")) > MAX_SCRIPT_BYTES:
         raise TooLargeError(f"The setup script is larger than {MAX_SCRIPT_BYTES:,} bytes.", field="setup_script")
     if "\0" in spec.setup_script:
         raise InvalidFieldError("'setup_script' holds a NUL character, which no script can.", field="setup_script")
     language = find_language(spec.base_image, "base_image")
-    if runtimes.get(language.name) is None:
-        raise RuntimeNotAvailableError(
-            f"{language.title} is not installed on this host; install it with: {language.install}.",
-            field="base_image",
-        )
+    check_ready(language, "base_image")
     return language.name, spec.setup_script
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from holdfast.engines import Command, Engine, Exited, Output, SandboxSpec
+from holdfast.errors import RuntimeNotAvailableError
+from holdfast.execution import how_to_add
 from holdfast.execution.requests import COMPILING, shipped
 from holdfast.languages import DRIVER, LANGUAGES, PRODUCT, Language
 
@@ -19,9 +21,15 @@ class LanguageMissingError(Exception):
 async def language_of(engine: Engine, name: str) -> Language:
     """The language, if the engine has it. Raises LanguageMissingError."""
     language = LANGUAGES[name]
-    said, _ = await _run(engine, language, Command(language.version, environment_of(engine, language)))
+    missing = LanguageMissingError(
+        f"{language.title} is not installed here; run: {how_to_add(language, engine.capabilities)}"
+    )
+    try:
+        said, _ = await _run(engine, language, Command(language.version, environment_of(engine, language)))
+    except RuntimeNotAvailableError:
+        raise missing from None
     if said.exit_code != 0:
-        raise LanguageMissingError(f"{language.title} is not installed here; run: {language.install}")
+        raise missing
     return language
 
 

@@ -124,6 +124,9 @@ class Capabilities(Frozen):
     layers: frozenset[str]
     landlock: int | None = None
     cgroup: Literal["v1", "v2", "none"] = "none"
+    adds_languages: str = Field(
+        default="", description="The command that adds language {name}, where it is not that of the host."
+    )
     problems: tuple[Problem, ...] = ()
 
 

@@ -27,7 +27,7 @@ from holdfast.engines.docker.link import AttachedLink
 from holdfast.engines.docker.removal import Living, Removals
 from holdfast.engines.host.runtimes import versions
 from holdfast.engines.host.seccomp import compile_filter
-from holdfast.errors import EngineError, HostError, UnsupportedError
+from holdfast.errors import EngineError, HostError, RuntimeNotAvailableError, UnsupportedError
 from holdfast.guest.init import NAMESPACE_NAMES
 from holdfast.languages import DEFAULT_LANGUAGE, LANGUAGES
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
@@ -173,6 +173,7 @@ class DockerEngine:
             networks=frozenset(networks),
             layers=frozenset(layers),
             cgroup=isolation.cgroup,
+            adds_languages="holdfast images build {name}",
             problems=self._problems(),
         )
 
@@ -238,7 +239,7 @@ class DockerEngine:
             request = options(self._config, spec, image, self._instance.labels, podman=self._podman)
             return await self._made(request)
         except AbsentError:
-            raise EngineError(f"Docker has no image '{image}'; {_BUILD_IMAGES}") from None
+            raise RuntimeNotAvailableError(f"Docker has no image '{image}'; {_BUILD_IMAGES}") from None
 
     async def _made(self, request: dict[str, Any]) -> DockerContainer:
         """A container. The daemon also makes one that nobody waits for any more; that one is removed."""
