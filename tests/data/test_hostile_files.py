@@ -120,6 +120,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a name of 5,000 characters": ("t.csv", lambda: b"a" * 5_000 + b",b\n1,2\n", "5,000 characters long"),
     "a NUL byte in a name": ("t.csv", lambda: b"a\0,b\n1,2\n", "the name of column 1 has a NUL byte"),
     "nothing but NUL bytes": ("t.csv", lambda: bytes(1 << 20), "this is no text"),
+    "bytes of a program": ("t.csv", lambda: bytes(range(256)) * 1_000, "this is no text"),
     "nothing but a mark of its encoding": ("t.csv", lambda: b"\xef\xbb\xbf", "the file is empty"),
     "nothing but ends of lines": ("t.jsonl", lambda: b"\n" * 1_000, "the file is empty"),
     "UTF-16 that ends in the middle of a character": ("t.csv", lambda: UTF16 + b"x", "it begins as UTF-16"),
@@ -212,6 +213,11 @@ async def test_what_may_be_wrong_with_a_file_is_noted(shelf: Shelf) -> None:
     assert report.files[0].notes == ("it is not UTF-8, so it was read as cp1252; look whether its letters are right",)
     report = await shelf.add({"t.csv": b'a,b\n1,"' + b"x\n" * (10 << 20)})
     assert report.files[0].notes[-1].endswith("is a quote not closed?")
+
+
+async def test_a_column_of_a_sheet_without_a_value_is_text(shelf: Shelf) -> None:
+    report = await shelf.add({"t.xlsx": workbook(_FIRST)})
+    assert [(column.name, column.type) for column in report.files[0].columns] == [("name", "VARCHAR")]
 
 
 async def test_a_workbook_reads_no_file_of_anybody(shelf: Shelf) -> None:

@@ -52,6 +52,9 @@ def test_a_plan_comes_from_a_file_and_sql_from_stdin(url: str, tmp_path: Path) -
     assert holdfast(url, "data", "run", "sales", "--plan", str(plan)).stdout.split() == ["n", "-", "2"]
     answer = holdfast(url, "data", "run", "sales", "--sql", "-", "--json", stdin="SELECT 42 AS x")
     assert json.loads(answer.stdout)["result"]["rows"] == [[42]]
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("table: sales\nselect: [city]  # of each\norder_by: [{expr: id}]\nlimit: 1\n")
+    assert holdfast(url, "data", "run", "sales", "--plan", str(plan)).stdout.split() == ["city", "----", "Oslo"]
     plan.write_text("{")
     assert holdfast(url, "data", "run", "sales", "--plan", str(plan)).returncode == 2
 

@@ -155,6 +155,21 @@ async def test_a_run_can_be_cancelled_and_whoever_waits_is_told(desk: Desk) -> N
     assert (again.status_code, again.json()) == (200, cancelled)
 
 
+async def test_a_run_that_goes_on_is_running_also_in_the_list(desk: Desk) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: desk.ask(sql=FOREVER, timeout=60))
+        run_id = await running(desk)
+        row = (await desk.get("/runs?kind=data&limit=1"))["runs"][0]
+        assert (row["run_id"], row["status"]) == (run_id, "running")
+        await desk.http.post(f"/runs/{run_id}/cancel", json={})
+
+
+async def test_lambdas_are_taken_in_the_spelling_of_now_and_of_the_earlier_system(desk: Desk) -> None:
+    old, new = "list_transform([1, 2], x -> x + 1)", "list_transform([1, 2], lambda x: x + 1)"
+    told = await desk.ask(sql=f"""SELECT {old}, {new}, '{{"a": [5]}}'::JSON -> 'a' ->> 0""")
+    assert (told["error"], told["result"] and told["result"]["rows"]) == (None, [[[2, 3], [2, 3], "5"]])
+
+
 async def test_a_client_that_leaves_ends_its_run(desk: Desk) -> None:
     with anyio.move_on_after(20) as patience:
         async with anyio.create_task_group() as group:

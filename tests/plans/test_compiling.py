@@ -208,11 +208,31 @@ def test_nesting_and_length_have_an_end() -> None:
     deep: Json = {"column": "total", "op": "is_null"}
     for _ in range(100_000):
         deep = {"not": deep}
-    assert "nested" in refused(filters=[deep]).detail
+    assert refused(filters=[deep]).detail == "filters: it is nested more than 16 levels deep."
+    assert refused(having=[deep]).field == "having"
     wide = {"any": [{"any": [{"column": "total", "op": "is_null"}] * 200}] * 200}
     assert f"{MAX_CONDITIONS:,} conditions" in refused(filters=[wide]).detail
     many = [{"column": "total", "op": "in", "value": [1] * MAX_VALUES}] * 2
     assert f"{MAX_VALUES:,} values" in refused(filters=many).detail
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"wher": 1}, "wher: there is no such field here"),
+        ({"select": [{"func": "sum", "column": "total"}]}, "select[0].alias: it is needed"),
+        ({"order_by": ["total"]}, "order_by[0]: Input should be an object."),
+        ({"filters": ["x"]}, "filters[0]: Input should be an object."),
+        ({"select": [5]}, "select[0]: Input should be an object."),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_words_of_python(plan: Json, said: str) -> None:
+    assert refused(**plan).detail.startswith(said)
+
+
+@pytest.mark.parametrize("value", ["2026-01-31 12:00:00,5", "2026-01-31 1200", "2026-01-31 12", "2026-01-31 24:61"])
+def test_a_time_that_duckdb_does_not_read_is_refused_before_anything_runs(value: str) -> None:
+    assert refused(filters=[{"column": "day", "op": ">", "value": value}]).field == "filters[0].value"
 
 
 def test_what_is_no_object_is_no_plan() -> None:

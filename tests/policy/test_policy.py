@@ -78,6 +78,40 @@ async def test_a_denial_says_what_where_and_what_to_do_instead(policy: SqlPolicy
     assert "IN ('a', 'b')" in str((await denied(policy, "PIVOT orders ON status USING sum(total)")).hint)
 
 
+@pytest.mark.parametrize(
+    ("sql", "name", "position"),
+    [
+        ("/* a */ -- ä\n  INSTALL httpfs", "INSTALL", 15),
+        ("USE memory", "USE", 0),
+        ("CHECKPOINT", "CHECKPOINT", 0),
+        ("begin", "BEGIN", 0),
+        ("SELECT 'ä;'; TRUNCATE orders", "TRUNCATE", 13),
+        ("WITH t AS (SELECT 1) INSERT INTO orders FROM t", "INSERT", 0),
+        ("WITH t AS (DELETE FROM orders RETURNING *) FROM t", "DELETE", None),
+        ("SELECT 'ä'; SELECT 2", None, 12),
+    ],
+)
+async def test_what_is_no_read_is_told_by_its_own_word_and_where_it_begins(
+    policy: SqlPolicy, sql: str, name: str | None, position: int | None
+) -> None:
+    said = await denied(policy, sql)
+    assert (said.name, said.position) == (name, position)
+    assert said.hint and (name or "one statement") in said.message
+
+
+async def test_a_denial_says_it_in_whole_sentences_with_a_hint(policy: SqlPolicy) -> None:
+    said = await denied(policy, "SELECT listagg(status) WITHIN GROUP (ORDER BY status) FROM orders")
+    assert said.message.endswith('"listagg".')
+    assert (await denied(policy, "SELECT 1::varchr")).hint == "Did you mean 'varchar'?"
+    assert "INTEGER" in str((await denied(policy, "SELECT 1::nosuch")).hint)
+    assert (await denied(policy, "SELECT * FROM orders AT (VERSION => 1)")).hint
+
+
+async def test_a_column_is_found_however_much_of_its_place_is_named(policy: SqlPolicy) -> None:
+    said = await approved(policy, "SELECT shop.main.orders.total, SHOP.orders.total FROM shop.main.orders")
+    assert said.sql == "SELECT main.orders.total, main.orders.total FROM main.orders"
+
+
 async def test_a_table_named_with_its_dataset_is_resolved_in_the_tree_and_never_in_the_text(policy: SqlPolicy) -> None:
     said = await approved(
         policy, "SELECT 'shop.orders' AS \"shop.x\", shop.orders.total FROM Shop.orders -- shop.orders"

@@ -129,10 +129,18 @@ async def test_a_language_that_is_absent_says_how_to_install_it(make: Make) -> N
         await make().run(RunRequest(code="1", image="node"))
 
 
-async def test_where_languages_are_images_an_absent_one_is_to_be_built(engine: UnisolatedEngine, make: Make) -> None:
-    engine.capabilities = engine.capabilities.model_copy(update={"adds_languages": "holdfast images build {name}"})
-    with pytest.raises(RuntimeNotAvailableError, match="holdfast images build node"):
-        await make().run(RunRequest(code="1", image="node"))
+class ImagesEngine(UnisolatedEngine):
+    """One whose languages are images."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return super().capabilities.model_copy(update={"adds_languages": "holdfast images build {name}"})
+
+
+async def test_where_languages_are_images_an_absent_one_is_to_be_built(make: Make) -> None:
+    async with aclosing(ImagesEngine()) as engine:
+        with pytest.raises(RuntimeNotAvailableError, match="holdfast images build node"):
+            await make(engine).run(RunRequest(code="1", image="node"))
 
 
 async def test_a_refused_request_takes_no_place(make: Make) -> None:

@@ -28,7 +28,7 @@ async def runs(request: Request) -> Response:
     """The runs of the caller, the latest first."""
     page = _page(request)
     app = app_of(request)
-    return json_of(await app.store.runs(caller_of(request), page.kind, page.limit, page.before))
+    return json_of(app.data.by_now(await app.store.runs(caller_of(request), page.kind, page.limit, page.before)))
 
 
 def _page(request: Request) -> Page:

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from holdfast.cli.documents import load
 from holdfast.cli.running import text
 from holdfast.types import Capsule, CapsuleStatus, Replay, ReplayOutcome, Table
 
@@ -22,10 +23,7 @@ def body(*, sql: str | None, plan: str | None, python: str | None, options: Mapp
     if python is not None:
         asked["python"] = text(python, "--python")
     if plan is not None:
-        try:
-            asked["plan"] = json.loads(text(plan, "--plan"))
-        except ValueError as error:
-            raise typer.BadParameter(f"'{plan}' is not JSON: {error}", param_hint="--plan") from None
+        asked["plan"] = load(plan, "--plan")
     return {name: value for name, value in {**asked, **options}.items() if value is not None}
 
 

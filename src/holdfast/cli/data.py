@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(metavar="RUN", help="What 'data run' printe
 def run(  # noqa: PLR0913 - every parameter is an option of the command
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="What 'datasets list' calls it.")],
     sql: Annotated[str | None, typer.Option(metavar="SQL", help="A query; '-' reads it from stdin.")] = None,
-    plan: Annotated[str | None, typer.Option(metavar="FILE|-", help="A plan, as JSON.")] = None,
+    plan: Annotated[str | None, typer.Option(metavar="FILE|-", help="A plan, as JSON or YAML.")] = None,
     python: Annotated[str | None, typer.Option(metavar="FILE|-", help="A program over `dfs`.")] = None,
     question: Annotated[str | None, typer.Option(help="What it answers; kept in the record.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds it may take.")] = None,

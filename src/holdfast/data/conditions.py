@@ -10,6 +10,9 @@ from holdfast.types import AllOf, AnyOf, Condition, Filter, Not, Operator
 from holdfast.types.plan import LISTS, NULL_TESTS, TEXT_TESTS
 
 _SPECIAL = re.compile(r"[\\%_]")
+# Python also reads `12`, `1200` and `12:00:00,5`, which DuckDB does not.
+_CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,9})?)?", re.ASCII)
+_MOMENT = re.compile(rf"\d{{4}}-\d\d-\d\d[ T]{_CLOCK.pattern}(Z|[+-]\d\d(:?\d\d(:\d\d)?)?)?", re.ASCII)
 _SHAPES = {
     Operator.CONTAINS: "%{}%",
     Operator.STARTS_WITH: "{}%",
@@ -112,10 +115,10 @@ def _cast(found: Expression, value: Any) -> str | None:
 def _cast_of_time(kind: Kind, value: str) -> str | None:
     """Python reads what DuckDB is going to read, so that a bad date is told before anything runs."""
     if kind is Kind.TIME:
-        return "TIME" if _reads(datetime.time.fromisoformat, value) else None
+        return "TIME" if _CLOCK.fullmatch(value) and _reads(datetime.time.fromisoformat, value) else None
     if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
         return "DATE" if _reads(datetime.date.fromisoformat, value) else None
-    if not re.match(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", value, re.ASCII) or not _reads(_time, value):
+    if not _MOMENT.fullmatch(value) or not _reads(_time, value):
         return None
     return "TIMESTAMPTZ" if _time(value).tzinfo else "TIMESTAMP"
 

@@ -14,7 +14,7 @@ from holdfast.data.understanding import Understanding
 from holdfast.errors import NotFoundError
 from holdfast.execution import Executor, origin, recorded_elsewhere
 from holdfast.store import Store
-from holdfast.types import Caller, Capsule, CapsuleStatus, DataRunRequest, Denial, Replay
+from holdfast.types import Caller, Capsule, CapsuleStatus, DataRunRequest, Denial, Replay, RunRecord, RunRecords
 
 _UNKNOWN = "There is no such data run; GET /runs?kind=data lists those there are."
 
@@ -79,6 +79,17 @@ class DataRuns:
         if capsule is None or live is None or capsule.ended_at is not None:
             return capsule
         return capsule.model_copy(update={"status": live.status})
+
+    def by_now(self, records: RunRecords) -> RunRecords:
+        """The same runs, each of this process as it is at the moment: the store knows how they began, and ended."""
+        runs = tuple(self._by_now(record) for record in records.runs)
+        return records.model_copy(update={"runs": runs})
+
+    def _by_now(self, record: RunRecord) -> RunRecord:
+        live = self._live.get(record.run_id)
+        if live is None or record.status is not CapsuleStatus.QUEUED:
+            return record
+        return record.model_copy(update={"status": live.status})
 
     async def get(self, run_id: str, caller: Caller) -> Capsule:
         """Raises NotFoundError."""

@@ -2,8 +2,8 @@
 
 Commands are lines of JSON: `{"id", "sql"}` is answered with `{"id", "parsed"}`, and `{"id", "tree"}` with
 `{"id", "sql", "parsed"}`: the statement written from a tree, and that statement parsed again. `parsed` is what
-DuckDB's `json_serialize_sql` says, and `kinds` what statements there are where it takes none but queries; it is absent
-where `too_large` or `failed` say why. The first line is `{"id": 0}`.
+DuckDB's `json_serialize_sql` says, and `kinds` what statements there are, and where each begins, when they are several
+or no queries; it is absent where `too_large` or `failed` say why. The first line is `{"id": 0}`.
 """
 
 import json
@@ -59,16 +59,23 @@ def _parsed(connection: Any, sql: str) -> str:
     tree = connection.execute(PARSE, [sql]).fetchone()[0]
     if len(tree) > MAX_TREE:
         return '"too_large": true'
-    kinds = _kinds(connection, sql) if '"error_type":"not implemented"' in tree[:200] else []
+    is_asked = '"error_type":"not implemented"' in tree[:200] or ";" in sql.rstrip("; \n\t")
+    kinds = _kinds(connection, sql) if is_asked else []
     return f'"parsed": {tree}, "kinds": {json.dumps(kinds)}'
 
 
-def _kinds(connection: Any, sql: str) -> list[str]:
-    """What the statements are, such as INSERT; for words alone, nothing is decided by it."""
+def _kinds(connection: Any, sql: str) -> list[tuple[str, int]]:
+    """What the statements are, such as INSERT, and where they begin; for words alone, nothing is decided by it."""
+    found: list[tuple[str, int]] = []
+    end = 0
     try:
-        return [statement.type.name.removesuffix("_STATEMENT") for statement in connection.extract_statements(sql)]
+        for statement in connection.extract_statements(sql):
+            begin = max(sql.find(statement.query, end), end)
+            end = begin + len(statement.query)
+            found.append((statement.type.name.removesuffix("_STATEMENT"), begin))
     except (duckdb.Error, ValueError):
         return []  # Also for a kind that the bindings do not know.
+    return found
 
 
 if __name__ == "__main__":

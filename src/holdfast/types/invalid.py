@@ -12,6 +12,7 @@ _NAME_CHARACTERS = 80
 _REASONS = {
     "extra_forbidden": "there is no such field here; leave it out, or look at /docs for how it is called",
     "missing": "it is needed and was not sent",
+    "model_type": "Input should be an object",
 }
 _OTHER_NAME = "it is another name of 'image' in requests that have one, and one of the two is enough; leave it out"
 _NOT_TEXT = ("hex escape", "surrogate", "number out of range")
@@ -31,10 +32,11 @@ def from_validation(error: ValidationError) -> HoldfastError:
     )
     field = _field(first["loc"])
     others = f", and {more} more field{'s are' if more > 1 else ' is'} wrong" if more else ""
-    return InvalidFieldError(f"{field or 'The body'}: {_reason(first)}{others}.", field=field)
+    return InvalidFieldError(f"{field or 'The body'}: {reason_of(first)}{others}.", field=field)
 
 
-def _reason(fault: ErrorDetails) -> str:
+def reason_of(fault: ErrorDetails) -> str:
+    """Why a value is wrong, without a full stop."""
     if fault["type"] == "extra_forbidden" and fault["loc"][-1] == "language":
         return _OTHER_NAME
     return _REASONS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").rstrip(".")

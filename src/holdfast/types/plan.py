@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from holdfast.errors import InvalidFieldError, MalformedRequestError
+from holdfast.types.invalid import reason_of
 from holdfast.types.numbers import NoBoolean
 
 MAX_LIMIT = 1_000
@@ -250,6 +251,34 @@ Filter = Annotated[
 ]
 
 
+def _bounded(value: Any) -> Any:
+    """Level by level, so that nesting without end is refused before anything recurses into it."""
+    level, depth, conditions, values = [value], 0, 0, 0
+    while level:
+        conditions += len(level)
+        values += sum(len(each["value"]) for each in level if isinstance(each, dict) and _is_list(each))
+        if depth > 2 * MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+        if conditions > 2 * MAX_CONDITIONS or values > MAX_VALUES:
+            raise ValueError(f"it has more than {MAX_CONDITIONS:,} conditions or {MAX_VALUES:,} values")
+        level = [inner for outer in level for inner in _inside(outer)]
+        depth += 1
+    return value
+
+
+def _is_list(condition: dict[str, Any]) -> bool:
+    return isinstance(condition.get("value"), list)
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [value[key] for key in ("any", "all", "not") if key in value]
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+Filters = Annotated[list[Filter], Field(max_length=MAX_ITEMS), BeforeValidator(_bounded)]
+
+
 def _kind_of_item(value: Any) -> str:
     aggregated = isinstance(value, Aggregated) or (isinstance(value, dict) and "func" in value)
     return "<aggregated>" if aggregated else "<column>"
@@ -278,9 +307,9 @@ class QueryPlan(_Part):
     joins: Annotated[list[Join], Field(max_length=MAX_ITEMS)] = []
     select: Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
     distinct: bool = False
-    filters: Annotated[list[Filter], Field(max_length=MAX_ITEMS)] = []
+    filters: Filters = []
     group_by: Annotated[list[Name], Field(max_length=MAX_ITEMS)] = []
-    having: Annotated[list[Filter], Field(max_length=MAX_ITEMS)] = []
+    having: Filters = []
     order_by: Annotated[list[OrderBy], Field(max_length=MAX_ITEMS)] = []
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)] = 200
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, strict=True)] = 0
@@ -288,37 +317,11 @@ class QueryPlan(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _is_not_too_deep(cls, body: Any) -> Any:
-        """Also what the seed's `limit: null` means."""
+    def _without_a_null_limit(cls, body: Any) -> Any:
+        """The seed's `limit: null` is the default."""
         if not isinstance(body, dict):
             return body
-        for field in ("filters", "having"):
-            _check_size(body.get(field), field)
         return {name: value for name, value in body.items() if name != "limit" or value is not None}
-
-
-def _check_size(value: Any, field: str) -> None:
-    """Level by level, so that nesting without end is refused before anything recurses into it."""
-    level, depth, conditions, values = [value], 0, 0, 0
-    while level:
-        conditions += len(level)
-        values += sum(len(each["value"]) for each in level if isinstance(each, dict) and _is_list(each))
-        if depth > 2 * MAX_DEPTH:
-            raise ValueError(f"'{field}' is nested more than {MAX_DEPTH} levels deep")
-        if conditions > 2 * MAX_CONDITIONS or values > MAX_VALUES:
-            raise ValueError(f"'{field}' has more than {MAX_CONDITIONS:,} conditions or {MAX_VALUES:,} values")
-        level = [inner for outer in level for inner in _inside(outer)]
-        depth += 1
-
-
-def _is_list(condition: dict[str, Any]) -> bool:
-    return isinstance(condition.get("value"), list)
-
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [value[key] for key in ("any", "all", "not") if key in value]
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def parse_plan(body: Any) -> QueryPlan:
@@ -330,8 +333,7 @@ def parse_plan(body: Any) -> QueryPlan:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
         path = plan_path(fault["loc"])
-        reason = fault["msg"].removeprefix("Value error, ").rstrip(".")
-        raise InvalidFieldError(f"{path or 'The plan'}: {reason}.", field=path or None) from None
+        raise InvalidFieldError(f"{path or 'The plan'}: {reason_of(fault)}.", field=path or None) from None
 
 
 def plan_path(location: tuple[int | str, ...]) -> str:

@@ -1,6 +1,7 @@
 """Which SQL is a pure read of one dataset. The statement is parsed in a cell, and its tree is walked here."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +12,7 @@ import structlog
 
 from holdfast.data.policy.lists import lower
 from holdfast.data.policy.parser import Overwhelmed, Parser
-from holdfast.data.policy.walk import Refused, Walk, without_locations
+from holdfast.data.policy.walk import ONLY_READS, Refused, Walk, without_locations
 from holdfast.engines import Engine
 from holdfast.types import Approved, Dataset, Denial, DenialCode
 
@@ -19,7 +20,6 @@ MAX_SQL_BYTES = 256 << 10
 LARGE_TREE = 64 << 10
 """From this size on a tree is walked in a thread, so that nobody else waits."""
 
-_ONLY_READS = "Only queries can run: SELECT, WITH, FROM, VALUES, PIVOT, and DESCRIBE, SUMMARIZE and SHOW TABLES."
 _PIVOT = "A PIVOT needs the values it makes columns of: PIVOT … ON column IN ('a', 'b') USING …"
 _TOO_COMPLEX = Denial(
     code=DenialCode.TOO_COMPLEX,
@@ -109,7 +109,8 @@ def _judge(answer: bytes, sql: str, dataset: Dataset, *, parameters: bool) -> An
     statements = parsed.get("statements", [])
     if len(statements) != 1:
         code, message = _COUNTS[bool(statements)]
-        return Denial(code=code, message=message, hint=_ONLY_READS)
+        place = told["kinds"][1][1] if len(told["kinds"]) > 1 else None
+        return Denial(code=code, message=message, position=place, hint=ONLY_READS)
     walk = Walk(dataset.id, {lower(table.name): table.name for table in dataset.tables}, parameters=parameters)
     try:
         command = walk.statement(statements[0])
@@ -127,18 +128,26 @@ _COUNTS = {
 }
 
 
-def _explain(parsed: dict[str, Any], kinds: list[str], sql: str) -> Denial:
+def _explain(parsed: dict[str, Any], kinds: list[tuple[str, int]], sql: str) -> Denial:
     if parsed["error_type"] == "not implemented":
-        kind = next((kind for kind in kinds if kind != "SELECT"), None)
+        kind, place = next(((kind, place) for kind, place in kinds if kind != "SELECT"), (None, None))
         if kind == "MULTI":
-            return Denial(code=DenialCode.CONSTRUCT, message="The columns of a PIVOT are not known.", hint=_PIVOT)
-        said = f"{kind} is not allowed: a query can only read." if kind else "That is no query."
-        return Denial(code=DenialCode.NOT_A_READ, message=said, name=kind, hint=_ONLY_READS)
+            message = "The columns of a PIVOT are not known."
+            return Denial(code=DenialCode.CONSTRUCT, message=message, position=place, hint=_PIVOT)
+        name = None if kind is None or place is None else _word(sql, place) or kind
+        said = f"{name} is not allowed: a query can only read." if name else "That is no query."
+        return Denial(code=DenialCode.NOT_A_READ, message=said, name=name, position=place, hint=ONLY_READS)
     message = parsed["error_message"]
     if "depth limit" in message:
         return _TOO_COMPLEX
     place = _character(sql, int(parsed["position"])) if "position" in parsed else None
-    return Denial(code=DenialCode.SYNTAX, message=f"{message.splitlines()[0][:300]}.", position=place)
+    return Denial(code=DenialCode.SYNTAX, message=f"{message.splitlines()[0][:300].rstrip('.')}.", position=place)
+
+
+def _word(sql: str, place: int) -> str | None:
+    """How a statement calls itself: DuckDB takes INSTALL for a kind of LOAD. After WITH the word comes later."""
+    found = re.match(r"[a-z_]{1,40}", sql[place:], re.IGNORECASE)
+    return None if found is None or found[0].upper() == "WITH" else found[0].upper()
 
 
 def _character(sql: str, offset: int) -> int:

@@ -14,6 +14,9 @@ from holdfast.types import DenialCode, SqlCommand
 
 Node = dict[str, Any]
 Scope = frozenset[str]
+ONLY_READS = "Only queries can run: SELECT, WITH, FROM, VALUES, PIVOT, and DESCRIBE, SUMMARIZE and SHOW TABLES."
+_WITHOUT = "It is what DuckDB calls a part of this statement; write the query without it."
+_TYPES = "Such as INTEGER, DOUBLE, VARCHAR, DATE or TIMESTAMP."
 MAIN = "main"
 _LOCATIONS = frozenset({"query_location", "query_location_length"})
 _CTE_NAME = re.compile(r"(?!duckdb_|pg_|sqlite_|pragma_|information_schema)[^./\\:*?\[\]~]+", re.IGNORECASE)
@@ -46,7 +49,7 @@ class Walk:
         self._lists: Lists = lists()
         self._stack: list[tuple[Any, str, Scope, int | None]] = []
         self._aliases: set[str] = set()
-        self._with_dataset: list[list[str]] = []
+        self._with_dataset: list[tuple[list[str], int]] = []
         self._ctes_seen = 0
         self.read: set[str] = set()
         self.varies = False
@@ -64,8 +67,8 @@ class Walk:
         if self._with_dataset and self._dataset not in self._aliases:
             # `dataset.table.column`; after an alias of that name it would be a field of a struct.
             self.rewritten = True
-            for names in self._with_dataset:
-                names[0] = MAIN
+            for names, count in self._with_dataset:
+                names[:count] = [MAIN]
         return self._command(statement["node"])
 
     def _visit(self, node: Node, under: str, scope: Scope, offset: int | None) -> None:
@@ -90,10 +93,12 @@ class Walk:
         name = f"~{under}" if not isinstance(kind, str) else f"{node['class']}/{kind}" if "class" in node else kind
         keys = self._lists.records.get(name) if name[0] == "~" else self._lists.nodes.get(name)
         if keys is None:
-            shown = name.strip("~").rpartition("/")[2]
-            raise Refused(DenialCode.NOT_A_READ, f"{_spoken(shown)} is not allowed: a query can only read.", shown)
+            shown = _spoken(name.strip("~").rpartition("/")[2])
+            message = f"{shown} is not allowed: a query can only read."
+            raise Refused(DenialCode.NOT_A_READ, message, shown, ONLY_READS)
         if strange := sorted(node.keys() - keys):
-            raise Refused(DenialCode.CONSTRUCT, f"'{strange[0]}' is nothing a query here can have.", strange[0])
+            message = f"'{strange[0]}' is nothing a query here can have."
+            raise Refused(DenialCode.CONSTRUCT, message, strange[0], _WITHOUT)
         return name
 
     def _ctes(self, node: Node, scope: Scope, offset: int | None) -> Scope:
@@ -176,7 +181,9 @@ class Walk:
         path: list[str] = node["qualified_name"]["path"]
         if len(path) != 1 or lower(path[0]) not in self._lists.types:
             name = ".".join(path)
-            raise Refused(DenialCode.TYPE, f"'{_shown(name)}' is no type that a query can name.", name)
+            close = difflib.get_close_matches(lower(path[-1]), self._lists.types, 1, _ALIKE)
+            hint = f"Did you mean '{close[0]}'?" if close else _TYPES
+            raise Refused(DenialCode.TYPE, f"'{_shown(name)}' is no type that a query can name.", name, hint)
         return iter(node.items())
 
     def _collate(self, node: Node, under: str, scope: Scope) -> Iterator[tuple[str, Any]]:
@@ -204,7 +211,9 @@ class Walk:
     def _column(self, node: Node, under: str, scope: Scope) -> Iterator[tuple[str, Any]]:
         names: list[str] = node["column_names"]
         if len(names) > 2 and lower(names[0]) == self._dataset and lower(names[1]) in self._tables:
-            self._with_dataset.append(names)
+            self._with_dataset.append((names, 1))
+        elif [*map(lower, names[:2])] == [self._dataset, MAIN] and len(names) > 3 and lower(names[2]) in self._tables:
+            self._with_dataset.append((names, 2))
         self.varies = self.varies or (len(names) == 1 and lower(names[0]) in _CLOCKS)
         return iter(node.items())
 

@@ -59,7 +59,7 @@ def main() -> None:
         try:
             reports += READERS[given["format"]](reader)
         except failures as error:
-            reports.append({**reader.report(), "error": _sentence(error).replace(reader.path, reader.name)})
+            reports.append({**reader.report(), "error": reader.spoken(_sentence(error))})
     connection.execute("CHECKPOINT")
     connection.close()
     with open(REPORT, "w", encoding="utf-8") as file:
@@ -101,6 +101,12 @@ class Reader:
     def ask(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.connection.execute(statement, list(parameters)).fetchall()
         return rows
+
+    def spoken(self, sentence: str) -> str:
+        """With the name that its sender knows, wherever it was read from."""
+        for path in (f"{SCRATCH}/{self.table}.lines", f"{SCRATCH}/{self.table}", self.path):
+            sentence = sentence.replace(path, self.name)
+        return sentence
 
     def report(self, table: str = "", **found: Any) -> dict[str, Any]:
         return {
@@ -298,6 +304,8 @@ def _sheet(reader: Reader, name: str, frame: Any, *, alone: bool) -> dict[str, A
         kinds = {type(value) for value in frame[column].dropna()} if frame[column].dtype == object else set()
         if len(kinds) > 1:
             frame[column] = frame[column].map(lambda value: str(value) if value is not None else None, "ignore")
+        if frame[column].isna().all():
+            frame[column] = frame[column].astype("string")
     reader.connection.register("sheet", frame)
     reader.ask(f"CREATE TABLE {_quoted(table)} AS SELECT * FROM sheet")
     reader.connection.unregister("sheet")

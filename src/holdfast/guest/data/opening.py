@@ -26,6 +26,7 @@ MARKS = (
 """In this order, for the mark of one begins as that of another."""
 
 _NOT_ASCII, _BROKEN = re.compile("[^\x00-\x7f]"), re.compile("[\udc80-\udcff]")
+_CONTROLS = bytes({*range(1, 32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})
 _QUOTED = re.compile('"[^"]*"')
 _NAME = re.compile(r"[^\W\d][\w .#%()/-]{0,63}")
 
@@ -43,6 +44,8 @@ def encoding_of(path: str) -> tuple[str, str]:
                 return encoding, ""
         if wide := _without_a_mark(head):
             return wide, ""
+        if len(head) - len(head.translate(None, _CONTROLS)) > max(8, len(head) // 20):
+            raise Unreadable("this is no text: much of it are control characters")
         file.seek(0)
         whole, broken = _characters(file)
         if not broken:
