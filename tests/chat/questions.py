@@ -299,7 +299,7 @@ MORE = (
     Asked(
         "loans",
         "the 2 branches with the most loans",
-        _by("loans.groupby('branch').size().sort_values(ascending=False).head(2)"),
+        _by("loans.groupby('branch').size().nlargest(2, keep='all')"),
     ),
     Asked(
         "loans",

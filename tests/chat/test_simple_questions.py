@@ -12,6 +12,7 @@ import pytest
 from holdfast.agents.profiles import Profile, Profiles
 from holdfast.agents.simple import NotSure, Unclear, plan_question
 from holdfast.types import OPERATOR, DataRunRequest, Dataset
+from tests.chat.pitfalls import NOT_ANSWERED, RIGHT, parcels, staff
 from tests.chat.questions import MORE, QUESTIONS, UNSURE, Asked, loans, trips
 from tests.data_runs.conftest import Desk, opened
 
@@ -31,7 +32,7 @@ result = "printed"
 @pytest.fixture(scope="module")
 async def desk(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     async with opened(tmp_path_factory.mktemp("state")) as made:
-        for name, text in (("loans", loans()), ("trips", trips())):
+        for name, text in (("loans", loans()), ("trips", trips()), ("parcels", parcels()), ("staff", staff())):
             answer = await made.http.post("/datasets", json={"id": name, "files": {f"{name}.csv": text}})
             assert answer.status_code == 201, answer.text
         yield made
@@ -109,9 +110,16 @@ async def test_relative_dates_alternatives_and_ranks_in_other_words_are_read_rig
     assert outcome["not sure"] == []
 
 
+@pytest.mark.timeout(400)
+async def test_signs_units_ties_ranges_and_words_that_are_values_are_read_right(desk: Desk) -> None:
+    outcome = await outcomes(desk, RIGHT)
+    assert outcome["wrong"] == []
+    assert outcome["not sure"] == []
+
+
 async def test_what_can_be_read_in_two_ways_is_not_answered(desk: Desk) -> None:
     profiles = Profiles(desk.app.executor)
-    for name, question in UNSURE:
+    for name, question in (*UNSURE, *NOT_ANSWERED):
         dataset = await desk.app.datasets.get(name, OPERATOR)
         with pytest.raises((NotSure, Unclear)):
             print(question, plan_question(question, dataset, await profiles.of(dataset)))

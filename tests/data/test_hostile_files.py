@@ -119,6 +119,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a later line of 100,000 columns": ("t.csv", lambda: b"a,b\n1,2\n" + row(b"1", 100_000), "line 3 has 100,000"),
     "a name of 5,000 characters": ("t.csv", lambda: b"a" * 5_000 + b",b\n1,2\n", "5,000 characters long"),
     "a NUL byte in a name": ("t.csv", lambda: b"a\0,b\n1,2\n", "the name of column 1 has a NUL byte"),
+    "bytes of any kind": ("t.csv", lambda: bytes(n * n * 31 % 251 for n in range(5_000)), "this is no text"),
     "nothing but NUL bytes": ("t.csv", lambda: bytes(1 << 20), "this is no text"),
     "bytes of a program": ("t.csv", lambda: bytes(range(256)) * 1_000, "this is no text"),
     "nothing but a mark of its encoding": ("t.csv", lambda: b"\xef\xbb\xbf", "the file is empty"),

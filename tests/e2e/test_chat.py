@@ -83,6 +83,15 @@ def test_a_reload_in_mid_stream_goes_on(opened: Opened) -> None:
     expect(answer).to_contain_text("42")
 
 
+def test_how_a_question_was_read_is_said_beside_its_answer_and_after_a_reload(opened: Opened) -> None:
+    page = opened("chat/support")
+    ask(page, "How many tickets were opened last month?")
+    answer = page.get_by_role("article").last
+    expect(answer).to_contain_text("told from the newest created_at there is, 2026-02-02")
+    page.reload()
+    expect(page.get_by_role("article").last).to_contain_text("told from the newest created_at there is, 2026-02-02")
+
+
 def test_a_conversation_is_kept_and_has_an_address(opened: Opened) -> None:
     page = opened("chat/ecommerce")
     ask(page, "SQL: SELECT count(*) AS orders FROM orders")

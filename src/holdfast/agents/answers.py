@@ -66,6 +66,7 @@ def answer_message(thread_id: str, dataset_id: str, outcome: Outcome) -> Message
             chart=None if chart is None else chart.choice,
             numbers=outcome.checks,
             usage=outcome.usage,
+            explanation=outcome.explanation,
             attempts=outcome.attempts,
             total_rows=None if table is None else table.total_rows,
         ),

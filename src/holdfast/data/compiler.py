@@ -13,6 +13,7 @@ from holdfast.data.conditions import Binder, Conditions
 from holdfast.data.joining import joined
 from holdfast.data.policy.lists import lower
 from holdfast.types import Aggregate, Aggregated, Bucket, Condition, Dataset, QueryPlan, SelectColumn
+from holdfast.types.plan import MAX_LIMIT
 
 _FINE = frozenset({Bucket.MINUTE, Bucket.HOUR})
 _NUMERIC = frozenset({Aggregate.SUM, Aggregate.AVG, Aggregate.MEDIAN, Aggregate.PERCENTILE})
@@ -71,9 +72,12 @@ class _Compiler:
         if self._groups:
             lines.append(f"GROUP BY {', '.join(dict.fromkeys(group.sql for group in self._groups))}")
         lines += self._where("HAVING", "having", Conditions(self._find_in_group, self._bind))
-        if order := self._order():
+        order = self._order()
+        if self._plan.with_ties:
+            lines.append(self._ties(order))
+        if order:
             lines.append(f"ORDER BY {', '.join(order)}")
-        lines.append(f"LIMIT {self._plan.limit}")
+        lines.append(f"LIMIT {MAX_LIMIT if self._plan.with_ties else self._plan.limit}")
         if self._plan.offset:
             lines.append(f"OFFSET {self._plan.offset}")
         return "\n".join(lines)
@@ -189,6 +193,12 @@ class _Compiler:
             + (" NULLS FIRST" if each.nulls == "first" else "")
             for index, each in enumerate(self._plan.order_by)
         ]
+
+    def _ties(self, order: list[str]) -> str:
+        """The rank of a row is how many are before it by the first order alone."""
+        if not order or self._plan.offset or self._plan.distinct:
+            wrong("with_ties", "it needs 'order_by', and goes with neither 'offset' nor 'distinct'.")
+        return f"QUALIFY rank() OVER (ORDER BY {order[0]}) <= {self._plan.limit}"
 
     def _ordered(self, name: str, path: str) -> str:
         found = self._named(name, path)

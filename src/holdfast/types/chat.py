@@ -218,6 +218,7 @@ class MessageMetadata(Frozen):
     numbers: tuple[NumberCheck, ...] = ()
     usage: ModelUsage | None = None
     privacy: Privacy | None = None
+    explanation: str = ""
     attempts: int | None = None
     total_rows: int | None = None
 

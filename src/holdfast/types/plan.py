@@ -312,6 +312,9 @@ class QueryPlan(_Part):
     having: Filters = []
     order_by: Annotated[list[OrderBy], Field(max_length=MAX_ITEMS)] = []
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)] = 200
+    with_ties: bool = False
+    """Also the rows after `limit` that are equal to the last one by the first of `order_by`; at most 1,000 in all."""
+
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, strict=True)] = 0
     notes: str | None = None
 

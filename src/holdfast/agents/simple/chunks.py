@@ -1,7 +1,7 @@
 """A question cut into pieces that mean something: each word is in exactly one, or is named as not understood."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -126,12 +126,11 @@ def _next(words: Sequence[Word], place: int, vocabulary: Vocabulary) -> tuple[Ch
         return _made(Piece.SPAN, words, place, span[1], span[0])
     if words[place].text in _IN and (span := dates.year_at(words, place + 1)) is not None:
         return _made(Piece.SPAN, words, place, span[1], span[0])
-    meanings, length = vocabulary.at(words, place)
+    meanings, length, single = _meant(words, place, vocabulary)
     literal = [each for each in meanings if each.rank < 3]
     fixed = _fixed(words, place)
     if fixed is not None and not (literal and length >= len(fixed[0])):
         return _made(fixed[1], words, place, place + len(fixed[0]), fixed[2])
-    single = _single(words[place])
     if single is not None and (not literal or (length == 1 and _means_itself(words[place], single[0], literal))):
         chunk, end = _made(single[0], words, place, place + 1, single[1])
         chunk.meanings = literal or (meanings if length == 1 else [])
@@ -147,6 +146,16 @@ def _next(words: Sequence[Word], place: int, vocabulary: Vocabulary) -> tuple[Ch
     return _made(Piece.UNKNOWN, words, place, place + 1, None)
 
 
+def _meant(
+    words: Sequence[Word], place: int, vocabulary: Vocabulary
+) -> tuple[list[Meaning], int, tuple[Piece, Any] | None]:
+    """What the words from here on are in the dataset, how many they are, and what the first means everywhere."""
+    meanings, length = vocabulary.at(words, place)
+    if length == 1 and (said := _value_of_filler(words[place], meanings)):
+        return said, 1, None
+    return meanings, length, _single(words[place])
+
+
 def _made(piece: Piece, words: Sequence[Word], start: int, end: int, value: Any) -> tuple[Chunk, int]:
     return Chunk(piece, " ".join(word.text for word in words[start:end]), value), end
 
@@ -158,6 +167,15 @@ def _fixed(words: Sequence[Word], place: int) -> tuple[tuple[str, ...], Piece, A
 
 def _single(word: Word) -> tuple[Piece, Any] | None:
     return _SINGLE.get(word.text) or (_SINGLE.get(word.stem) if word.stem in BUCKETS or word.stem in UNITS else None)
+
+
+def _value_of_filler(word: Word, meanings: Sequence[Meaning]) -> list[Meaning]:
+    """The department `IT`: a value that is also a word anybody uses, and is asked about unless written as it is."""
+    if _SINGLE.get(word.text, (None,))[0] is not Piece.FILLER:
+        return []
+    values = [each for each in meanings if each.what is What.VALUE]
+    exact = [each for each in values if each.value == word.written and not each.value.islower()]
+    return exact or [replace(each, guessed=True) for each in values]
 
 
 def _means_itself(word: Word, piece: Piece, meanings: Sequence[Meaning]) -> bool:

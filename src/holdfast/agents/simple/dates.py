@@ -22,10 +22,10 @@ _MONTHS: tuple[str, ...] = (
 _MONTHS += ("november", "december")
 _NUMBER_OF = {name: number for number, name in enumerate(_MONTHS, 1)}
 _NUMBER_OF |= {name[:3]: number for name, number in _NUMBER_OF.items() if name != "may"} | {"sept": 9}
-_AFTER = frozenset({"since", "from"})
-_BEFORE = frozenset({"before", "until"})
+_BEFORE = frozenset({"before"})
 _DAY = re.compile(r"(\d{1,2})(st|nd|rd|th)?")
 _JOINED = frozenset({"of", "the"})
+_JOINING = frozenset({"and", "to", "through"})
 
 
 _SINGULAR = {f"{unit}s": unit for unit in ("hour", "day", "week", "month", "quarter", "year")}
@@ -49,12 +49,16 @@ class Relative:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From a day to before another; without `year` it is that month of whichever year there is."""
+    """From a day to before another; without `year` it is that month of whichever year there is.
+
+    `from 3 May 2026` is `vague`: on that day, or since.
+    """
 
     start: date | None
     end: date | None
     month_only: int | None = None
     relative: Relative | None = None
+    vague: bool = False
 
 
 def span_at(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
@@ -63,15 +67,22 @@ def span_at(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
     if (told := _relative_at([each.text for each in words[place : place + 3]])) is not None:
         vague = word == "last" and place > 0 and words[place - 1].text == "the"
         return Span(None, None, relative=replace(told[0], vague=vague)), place + told[1]
-    if word in ("since", "before", "until", "after") and place + 1 < len(words):
+    if word in ("since", "before", "after") and place + 1 < len(words):
         found = _whole_at(words, place + 1)
         if found is None or found[0].start is None or found[0].end is None:
             return None
         span, end = found
         return _open(word, span), end
-    if word == "between":
-        return _between(words, place)
-    return _whole_at(words, place)
+    if word in ("between", "from") and (joined := _between(words, place)) is not None:
+        return joined
+    found = _whole_at(words, place)
+    if found and place > 0 and words[place - 1].text == "from" and _is_a_day(found[0]):
+        return replace(found[0], vague=True), found[1]
+    return found
+
+
+def _is_a_day(span: Span) -> bool:
+    return span.start is not None and span.end == span.start + timedelta(days=1)
 
 
 def _relative_at(texts: list[str]) -> tuple[Relative, int] | None:
@@ -121,7 +132,7 @@ def _open(word: str, span: Span) -> Span:
 
 def _between(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
     first = _whole_at(words, place + 1)
-    if first is None or first[1] >= len(words) or words[first[1]].text not in ("and", "to"):
+    if first is None or first[1] >= len(words) or words[first[1]].text not in _JOINING:
         return None
     last = _whole_at(words, first[1] + 1)
     if last is None or first[0].start is None or last[0].end is None:

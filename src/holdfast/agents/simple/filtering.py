@@ -1,13 +1,15 @@
 """By what, and of which rows: groups, spans of time, comparisons and values in a question."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from holdfast.agents.simple import units as units_of
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.dates import Relative, Span, months_between, since, whole
 from holdfast.agents.simple.findings import Choice, Findings, Group, NotSure, Test
 from holdfast.agents.simple.vocabulary import Meaning, What
-from holdfast.agents.simple.words import ADVERBS, BEGAN, words_of_name
+from holdfast.agents.simple.words import ADVERBS, BEGAN, BUCKETS, MISSING, NOTHING, words_of_name
 from holdfast.data.columns import Kind
 from holdfast.types import Operator
 
@@ -41,10 +43,10 @@ class Filtering:
             noun = self._reader.after(by)
             if noun is None:
                 continue
-            if noun.piece is Piece.BUCKET:
+            if noun.piece is Piece.BUCKET and not self._is_a_column(noun):
                 by.used = noun.used = True
                 self._bucket(noun)
-            elif noun.piece is Piece.NOUN and not noun.used and self._reader.groups_of(noun):
+            elif noun.piece in (Piece.NOUN, Piece.BUCKET) and not noun.used and self._reader.groups_of(noun):
                 by.used = True
                 self._group_by(noun)
             elif noun.piece is Piece.NOUN and noun.naming(What.VALUE) and by.value == "by":
@@ -53,6 +55,11 @@ class Filtering:
             if adverb.text in ADVERBS:
                 adverb.used = True
                 self._bucket(adverb)
+
+    def _is_a_column(self, bucket: Chunk) -> bool:
+        """`per year` where nothing has a date, but something is called `year`."""
+        dated = any(self._vocabulary.dates(table) for table in self._reader.reach.tables)
+        return not dated and bool(self._reader.groups_of(bucket))
 
     def _group_by(self, noun: Chunk) -> None:
         """One column, and those that follow with `and`."""
@@ -75,6 +82,9 @@ class Filtering:
     def _bucket(self, chunk: Chunk) -> None:
         table, column = self._date(chunk)
         self._found.groups.append(Group(table, column, chunk.value))
+        known = self._vocabulary.of(table, column)
+        if known is None or known.nulls:
+            self._found.tests.append(Test(table, column, Operator.IS_NOT_NULL))
 
     def _date(self, chunk: Chunk) -> tuple[str, str]:
         """The column that says when. Raises NotSure, Unclear."""
@@ -84,12 +94,19 @@ class Filtering:
             noun.used = noun.used or bool(self._dates_of(noun))
         if hinted:
             return hinted[0].table, hinted[0].column
+        self._refuse_another_calendar(base)
         dates = self._vocabulary.dates(base)
         if len(dates) > 1 and any(each.piece is Piece.BEGAN for each in self._reader.chunks):
             dates = [name for name in dates if words_of_name(name)[0] in BEGAN] or dates
         if len(dates) > 1:
             return base, self._reader.choose(chunk, [Choice(f"by {name}", base, name) for name in dates]).column
         return (base, dates[0]) if dates else self._date_elsewhere()
+
+    def _refuse_another_calendar(self, base: str) -> None:
+        """A column `year` beside dates may be what `in 2022` is about."""
+        said = [column.name for column in self._vocabulary.tables[base].columns if column.name.lower() in BUCKETS]
+        if said:
+            raise NotSure(f"By a date, or by '{said[0]}'? I cannot tell.")
 
     def _dates_of(self, noun: Chunk) -> list[Meaning]:
         return [
@@ -115,10 +132,15 @@ class Filtering:
                 continue
             span = self._whole(chunk.value, table, column)
             if span.start is not None:
-                value = span.start.isoformat()
-                self._found.tests.append(Test(table, column, Operator.GREATER_OR_EQUAL, value))
+                self._bound(Test(table, column, Operator.GREATER_OR_EQUAL, span.start.isoformat()))
             if span.end is not None:
-                self._found.tests.append(Test(table, column, Operator.LESS, span.end.isoformat()))
+                self._bound(Test(table, column, Operator.LESS, span.end.isoformat()))
+
+    def _bound(self, test: Test) -> None:
+        """One end of a span. Two spans are two sets of rows, and none is in both."""
+        if any((each.table, each.column, each.op) == (test.table, test.column, test.op) for each in self._found.tests):
+            raise NotSure("I can look at one span of time at once. Say 'from … to …', or 'per month', for example.")
+        self._found.tests.append(test)
 
     def _newest(self, table: str, column: str) -> datetime:
         """The newest moment of a column, from which `last month` is told; and that is said. Raises NotSure."""
@@ -140,7 +162,7 @@ class Filtering:
             raise NotSure(f"I cannot tell {relative.count} {relative.unit}s from '{column}'.")
         op = Operator.GREATER if daily else Operator.GREATER_OR_EQUAL
         value = start.date().isoformat() if daily else start.isoformat(sep=" ")
-        self._found.tests.append(Test(table, column, op, value))
+        self._bound(Test(table, column, op, value))
 
     def _whole(self, span: Span, table: str, column: str) -> Span:
         if span.relative is not None:
@@ -148,6 +170,8 @@ class Filtering:
             if found is None:
                 raise NotSure(f"Which {span.relative.unit}s are meant? Say 'in the last 7 days', or name the dates.")
             return found
+        if span.vague:
+            raise NotSure("On that day, or since then? Say 'on …' or 'since …'.")
         if span.month_only is None:
             return span
         known = self._vocabulary.of(table, column)
@@ -182,11 +206,12 @@ class Filtering:
             return
         for each in (chunk, low, link, high):
             each.used = True
-        self._test(chunk, high, Operator.BETWEEN, [_exact(low.value), _exact(high.value)])
+        self._test(chunk, high, Operator.BETWEEN, low.value, high.value)
 
-    def _test(self, first: Chunk, last: Chunk, op: Operator, value: object) -> None:
+    def _test(self, first: Chunk, last: Chunk, op: Operator, *values: float) -> None:
         """A comparison with the column named before it, or right after it."""
-        for unit in self._units(first, last):
+        units = self._units(first, last)
+        for unit in units:
             unit.used = True
         after = self._reader.after(last, skipping=(Piece.FILLER, Piece.UNIT))
         near = [each for each in (self._reader.before(first), after) if each is not None]
@@ -195,8 +220,11 @@ class Filtering:
             if noun_is_free and (columns := self._numbers(noun)):
                 best = self._reader.pick(noun, self._reader.reach.within(columns, noun.text))
                 noun.used = True
-                written = _exact(value) if isinstance(value, float) else value
-                self._found.tests.append(Test(best.table, best.column, op, written))
+                known = self._vocabulary.of(best.table, best.column)
+                said, high = [unit.text for unit in units], known.high if known else None
+                written = [_exact(units_of.converted(each, said, best.column, high)) for each in values]
+                value = written if op is Operator.BETWEEN else written[0]
+                self._found.tests.append(Test(best.table, best.column, op, value))
                 return
         raise NotSure(f"I do not see which column is to be compared with '{last.text}'.")
 
@@ -217,17 +245,24 @@ class Filtering:
             each
             for each in noun.naming(What.COLUMN)
             if each.table in tables
-            and not each.entity
+            and not self._reader.is_key(noun, each)
             and self._vocabulary.kind(each.table, each.column) is Kind.NUMBER
         ]
 
     def _negations(self) -> None:
         for chunk in self._unused(Piece.NOT):
-            nouns = (self._reader.after(chunk, skipping=(Piece.FILLER, Piece.AFFIRM)), self._reader.before(chunk))
-            noun = next((each for each in nouns if each is not None and self._deny(chunk, each)), None)
+            noun = next((each for each in self._denied(chunk) if self._deny(chunk, each)), None)
             if noun is None:
                 raise NotSure(f"I do not see what '{chunk.text}' belongs to.")
             chunk.used = noun.used = True
+
+    def _denied(self, chunk: Chunk) -> Iterator[Chunk]:
+        """What may be denied: what follows, or what is before `not met`, `missed` and `missing`."""
+        after, before = self._reader.after(chunk), self._reader.before(chunk)
+        follows_before = chunk.text in MISSING or (after is not None and after.piece is Piece.AFFIRM)
+        if after is not None and after.piece is Piece.AFFIRM:
+            after = self._reader.after(after, skipping=(Piece.FILLER, Piece.AFFIRM))
+        yield from (each for each in (after, before if follows_before else None) if each is not None)
 
     def _deny(self, chunk: Chunk, noun: Chunk) -> bool:
         if noun.piece is not Piece.NOUN or (noun.used and not self._booleans_of(noun)):
@@ -240,15 +275,17 @@ class Filtering:
         columns = [each for each in noun.naming(What.COLUMN) if each.table == self._found.base]
         if columns and chunk.text in ("no", "without", "missing", "lacking"):
             best = self._reader.pick(noun, columns)
-            if chunk.text == "no":
-                self._refuse_zero(noun, best)
+            if chunk.text != "missing":
+                self._refuse_nothing(noun, best)
             self._found.tests.append(Test(best.table, best.column, Operator.IS_NULL))
             return True
         return False
 
-    def _refuse_zero(self, noun: Chunk, meaning: Meaning) -> None:
-        """Where there are zeros, `no fine` may be one of them, or an empty cell."""
+    def _refuse_nothing(self, noun: Chunk, meaning: Meaning) -> None:
+        """Where there are zeros, `no fine` may be one of them, or an empty cell; and so with a text such as `none`."""
         known = self._vocabulary.of(meaning.table, meaning.column)
+        if known and any(value.strip().lower() in NOTHING for value in known.values):
+            raise NotSure(f"Is '{noun.text}' to be empty, or a text that says so?")
         is_number = self._vocabulary.kind(meaning.table, meaning.column) is Kind.NUMBER
         if is_number and (known is None or known.low is None or float(known.low) <= 0 <= float(known.high or 0)):
             raise NotSure(f"Is '{noun.text}' to be empty, or 0?")

@@ -37,6 +37,7 @@ _TESTS = {
     Operator.IN: "is one of",
     Operator.BETWEEN: "is between",
     Operator.IS_NULL: "is empty",
+    Operator.IS_NOT_NULL: "is not empty",
 }
 
 
@@ -88,6 +89,7 @@ class _Plan:
             "group_by": list(groups),
             "order_by": self._order(list(groups), next(iter(measures))),
             "limit": found.limit or MOST_GROUPS,
+            **({"with_ties": True} if found.rank else {}),
         }
         return {name: value for name, value in plan.items() if value != []}
 
@@ -130,7 +132,7 @@ def explained(found: Findings) -> str:
         parts.append("by " + " and ".join(_group(group) for group in found.groups))
     if found.rank:
         end = "highest" if found.rank == "desc" else "lowest"
-        parts.append(f"the {found.limit} {end}")
+        parts.append(f"the {found.limit} {end}, and what is equal to the last of them")
     notes = f" ({'; '.join(dict.fromkeys(found.notes))})" if found.notes else ""
     return f"I read this as: {', '.join(parts)}{notes}."
 

@@ -7,6 +7,7 @@ in two ways, is said to be so.
 from collections.abc import Iterable, Sequence
 
 from holdfast.agents.simple.chunks import Chunk, Piece, cut
+from holdfast.agents.simple.doubts import ask_about_guesses, refuse_doubtful, refuse_rows_or_sum
 from holdfast.agents.simple.filtering import Filtering
 from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Unclear
 from holdfast.agents.simple.reach import Reach
@@ -34,11 +35,13 @@ class Reader:
     def read(self) -> Findings:
         """Raises NotSure, Unclear."""
         self._refuse_what_is_not_known()
+        ask_about_guesses(self)
         self._say_top()
         self._ranked() if self._ranks() else self._measured(self.chunks)
         self.reach = Reach(self.vocabulary, self.found.base)
         Filtering(self).all()
         self._use_what_says_nothing_new()
+        refuse_doubtful(self)
         left = [chunk.text for chunk in self.chunks if not chunk.used and chunk.piece is not Piece.FILLER]
         if left:
             raise NotSure(f"I do not know what to make of {_listed(left)}.")
@@ -189,7 +192,7 @@ class Reader:
         """Rows, or different values of a column, by the last noun."""
         if not phrase:
             raise NotSure("I do not see what is to be counted.")
-        head = phrase[-1]
+        head = self._head(phrase)
         if operation is not None:
             operation.used = True
         distinct = [chunk for chunk in self.chunks if chunk.piece is Piece.DISTINCT]
@@ -206,11 +209,26 @@ class Reader:
         else:
             self._count_filtered(head)
 
+    def _head(self, phrase: list[Chunk]) -> Chunk:
+        """The last noun; or what is said to be so by it, as in `customers returned`."""
+        last = phrase[-1]
+        if self._rows_of(last) or self.counted_columns(last):
+            return last
+        values = {(each.table, each.column) for each in last.meanings}
+        counted = [
+            noun
+            for noun in phrase[:-1]
+            if self._rows_of(noun)
+            or any((each.table, each.column) not in values for each in self.counted_columns(noun))
+        ]
+        return counted[-1] if counted else last
+
     def _rows_of(self, noun: Chunk) -> list[Meaning]:
         return noun.naming(What.TABLE)
 
     def _count_rows(self, head: Chunk, rows: list[Meaning], entities: list[Meaning]) -> None:
         """The rows of a table; unless its rows are of something else, and the noun is in them."""
+        refuse_rows_or_sum(self.measurable(head, Aggregate.SUM))
         best = min(each.rank for each in rows)
         rows = [each for each in rows if each.rank == best]
         described = self.vocabulary.row_nouns
@@ -260,7 +278,7 @@ class Reader:
         if self._is_count_word(operation):
             raise NotSure("The most of what? Say 'which … has the most …', for example.")
         phrase = self._noun_phrase(operation)
-        columns = [(noun, self._measurable(noun, func)) for noun in phrase]
+        columns = [(noun, self.measurable(noun, func)) for noun in phrase]
         measured = [(noun, found) for noun, found in columns if found]
         if measured:
             self._set(func, *measured[-1])
@@ -275,19 +293,25 @@ class Reader:
         adjacent = self._place(noun) == self._place(operation) + 1
         return bool(operation.naming(What.COLUMN)) and not adjacent
 
-    def _measurable(self, noun: Chunk, func: Aggregate) -> list[Meaning]:
+    def measurable(self, noun: Chunk, func: Aggregate) -> list[Meaning]:
         allowed = {Kind.NUMBER} if func in _NUMERIC else _ORDERED
-        columns = noun.naming(What.COLUMN)
         return [
-            each for each in columns if not each.entity and self.vocabulary.kind(each.table, each.column) in allowed
+            each
+            for each in noun.naming(What.COLUMN)
+            if not self.is_key(noun, each) and self.vocabulary.kind(each.table, each.column) in allowed
         ]
+
+    def is_key(self, noun: Chunk, meaning: Meaning) -> bool:
+        """Whether a column only tells one from another: `parcel`, a different number in each row of `parcels`."""
+        rows = {each.table for each in noun.naming(What.TABLE)}
+        return meaning.entity or (meaning.table in rows and self.vocabulary.is_unique(meaning.table, meaning.column))
 
     def _and_also(self, func: Aggregate, noun: Chunk) -> None:
         """`average temperature and humidity`."""
         link = self.after(noun)
         while link is not None and link.piece is Piece.AND:
             other = self.after(link)
-            columns = [] if other is None or other.piece is not Piece.NOUN else self._measurable(other, func)
+            columns = [] if other is None or other.piece is not Piece.NOUN else self.measurable(other, func)
             columns = [each for each in columns if each.table == self.found.base]
             if other is None or len(columns) != 1 or other.naming(What.VALUE):
                 return

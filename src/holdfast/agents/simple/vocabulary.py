@@ -4,7 +4,7 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from holdfast.agents.profiles import ColumnProfile, Profile
@@ -27,6 +27,9 @@ from holdfast.types import Column, Dataset, DatasetTable
 _ROW_OF = re.compile(r"^One row (?:for|per) (?:each |every )?([\w-]+(?: [\w-]+)?)\.")
 _GENERIC = frozenset({"id", "name", "type", "date", "time", "number", "code", "key", "at", "flag", "no", "day"})
 _ENTITY_ENDS = frozenset({"id", "key", "no", "number", "code"})
+_NAMES = frozenset({"name", "title", "label"})
+"""With these a text stands for the thing itself: `customer_name` for a customer, as `customer_city` does not."""
+
 _AFFIXES = frozenset({"is", "has", "flag", "was"})
 _DATE_ENDS = frozenset({"at", "on", "date", "time", "ts", "timestamp", "day"})
 _SHORT = 5
@@ -52,6 +55,8 @@ class Meaning:
     value: str = ""
     rank: int = 0
     entity: bool = False
+    guessed: bool = False
+    """Whether the word is only spelled nearly like this."""
 
 
 Phrase = tuple[str, ...]
@@ -169,11 +174,7 @@ class Vocabulary:
         close = difflib.get_close_matches(word.stem, single, 2, _ALIKE)
         if len(close) != 1 or close[0][0] != word.stem[0]:
             return []
-        return [
-            Meaning(each.what, each.table, each.column, each.value, 3, each.entity)
-            for each in self._phrases[(close[0],)]
-            if each.rank < 2
-        ]
+        return [replace(each, rank=3, guessed=True) for each in self._phrases[(close[0],)] if each.rank < 2]
 
 
 _NO_VALUE = frozenset({(word,) for word in ("no", "yes", "all", "none", "other", "a", "n", "y", "not", "na")} | {()})
@@ -198,7 +199,7 @@ def _names(words: Phrase, kind: Kind, description: str) -> Iterable[tuple[int, P
     if len(bare) > 1 and bare[-1] in _ENTITY_ENDS:
         yield 0, bare[:-1], True
         return
-    if len(bare) > 1 and bare[0] not in _GENERIC:
+    if len(bare) > 1 and bare[0] not in _GENERIC and (kind is Kind.NUMBER or bare[-1] in _NAMES):
         yield 2, bare[:1], False
     if len(bare) > 1 and bare[-1] not in _GENERIC:
         yield 2, bare[-1:], False

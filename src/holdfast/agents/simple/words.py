@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from holdfast.types import Aggregate, Bucket, Operator
 
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d{4}-\d{2}-\d{2}|\d[\d,]*(?:\.\d+)?|[^\sa-z\d]")
+_WORD = re.compile(
+    r"(?i)[a-z]+(?:'[a-z]+)?|\d{4}-\d{2}-\d{2}|(?:(?<![^\s=<>$€£])-\s*)?(?:\d+(?:,\d+)*(?:\.\d+)?|(?<!\d)\.\d+)|[^\sa-z\d]"
+)
+_MONEY_BELOW_ZERO = re.compile(r"(?<!\S)-\s*([$€£])")
+_NUMBER = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+)?(?:\.\d+)?")
+"""With commas only between thousands: `1,5` is one and a half to some."""
 _SPLIT_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _UNSAID = frozenset({"?", ".", "!", ",", ":", ";", '"', "'", "(", ")", "-", "/", "’", "_"})  # noqa: RUF001
 
@@ -25,24 +30,28 @@ _NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as it was written, in lower case, and its singular."""
+    """A word in lower case, its singular, and as it was written."""
 
     text: str
     stem: str
+    written: str = ""
 
     @property
     def number(self) -> float | None:
         """What it is worth, if it is a number."""
         if self.text in _NUMBERS:
             return float(_NUMBERS[self.text])
-        cleaned = self.text.replace(",", "")
-        return float(cleaned) if re.fullmatch(r"\d+(\.\d+)?", cleaned) else None
+        written = "".join(self.text.split())
+        if not written[-1:].isdigit() or _NUMBER.fullmatch(written) is None:
+            return None
+        return float(written.replace(",", ""))
 
 
 def words_of(text: str) -> list[Word]:
     """The words of a sentence, without its punctuation."""
-    found = (match[0] for match in _WORD.finditer(text.lower().replace("’", "'")))  # noqa: RUF001
-    return [Word(word, stem(word)) for word in found if word not in _UNSAID]
+    written = _MONEY_BELOW_ZERO.sub(r"\1 -", text.replace("’", "'"))  # noqa: RUF001
+    found = (match[0] for match in _WORD.finditer(written))
+    return [Word(word.lower(), stem(word.lower()), word) for word in found if word not in _UNSAID]
 
 
 def words_of_name(name: str) -> tuple[str, ...]:
@@ -123,6 +132,14 @@ NEGATING = frozenset({
     "not", "no", "without", "missing", "missed", "failed", "breached", "violated", "never",
     "isn't", "aren't", "wasn't", "weren't", "didn't", "don't", "doesn't", "haven't", "hasn't", "lacking",
 })  # fmt: skip
+MISSING = frozenset({"missing", "missed", "failed", "breached", "violated", "lacking"})
+"""Those of them that may also follow what they deny."""
+
+NOTHING = frozenset(
+    {"", "-", "--", "none", "no", "nothing", "n/a", "na", "nil", "null", "nan", "unknown", "without", "0"}
+)
+"""Texts that say that there is nothing."""
+
 AFFIRMING = frozenset({"met", "kept", "fulfilled", "flagged", "marked"})
 WHICH = frozenset({"which", "who"})
 UNITS = frozenset({

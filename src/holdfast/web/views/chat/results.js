@@ -230,10 +230,9 @@ function recordPanel(answer) {
     replace(place, loading("Opening the record"));
     try {
       const run = answer.capsule ?? (await get(`/runs/${encodeURIComponent(answer.run_id)}`));
-      const { planner, attempts, explanation } = answer.details;
+      const { planner, attempts } = answer.details;
       replace(
         place,
-        explanation ? h("p", { class: "muted" }, explanation) : null,
         facts(
           ["Run", h("a", { href: link("runs", [run.run_id]) }, run.run_id)],
           ["Planned by", PLANNERS[planner] ?? "–"],

@@ -77,10 +77,16 @@ export function turn(dataset, question, { ask }) {
     replace(
       text,
       ...answerText(answer.assistant_message, answer.numbers),
+      howRead(answer.details.explanation),
       clarification(answer.clarification),
       notesOf(answer),
     );
     replace(body, results(dataset, question, answer));
+  }
+
+  // Beside the answer, for who asked for "last month" has to see which that was.
+  function howRead(explanation) {
+    return explanation ? h("p", { class: "answer-read muted small" }, explanation) : null;
   }
 
   function notesOf({ status, details }) {
@@ -96,6 +102,7 @@ export function turn(dataset, question, { ask }) {
     replace(
       text,
       ...answerText(content, metadata.numbers),
+      howRead(metadata.explanation),
       clarification(metadata.clarification),
       notesOf({ status: metadata.status, details: { notes: [] } }),
     );

@@ -1,0 +1,116 @@
+"""Questions of which each word is understood, and which still mean two things: these are not answered."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from holdfast.agents.simple.chunks import Chunk, Piece
+from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Test
+from holdfast.agents.simple.vocabulary import Meaning, What
+from holdfast.types import Aggregate, Operator
+
+if TYPE_CHECKING:
+    from holdfast.agents.simple.reading import Reader
+
+_ADDED_UP = frozenset({Aggregate.COUNT, Aggregate.SUM})
+_NOTHING_IS_A_VALUE = _ADDED_UP | {Aggregate.COUNT_DISTINCT}
+_MIDDLES = frozenset({Aggregate.AVG, Aggregate.MEDIAN})
+
+
+def ask_about_guesses(reader: "Reader") -> None:
+    """A word spelled nearly like another may be that one, or something else: Austria and Australia. Raises Unclear."""
+    for chunk in reader.chunks:
+        if any(each.guessed for each in chunk.meanings):
+            choices = [Choice(_written(each), each.table, each.column) for each in chunk.meanings]
+            chosen = reader.choose(chunk, list(dict.fromkeys(choices)))
+            place = (chosen.table, chosen.column)
+            chunk.meanings = [each for each in chunk.meanings if (each.table, each.column) == place]
+
+
+def _written(meaning: Meaning) -> str:
+    """As it is in the data."""
+    return f"'{meaning.value}' in {meaning.column}" if meaning.value else meaning.column or meaning.table
+
+
+def refuse_rows_or_sum(numbers: Sequence[Meaning]) -> None:
+    """`how many sales`, where `sales` is a column of numbers as well. Raises NotSure."""
+    for each in numbers:
+        if each.rank == 0:
+            raise NotSure(f"Are the rows to be counted, or the numbers in '{each.column}' to be added up?")
+
+
+def refuse_doubtful(reader: "Reader") -> None:
+    """Raises NotSure."""
+    found = reader.found
+    _refuse_both_at_once(found)
+    _refuse_several_together(reader)
+    _refuse_two_counts(reader)
+    _refuse_never(found)
+    _refuse_the_fewest_of_some(reader)
+    _refuse_an_average_for_each_row(reader)
+
+
+def _refuse_both_at_once(found: Findings) -> None:
+    """`remote and not remote` is no row."""
+    equal: dict[tuple[str, str], object] = {}
+    for test in found.tests:
+        if test.op is Operator.EQUAL and equal.setdefault((test.table, test.column), test.value) != test.value:
+            raise NotSure(f"'{test.column}' cannot be both at once.")
+
+
+def _refuse_several_together(reader: "Reader") -> None:
+    """`average price of Books and Toys`: one for each, or one for both? A sum of both is what they add up to."""
+    found = reader.found
+    if found.measures[0].func in _ADDED_UP or any(chunk.piece is Piece.OR for chunk in reader.chunks):
+        return
+    grouped = {(group.table, group.column) for group in found.groups}
+    for test in found.tests:
+        if test.op is Operator.IN and (test.table, test.column) not in grouped:
+            raise NotSure(f"For each of them, or for all together? Say 'by {test.column}', or 'or' instead of 'and'.")
+
+
+def _refuse_two_counts(reader: "Reader") -> None:
+    """`items and orders`: what stands behind an `and` has a part of its own, or it asks for something else."""
+    for chunk in reader.chunks:
+        after = reader.after(chunk) if chunk.piece is Piece.AND else None
+        if after is not None and _only_names_rows(after, reader):
+            raise NotSure("I can answer one question at a time.")
+
+
+def _only_names_rows(noun: Chunk, reader: "Reader") -> bool:
+    if noun.piece is not Piece.NOUN or not noun.naming(What.TABLE) or noun.naming(What.VALUE):
+        return False
+    found = reader.found
+    parts: list[Group | Measure | Test] = [*found.groups, *found.measures, *found.tests]
+    return not {(each.table, each.column) for each in parts} & {(each.table, each.column) for each in noun.meanings}
+
+
+def _refuse_never(found: Findings) -> None:
+    """Borrowers who have not returned something may be those who never did, or those who once did not."""
+    if found.measures[0].func is Aggregate.COUNT_DISTINCT and any(_denies(test) for test in found.tests):
+        raise NotSure("Those for whom that is so of all rows, or of some?")
+
+
+def _denies(test: Test) -> bool:
+    return test.op is Operator.IS_NULL or test.value is False
+
+
+def _refuse_the_fewest_of_some(reader: "Reader") -> None:
+    """Who has none of them is in no row that is counted, and would have the fewest."""
+    found = reader.found
+    if found.rank != "asc" or found.measures[0].func not in _NOTHING_IS_A_VALUE:
+        return
+    links = reader.vocabulary.dataset.relationships
+    elsewhere = {(link.from_table, link.from_column) for link in links}
+    if found.tests or any((group.table, group.column) in elsewhere for group in found.groups):
+        raise NotSure("I would not see those that have none.")
+
+
+def _refuse_an_average_for_each_row(reader: "Reader") -> None:
+    """`average quantity per order`: of its rows, or of the sums that orders have?"""
+    found = reader.found
+    if found.rank is not None or found.measures[0].func not in _MIDDLES:
+        return
+    for by in (chunk for chunk in reader.chunks if chunk.piece is Piece.BY):
+        noun = reader.after(by)
+        if noun is not None and noun.piece is Piece.NOUN and noun.naming(What.TABLE):
+            raise NotSure(f"Each '{noun.text}' on its own, or what they come to on average?")
