@@ -98,6 +98,11 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: workbook(cells('t="inlineStr"><is><t>&a11;</t></is>'), BILLION_LAUGHS + b"]>"),
         "not an Excel workbook",
     ),
+    "a workbook of more rows than Excel has": (
+        "t.xlsx",
+        lambda: workbook(_FIRST + b"<row><c><v>1</v></c></row>" * (1 << 20)),
+        "1,048,576 rows or more",
+    ),
     "a workbook of rows without an end": ("t.xlsx", lambda: workbook(_FIRST + b"<row><c><v>1"), "not an Excel"),
     "a workbook that is a piece of one": ("t.xlsx", lambda: workbook(b"")[:200], "not an Excel workbook"),
     "a workbook that unpacks to gigabytes": ("t.xlsx", lambda: bomb(1100 << 20), "unpacks to 1.1 GiB"),

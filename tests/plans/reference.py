@@ -18,6 +18,9 @@ from typing import Any
 import duckdb  # type: ignore[import-not-found, unused-ignore]
 import pandas as pd  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
+MOST = 1_000
+"""Rows of an answer, with those that are tied."""
+
 WORLD = json.loads(sys.argv[1])
 TEXTS = WORLD["texts"]
 Json = dict[str, Any]
@@ -252,6 +255,13 @@ def less(keys: list[Json]) -> Any:
     return functools.cmp_to_key(compare)
 
 
+def tied(keys: list[Json], rows: list[Row], limit: int) -> int:
+    """How many rows there are up to the last that is equal to the one at the limit."""
+    before = less(keys)
+    ordered = sorted(rows, key=before)
+    return sum(before(row) <= before(ordered[limit - 1]) for row in ordered) if len(ordered) > limit else len(ordered)
+
+
 def compare(task: Json) -> Json:
     frames = world(task["frames"])
     found = frames.connection.execute(task["sql"], task["parameters"]).fetchall()
@@ -267,14 +277,16 @@ def difference(task: Json, frames: Frames, got: list[Row]) -> str | None:
     ]
     if plan.get("distinct"):
         full = list({repr(row): (row, keys) for row, keys in full}.values())
-    offset = plan.get("offset", 0)
-    expected = max(0, min(plan["limit"], len(full) - offset))
+    offset, limit = plan.get("offset", 0), plan["limit"]
+    if plan.get("with_ties"):
+        limit = min(MOST, tied(plan["order_by"][:1], [keys[:1] for _, keys in full], limit))
+    expected = max(0, min(limit, len(full) - offset))
     if len(got) != expected:
         return f"{len(got)} rows instead of {expected}: {got} instead of {full}"
     if Counter(map(repr, got)) - Counter(repr(row) for row, _ in full):
         return f"{got} instead of {full}"
     if keys := plan.get("order_by"):
-        ordered = sorted((key for _, key in full), key=less(keys))[offset : offset + plan["limit"]]
+        ordered = sorted((key for _, key in full), key=less(keys))[offset : offset + limit]
         places = [[item["alias"] for item in plan["select"]].index(key["expr"]) for key in keys]
         if [[row[place] for place in places] for row in got] != ordered:
             return f"the order of {got} instead of {ordered}"

@@ -62,8 +62,12 @@ class GeneralSettings(BaseModel):
         (), "Host names under which the server may be called, besides loopback and `host`; `*` is any."
     )
     cors_origins: Annotated[tuple[str, ...], Listed] = _described((), "Web origins whose pages may call the server.")
-    auth_token: SecretStr | None = _described(None, "A key to accept, besides those of `holdfast keys`.")
-    api_keys: Annotated[tuple[SecretStr, ...], Listed] = _described((), "More keys to accept, separated by commas.")
+    auth_token: SecretStr | None = _described(
+        None, "A key to accept, besides those of `holdfast keys`; it has scope admin."
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], Listed] = _described(
+        (), "More keys to accept, separated by commas; each is the operator's, with scope admin."
+    )
     max_body_bytes: Size = _described("16m", "Largest request body.")
     body_memory: Size = _described("256m", "Bodies of all requests in progress together; more are answered 429.")
     key_body_memory: Size = _described(

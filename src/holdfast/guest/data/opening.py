@@ -45,14 +45,13 @@ def encoding_of(path: str) -> tuple[str, str]:
         if wide := _without_a_mark(head):
             return wide, ""
         if len(head) - len(head.translate(None, _CONTROLS)) > max(8, len(head) // 20):
-            raise Unreadable("this is no text: much of it are control characters")
+            raise Unreadable("this is no text, whatever its name ends with; save it as CSV, in UTF-8")
         file.seek(0)
         whole, broken = _characters(file)
         if not broken:
             return "utf-8", ""
         if whole >= broken:
             return "utf-8", f"it is UTF-8, but {broken:,} bytes of it are not: the lines that have them are no rows"
-        _refuse_controls(head)
         file.seek(0)
         encoding = "cp1252" if _decodes(file, "cp1252") else "latin-1"
         return encoding, f"it is not UTF-8, so it was read as {encoding}; look whether its letters are right"
@@ -68,13 +67,6 @@ def _without_a_mark(head: bytes) -> str:
     if first + second > half * 0.5:
         raise Unreadable("this is no text: much of it are NUL bytes")
     return ""
-
-
-def _refuse_controls(head: bytes) -> None:
-    """Bytes that are not UTF-8, with characters among them that no text has. Raises Unreadable."""
-    controls = sum(byte < 9 or 13 < byte < 32 for byte in head)
-    if controls * 20 > len(head):
-        raise Unreadable("this is no text, whatever its name ends with; save it as CSV, in UTF-8")
 
 
 def _characters(file: BinaryIO) -> tuple[int, int]:

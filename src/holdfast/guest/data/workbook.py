@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MOST_UNPACKED = 1 << 30
 MOST_PARTS = 10_000
 MOST_SHEETS = 200
+MOST_ROWS = 1_048_576
+"""As Excel has it; a file that was made otherwise may claim more, and reading them would take minutes."""
 
 
 def sheets(path: str) -> Iterator[tuple[str, Any]]:
@@ -30,16 +32,24 @@ def sheets(path: str) -> Iterator[tuple[str, Any]]:
             if len(book.sheet_names) > MOST_SHEETS:
                 raise Unreadable(f"it has {len(book.sheet_names):,} sheets; at most {MOST_SHEETS} are read")
             for name in book.sheet_names:
-                # To read all of a sheet that is too wide would take minutes.
-                for rows in (0, None):
-                    frame = book.parse(name, dtype=object, nrows=rows)
-                    check_names(list(map(str, frame.columns)))
+                frame = _sheet(book, name)
                 if len(frame.columns):
                     yield str(name), frame
     except (Unreadable, MemoryError):
         raise
     except Exception as error:
         raise Unreadable(f"not an Excel workbook (.xlsx): {error}") from error
+
+
+def _sheet(book: Any, name: Any) -> Any:
+    """Raises Unreadable."""
+    # To read all of a sheet that is too wide would take minutes.
+    for rows in (0, MOST_ROWS):
+        frame = book.parse(name, dtype=object, nrows=rows)
+        check_names(list(map(str, frame.columns)))
+    if len(frame) == MOST_ROWS:
+        raise Unreadable(f"a sheet has {MOST_ROWS:,} rows or more, and Excel has no more; save it as CSV")
+    return frame
 
 
 def _check(path: str) -> None:
