@@ -10,6 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
+_TALKATIVE = ("anthropic", "httpcore", "httpx", "openai")
+"""Libraries that log the addresses of callbacks, and with DEBUG what a model is asked."""
+
+
 def configure_logging(level: str, log_format: str) -> None:
     """Write logs to stderr, as JSON lines or for a human; libraries that use `logging` go the same way."""
     shared: list[Any] = [
@@ -39,6 +43,8 @@ def configure_logging(level: str, log_format: str) -> None:
     )
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class Metrics:
