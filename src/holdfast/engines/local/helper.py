@@ -129,10 +129,18 @@ class Helper:
             self._bury()
         self._socket.close()
         try:
+            await self._ended()
+        finally:
+            self._close_streams()
+
+    async def _ended(self) -> None:
+        try:
             await asyncio.to_thread(self._process.wait, END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
+
+    def _close_streams(self) -> None:
         if self._stderr.closed:
             return
         self._on_words()
