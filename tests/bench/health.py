@@ -104,7 +104,7 @@ def main() -> None:
         print(f"load average {os.getloadavg()[0]:.1f}\n")
         print("| `GET /health` | requests | p50 ms | p99 ms | highest ms |\n|---|---|---|---|---|")
         print(row("at rest", idle))
-        print(row("while the first question loads the libraries of models", first))
+        print(row("while the first question is asked and the first launchers start", first))
         print(row("during a 10 s query and a slow model", busy))
         print(f"\n{'below' if max(*first, *busy) < BOUND_MS else 'NOT below'} {BOUND_MS:g} ms")
 
