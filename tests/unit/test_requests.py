@@ -22,6 +22,7 @@ from holdfast.errors import (
 from holdfast.execution.names import check_path
 from holdfast.execution.requests import Bounds, plan
 from holdfast.types import Capabilities, File, Limits, Network, RunRequest
+from holdfast.types.invalid import from_validation
 
 MIB = 1 << 20
 
@@ -372,3 +373,10 @@ def test_a_size_is_taken_exactly_or_refused(size: str) -> None:
     unit = next((units[letter] for letter in size.lower() if letter in units), 0)
     assert memory == int(digits) << unit
     assert 16 * MIB <= memory <= 2048 * MIB
+
+
+@pytest.mark.parametrize("name", ["a", "files", "content"])
+def test_a_wrong_field_is_called_as_it_was_written_whatever_files_are_called(name: str) -> None:
+    with pytest.raises(ValidationError) as found:
+        RunRequest.model_validate({"files": {name: {"base64": 5}}})
+    assert from_validation(found.value).field == f"files.{name}.base64"

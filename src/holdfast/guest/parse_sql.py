@@ -59,8 +59,10 @@ def _parsed(connection: Any, sql: str) -> str:
     tree = connection.execute(PARSE, [sql]).fetchone()[0]
     if len(tree) > MAX_TREE:
         return '"too_large": true'
-    is_asked = '"error_type":"not implemented"' in tree[:200] or ";" in sql.rstrip("; \n\t")
-    kinds = _kinds(connection, sql) if is_asked else []
+    # A semicolon in a text or a comment is asked about for nothing, which changes nothing.
+    may_be_several = ";" in sql.strip("; \t\r\n")
+    is_no_query = '"error_type":"not implemented"' in tree[:200]
+    kinds = _kinds(connection, sql) if is_no_query or may_be_several else []
     return f'"parsed": {tree}, "kinds": {json.dumps(kinds)}'
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from holdfast.errors import HoldfastError, InvalidFieldError, MalformedRequestError
-from holdfast.types.task import TASK_TAGS
+from holdfast.types.tags import untagged
 
 _NAME_CHARACTERS = 80
 _REASONS = {
@@ -24,7 +24,7 @@ def from_validation(error: ValidationError) -> HoldfastError:
     if faults[0]["type"] == "json_invalid":
         return _not_json(faults[0]["msg"])
     for fault in faults:
-        fault["loc"] = _written(fault["loc"])
+        fault["loc"] = untagged(fault["loc"])
     first, more = faults[0], len({fault["loc"][:1] for fault in faults}) - 1
     # Of a value that may be this or that, the fault within is what somebody meant and got wrong.
     first = max(
@@ -47,14 +47,6 @@ def _not_json(message: str) -> HoldfastError:
         # Grammatical JSON, but not a value we can hold: half of a surrogate pair, or a number without end.
         return InvalidFieldError("The body holds half of a surrogate pair or a number that is out of range.")
     return MalformedRequestError(f"The body is not JSON: {message.removeprefix('Invalid JSON: ')}.")
-
-
-def _written(location: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The place as it is in the request: without what pydantic says of the kinds of a value that it has tried."""
-    parts = location[1:] if location[:1] and location[0] in TASK_TAGS else location
-    tried = {index + 2 for index, part in enumerate(parts) if part == "files"}
-    tried |= {index + 1 for index, part in enumerate(parts) if part == "content"}
-    return tuple(part for index, part in enumerate(parts) if index not in tried)
 
 
 def _field(location: tuple[Any, ...]) -> str | None:

@@ -26,6 +26,7 @@ from pydantic import (
 from holdfast.errors import InvalidFieldError, MalformedRequestError
 from holdfast.types.invalid import reason_of
 from holdfast.types.numbers import NoBoolean
+from holdfast.types.tags import untagged
 
 MAX_LIMIT = 1_000
 MAX_ITEMS = 200
@@ -34,7 +35,6 @@ MAX_DEPTH = 16
 MAX_CONDITIONS = 1_000
 MAX_OFFSET = 1_000_000_000
 _MAX_INTEGER = (1 << 127) - 1
-_TAG = "<"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _SHOWN = 80
 
@@ -342,10 +342,10 @@ def parse_plan(body: Any) -> QueryPlan:
 def plan_path(location: tuple[int | str, ...]) -> str:
     """A place in a plan as people write it: `filters[2].value`."""
     path = ""
-    for step in location:
+    for step in untagged(location):
         if isinstance(step, int):
             path += f"[{step}]"
-        elif not step.startswith(_TAG):
+        else:
             path += f".{step}" if path else step
     shown = path[:_SHOWN]
     return shown if shown.isprintable() else ascii(shown)

@@ -6,7 +6,16 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    field_validator,
+)
 
 from holdfast.errors import ExecutionError, ResourceExhaustedError, TimeoutError
 from holdfast.types.numbers import Count, NoBoolean, Positive
@@ -161,13 +170,20 @@ class File(Frozen):
         return base64.b64decode(self.base64)
 
 
-def _is_content(value: Any) -> Any:
-    if not isinstance(value, str | dict | File):
-        raise ValueError('write its text, or {"base64": "…"} for bytes')
-    return value
+def _kind_of_content(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "<text>"
+    return "<bytes>" if isinstance(value, dict | File) else None
 
 
-FileContent = Annotated[str | File, BeforeValidator(_is_content)]
+FileContent = Annotated[
+    Annotated[str, Tag("<text>")] | Annotated[File, Tag("<bytes>")],
+    Discriminator(
+        _kind_of_content,
+        custom_error_type="invalid_file",
+        custom_error_message='write its text, or {"base64": "…"} for bytes',
+    ),
+]
 
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}

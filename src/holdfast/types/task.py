@@ -25,9 +25,6 @@ from holdfast.types.states import TaskStatus
 
 TaskType = Literal["agent", "workflow"]
 TASK_TYPES: tuple[TaskType, ...] = ("agent", "workflow")
-TASK_TAGS = frozenset({"<agent>", "<workflow>"})
-"""What the two are called in the place of a fault; no field is called so."""
-
 AGENT_TOOLS = ("read_file", "write_file", "list_files", "grep", "shell", "run_code", "query_dataset")
 MAX_TASK_ATTEMPTS = 10
 MAX_SECRETS = 100
@@ -117,7 +114,10 @@ class AgentMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["user", "assistant"]
-    content: str | list[dict[str, Any]]
+    content: Annotated[
+        Annotated[str, Tag("<text>")] | Annotated[list[dict[str, Any]], Tag("<blocks>")],
+        Discriminator(lambda value: "<blocks>" if isinstance(value, list) else "<text>"),
+    ]
 
 
 class AgentTask(TaskOptions):
