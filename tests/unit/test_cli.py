@@ -189,3 +189,10 @@ ENDINGS = {
 def test_the_ending_tells_the_language(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"a.{ending}").write_text("x")
     assert build(tmp_path / f"a.{ending}").image == ENDINGS[ending]
+
+
+@pytest.mark.parametrize("ending", ["ts", "mts", "mjs"])
+def test_a_program_of_another_kind_than_usual_keeps_its_ending(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"sum.{ending}").write_text("console.log(1)")
+    request = build(tmp_path / f"sum.{ending}", language="node")
+    assert (request.code, request.files) == (None, {f"main.{ending}": "console.log(1)"})

@@ -61,12 +61,14 @@ def build(
     """The request that a command line means. Raises typer.BadParameter."""
     if file == "-" and stdin == "-":
         raise typer.BadParameter("the program and its input cannot both come from stdin", param_hint="--stdin")
+    image, given = language or _language_of(file), dict(map(input_file, files))
+    code, main_file = text(file, "FILE"), _main_file_of(file, image)
     body = {
-        "code": text(file, "FILE"),
-        "image": language or _language_of(file),
+        "code": None if main_file else code,
+        "image": image,
         "stdin": text(stdin, "--stdin") if stdin else "",
         "environment": dict(_assignment(pair) for pair in env),
-        "files": dict(map(input_file, files)),
+        "files": given | {main_file: code} if main_file else given,
         **options,
     }
     try:
@@ -168,6 +170,13 @@ def _language_of(file: str) -> str:
     if ending in _ENDINGS:
         return _ENDINGS[ending]
     raise typer.BadParameter(f"the ending of '{file}' tells no language; use --language", param_hint="FILE")
+
+
+def _main_file_of(file: str, image: str) -> str | None:
+    """What the program has to be called where its ending means another kind of program: TypeScript to Node.js."""
+    language = LANGUAGES.get(image)
+    name = f"main{Path(file).suffix}"
+    return name if language is not None and name in language.also else None
 
 
 def _bytes(path: str, hint: str) -> bytes:
