@@ -28,6 +28,8 @@ from holdfast.types import Capabilities, Isolation, Limits, Network, Usage
 
 TERM_GRACE_SECONDS = 2.0
 LINGER_SECONDS = 1.0
+REMOVALS = 20
+REMOVAL_PAUSE_SECONDS = 0.1
 TIMED_OUT_CODE = 124
 SIGNAL_BASE = 128
 
@@ -88,9 +90,15 @@ class UnisolatedEngine:
         """There are no layers and no datasets here."""
 
     async def aclose(self) -> None:
-        """Remove every workspace. `rm` copes with trees deeper than Python's recursion limit."""
-        remover = await asyncio.create_subprocess_exec("rm", "-rf", "--", str(self._root))
-        await remover.wait()
+        """Remove every workspace, again where a program that got away still writes into one."""
+        for _ in range(REMOVALS):
+            # `rm` copes with trees deeper than Python's recursion limit.
+            remover = await asyncio.create_subprocess_exec(
+                "rm", "-rf", "--", str(self._root), stderr=asyncio.subprocess.DEVNULL
+            )
+            if await remover.wait() == 0:
+                return
+            await anyio.sleep(REMOVAL_PAUSE_SECONDS)
 
 
 class UnisolatedSandbox:
