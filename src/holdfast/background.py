@@ -1,10 +1,14 @@
-"""What goes on beside a block of code, and ends with it."""
+"""What goes on beside something else, and ends with it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @asynccontextmanager
@@ -24,3 +28,22 @@ async def background() -> AsyncIterator[TaskGroup]:
             group.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+async def together(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]]) -> tuple[A, B]:
+    """What both come to, done at once and each to its end; the first failure is raised as it is."""
+    failures: list[Exception] = []
+    found: dict[int, Any] = {}
+
+    async def do(place: int, work: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            found[place] = await work()
+        except Exception as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(do, 0, first)
+        group.start_soon(do, 1, second)
+    if failures:
+        raise failures[0]
+    return found[0], found[1]

@@ -9,16 +9,15 @@ from functools import cache
 from platform import python_version
 from typing import Any
 
-from holdfast.data.query import DataAnswer, DataQuery
+from holdfast.data.query import DataAnswer
+from holdfast.data.understanding import Asked
 from holdfast.errors import HoldfastError
 from holdfast.guest_environment import lock_text
 from holdfast.types import (
     Capsule,
     CapsuleError,
     CapsuleStatus,
-    DataLimits,
     DataRunRequest,
-    Dataset,
     Denial,
     Table,
 )
@@ -29,30 +28,24 @@ _LIBRARIES = frozenset({"duckdb", "numpy", "pandas", "pyarrow"})
 _PINNED = re.compile(r"^([a-z0-9-]+)==([^ \\]+)", re.M)
 
 
-def begun(request: DataRunRequest, dataset: Dataset, key: str | None, replay_of: str | None) -> Capsule:
+def begun(asked: Asked, request: DataRunRequest, key: str | None, replay_of: str | None) -> Capsule:
     """The capsule of a run that waits for its turn."""
     return Capsule(
         run_id=f"run-{secrets.token_hex(_ID_BYTES)}",
         created_at=datetime.now(UTC),
-        dataset_id=dataset.id,
-        dataset_version_hash=dataset.digest,
+        dataset_id=asked.dataset.id,
+        dataset_version_hash=asked.dataset.digest,
         question=request.question,
         query_mode=request.mode,
         plan_json=request.plan,
-        compiled_sql=request.sql,
+        compiled_sql=asked.readable or request.sql,
         python_code=request.python,
         status=CapsuleStatus.QUEUED,
         key=key,
+        limits=asked.limits,
         libraries=libraries(),
         replay_of=replay_of,
     )
-
-
-def understood(capsule: Capsule, query: DataQuery, readable: str | None, notes: tuple[str, ...]) -> Capsule:
-    """The capsule, once it is known what is run and with which limits."""
-    limits = DataLimits(sandbox=query.limits, max_rows=query.max_rows, max_output_bytes=query.max_output_bytes)
-    sql = readable or capsule.compiled_sql
-    return capsule.model_copy(update={"limits": limits, "compiled_sql": sql, "notes": notes})
 
 
 def rejected(capsule: Capsule, denial: Denial) -> Capsule:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.to_thread import run_sync
 
+from holdfast.background import together
 from holdfast.data import capsules, replay
 from holdfast.data.datasets import DatasetLibrary
 from holdfast.data.query import DataQuery, execute
-from holdfast.data.understanding import Understanding
+from holdfast.data.understanding import Asked, Understanding, Understood
 from holdfast.errors import NotFoundError
 from holdfast.execution import Executor, origin, recorded_elsewhere
 from holdfast.store import Store
@@ -26,6 +27,11 @@ class _Live:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     over: anyio.Event = field(default_factory=anyio.Event)
     status: CapsuleStatus = CapsuleStatus.QUEUED
+    is_kept: bool = False
+    """Whether the store knows it."""
+
+
+OnBegin = Callable[[Capsule], Awaitable[None]]
 
 
 class DataRuns:
@@ -51,7 +57,7 @@ class DataRuns:
         request: DataRunRequest,
         caller: Caller,
         replay_of: str | None = None,
-        on_begin: Callable[[Capsule], Awaitable[None]] | None = None,
+        on_begin: OnBegin | None = None,
     ) -> Capsule:
         """Run to the end; whatever the query does is said by the capsule. Whoever is cancelled ends it.
 
@@ -61,15 +67,9 @@ class DataRuns:
         """
         dataset = await self._datasets.get(request.dataset_id, caller)
         self._executor.admission.check()
-        capsule = capsules.begun(request, dataset, origin().key, replay_of)
-        understood = await self._understanding.of(request, dataset)
-        if isinstance(understood, Denial):
-            capsule = capsules.rejected(capsule, understood)
-            await self._store.begin(capsule, caller.owner)
-            return capsule
-        capsule = capsules.understood(capsule, understood.query, understood.readable, understood.notes)
-        await self._store.begin(capsule, caller.owner)
-        return await self._perform(capsule, understood.query, on_begin)
+        asked = self._understanding.read(request, dataset)
+        capsule = capsules.begun(asked, request, origin().key, replay_of)
+        return await self._perform(capsule, asked, caller.owner, on_begin)
 
     async def find(self, run_id: str, caller: Caller) -> Capsule | None:
         """What is known of a run by now; `None` when it is no data run, or not the caller's."""
@@ -120,16 +120,19 @@ class DataRuns:
         after = await self.run(capsules.asked_again(before), caller, replay_of=run_id)
         return await run_sync(replay.compare, before, after)
 
-    async def _perform(
-        self, capsule: Capsule, query: DataQuery, on_begin: Callable[[Capsule], Awaitable[None]] | None
-    ) -> Capsule:
+    async def _perform(self, capsule: Capsule, asked: Asked, owner: str | None, on_begin: OnBegin | None) -> Capsule:
         live = self._live[capsule.run_id] = _Live()
         ended = None
         try:
             with live.scope:
-                if on_begin is not None:
-                    await on_begin(capsule)
-                ended = await self._answered(live, capsule, query)
+                understood = await self._understood(live, capsule, asked, owner)
+                if isinstance(understood, Denial):
+                    ended = capsules.rejected(capsule, understood)
+                else:
+                    capsule = capsule.model_copy(update={"notes": understood.notes})
+                    if on_begin is not None:
+                        await on_begin(capsule)
+                    ended = await self._answered(live, capsule, understood.query)
         except Exception as failure:
             ended = capsules.broken(capsule, failure)
             raise
@@ -137,11 +140,22 @@ class DataRuns:
             ended = ended or capsules.cancelled(capsule)
             with anyio.CancelScope(shield=True):
                 try:
-                    await self._store.end(ended)
+                    if live.is_kept:
+                        await self._store.end(ended)
                 finally:
                     del self._live[capsule.run_id]
                     live.over.set()
         return ended
+
+    async def _understood(self, live: _Live, capsule: Capsule, asked: Asked, owner: str | None) -> Understood | Denial:
+        """What it means, found while its capsule is written; nothing of it runs before both are done."""
+
+        async def keep() -> None:
+            await self._store.begin(capsule, owner)
+            live.is_kept = True
+
+        _, understood = await together(keep, lambda: self._understanding.judge(asked))
+        return understood
 
     async def _answered(self, live: _Live, capsule: Capsule, query: DataQuery) -> Capsule:
         with recorded_elsewhere():

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from holdfast.data.compiler import compile_plan
 from holdfast.data.policy import SqlPolicy
@@ -11,7 +11,7 @@ from holdfast.data.query import DataQuery, data_limits
 from holdfast.data.replay import VARIES
 from holdfast.errors import InvalidFieldError, OverCeilingError, UnsupportedError
 from holdfast.execution import Executor
-from holdfast.types import DataRunRequest, Dataset, Denial, Limits
+from holdfast.types import DataLimits, DataRunRequest, Dataset, Denial, Limits
 from holdfast.types.plan import parse_plan
 
 
@@ -31,11 +31,25 @@ class DataBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for, within the bounds of the operator; SQL of it is not approved yet.
+
+    `readable` is the SQL of a plan with its values in it, for people; it is never run.
+    """
+
+    dataset: Dataset
+    mode: Literal["sql", "python"]
+    code: str
+    limits: DataLimits
+    parameters: tuple[Any, ...] = ()
+    readable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Understood:
-    """What to run. `readable` is the SQL with its values in it, for people; it is never run."""
+    """What to run."""
 
     query: DataQuery
-    readable: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -53,9 +67,9 @@ class Understanding:
         async with self._policy.open():
             yield
 
-    async def of(self, request: DataRunRequest, dataset: Dataset) -> Understood | Denial:
-        """Raises InvalidFieldError for a plan that does not validate or compile, and for limits above a ceiling."""
-        bounded = self._bounded(request)
+    def read(self, request: DataRunRequest, dataset: Dataset) -> Asked:
+        """Raises InvalidFieldError for a plan that does not validate or compile, OverCeilingError, UnsupportedError."""
+        limits = self._bounded(request)
         if request.python is not None:
             if not self._bounds.python:
                 raise UnsupportedError(
@@ -63,28 +77,31 @@ class Understanding:
                     "HOLDFAST_ENABLE_PYTHON_EXECUTION.",
                     field="python",
                 )
-            return Understood(DataQuery("python", request.python, dataset=dataset.digest, **bounded))
-        if request.plan is not None:
-            compiled = compile_plan(parse_plan(_of_this(dataset, request.plan)), dataset)
-            sql, parameters, readable = compiled.sql, compiled.parameters, compiled.readable_sql
-        else:
-            sql, parameters, readable = request.sql or "", (), None
-        approved = await self._policy.check(sql, dataset, parameters=bool(parameters))
+            return Asked(dataset, "python", request.python, limits)
+        if request.plan is None:
+            return Asked(dataset, "sql", request.sql or "", limits)
+        compiled = compile_plan(parse_plan(_of_this(dataset, request.plan)), dataset)
+        return Asked(dataset, "sql", compiled.sql, limits, tuple(compiled.parameters), compiled.readable_sql)
+
+    async def judge(self, asked: Asked) -> Understood | Denial:
+        """What is run of it: SQL only as the policy has approved it. Raises EngineError."""
+        if asked.mode == "python":
+            return Understood(_query(asked, asked.code))
+        approved = await self._policy.check(asked.code, asked.dataset, parameters=bool(asked.parameters))
         if isinstance(approved, Denial):
             return approved
-        query = DataQuery("sql", approved.sql, parameters=parameters, dataset=dataset.digest, **bounded)
-        return Understood(query, readable, (VARIES,) if approved.varies else ())
+        return Understood(_query(asked, approved.sql), (VARIES,) if approved.varies else ())
 
-    def _bounded(self, request: DataRunRequest) -> dict[str, Any]:
+    def _bounded(self, request: DataRunRequest) -> DataLimits:
         """Raises OverCeilingError."""
         bounds = self._bounds
-        return {
-            "limits": self._limits(_within("timeout", request.timeout, bounds.seconds, bounds.max_seconds)),
-            "max_rows": int(_within("max_rows", request.max_rows, bounds.rows, bounds.max_rows)),
-            "max_output_bytes": int(
+        return DataLimits(
+            sandbox=self._limits(_within("timeout", request.timeout, bounds.seconds, bounds.max_seconds)),
+            max_rows=int(_within("max_rows", request.max_rows, bounds.rows, bounds.max_rows)),
+            max_output_bytes=int(
                 _within("max_output_bytes", request.max_output_bytes, bounds.output_bytes, bounds.max_output_bytes)
             ),
-        }
+        )
 
     def _limits(self, seconds: float) -> Limits:
         capabilities, ceilings = self._executor.engine.capabilities, self._executor.bounds.ceilings
@@ -96,6 +113,19 @@ class Understanding:
         if "cpus" in capabilities.limits:
             changes["cpus"] = min(self._bounds.cpus, ceilings.cpus or self._bounds.cpus)
         return limits.model_copy(update=changes)
+
+
+def _query(asked: Asked, code: str) -> DataQuery:
+    limits = asked.limits
+    return DataQuery(
+        asked.mode,
+        code,
+        limits.sandbox,
+        asked.parameters,
+        asked.dataset.digest,
+        max_rows=limits.max_rows,
+        max_output_bytes=limits.max_output_bytes,
+    )
 
 
 def _within(field: str, asked: float | None, default: float, ceiling: float) -> float:
