@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from holdfast.data.policy import SqlPolicy
 from holdfast.errors import EngineError
 from holdfast.types import OPERATOR
 from tests.data_runs.conftest import Desk
@@ -206,6 +207,38 @@ async def test_a_sandbox_that_is_lost_is_503_and_a_failed_capsule(desk: Desk) ->
     row = (await desk.get("/runs?kind=data&limit=1"))["runs"][0]
     capsule = await desk.get(f"/runs/{row['run_id']}")
     assert (capsule["status"], capsule["error"]["code"], row["code"]) == ("failed", "engine_error", "engine_error")
+
+
+async def test_a_policy_that_cannot_judge_is_503_and_a_failed_capsule(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise EngineError("The parser of SQL did not start.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(SqlPolicy, "check", fail)
+        assert (await desk.refused(503, sql="SELECT 3"))["code"] == "engine_error"
+    row = (await desk.get("/runs?kind=data&limit=1"))["runs"][0]
+    assert (row["status"], row["code"]) == ("failed", "engine_error")
+
+
+async def test_a_client_that_leaves_while_its_sql_is_judged_leaves_a_cancelled_capsule(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging = anyio.Event()
+
+    async def wait(*_: Any, **__: Any) -> Any:
+        judging.set()
+        await anyio.sleep_forever()
+
+    with monkeypatch.context() as changed:
+        changed.setattr(SqlPolicy, "check", wait)
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: desk.ask(sql="SELECT 4"))
+            await judging.wait()
+            group.cancel_scope.cancel()
+    row = (await desk.get("/runs?kind=data&limit=1"))["runs"][0]
+    assert (row["status"], row["code"]) == ("cancelled", "cancelled")
 
 
 async def test_odd_text_of_programs_is_kept_as_it_is(desk: Desk) -> None:

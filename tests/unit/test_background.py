@@ -4,7 +4,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from holdfast.background import background
+from holdfast.background import background, together
 
 pytestmark = pytest.mark.anyio
 
@@ -63,3 +63,33 @@ async def test_a_task_may_end_the_block_by_the_groups_scope(ended: list[str]) ->
         group.cancel_scope.cancel()
         await forever("the block", ended)
     assert ended == ["the block"]
+
+
+async def test_both_are_done_at_once_and_what_they_come_to_is_told() -> None:
+    first_began, second_began = anyio.Event(), anyio.Event()
+
+    async def first() -> int:
+        first_began.set()
+        await second_began.wait()
+        return 1
+
+    async def second() -> str:
+        second_began.set()
+        await first_began.wait()
+        return "two"
+
+    with anyio.fail_after(5):
+        assert await together(first, second) == (1, "two")
+
+
+async def test_one_that_fails_lets_the_other_end_and_is_raised_as_it_is(ended: list[str]) -> None:
+    async def failing() -> None:
+        raise ValueError("of the first")
+
+    async def other() -> None:
+        await anyio.sleep(0.02)
+        ended.append("the other")
+
+    with pytest.raises(ValueError, match=r"^of the first$"):
+        await together(failing, other)
+    assert ended == ["the other"]
