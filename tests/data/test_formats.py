@@ -96,6 +96,29 @@ async def test_a_value_that_fits_no_type_makes_its_column_text_and_is_told_and_n
     assert await shelf.ask(dataset.digest, "SELECT count(*) FROM t WHERE n = 'n/a'") == [[1]]
 
 
+NUMBERS = [
+    ("a;b\n1,5;x\n-2,25;y\n;z\n1.234,50;w\n", [1.5, -2.25, None, 1234.5], "DOUBLE", "a decimal comma"),
+    ("a;b\n0,125;x\n3;y\n", [0.125, 3], "DOUBLE", "a decimal comma"),
+    ('a,b\n"1,234.50",x\n7,y\n', [1234.5, 7], "DOUBLE", "commas between thousands"),
+    ('a,b\n"1,234,567",x\n', [1234567], "DOUBLE", "commas between thousands"),
+    ('a,b\n"1,234",x\n', ["1,234"], "VARCHAR", ""),
+    ("a;b\n1,234;x\n", ["1,234"], "VARCHAR", ""),
+    ("a;b\n1,5;x\nn/a;y\n", ["1,5", "n/a"], "VARCHAR", ""),
+    ("a;b\n1,2,3;x\n", ["1,2,3"], "VARCHAR", ""),
+    ('a,b\n"1,5",x\n', ["1,5"], "VARCHAR", "or like lists: it was left as text"),
+]
+
+
+@pytest.mark.parametrize(("text", "values", "kind", "told"), NUMBERS)
+async def test_numbers_are_read_as_people_write_them_where_they_can_be_nothing_else(
+    shelf: Shelf, text: str, values: list[Any], kind: str, told: str
+) -> None:
+    report, dataset = await read(shelf, "a.csv", text.encode())
+    assert report.columns[0].type == kind
+    assert [row[0] for row in await shelf.ask(dataset.digest, "SELECT a FROM a")] == values
+    assert told in " ".join(report.notes) and bool(told) == bool(report.notes)
+
+
 async def test_lines_that_are_no_rows_are_told_by_number_and_nothing_is_registered(shelf: Shelf) -> None:
     report = await refused(shelf, "t.csv", b'a,b,c\n1,2,3\n1,2\n1,2,3,4\n5,6,7\n"x,2,3\n')
     [file] = report.files

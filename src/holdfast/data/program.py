@@ -11,7 +11,7 @@ _PACKAGE = "holdfast.guest.data"
 _MODULES = {
     "sql": ("ready", "values", "answer", "sql", "main"),
     "python": ("ready", "values", "answer", "sql", "lint", "frames", "results", "python", "main"),
-    "ingestion": ("opening", "workbook", "ingest"),
+    "ingestion": ("opening", "workbook", "written", "ingest"),
 }
 """The modules of each kind of work, in the order in which they need each other; the last has the `main`."""
 

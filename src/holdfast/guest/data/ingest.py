@@ -13,7 +13,7 @@ import re
 import sys
 from itertools import islice
 
-from holdfast.guest.data import opening, workbook
+from holdfast.guest.data import opening, workbook, written
 from holdfast.guest.data.opening import Unreadable
 
 TYPE_CHECKING = False
@@ -180,6 +180,9 @@ def read_csv(reader: Reader) -> list[dict[str, Any]]:
     lines = "SELECT DISTINCT ON (line) line, column_name, error_type, csv_line FROM reject_errors ORDER BY line"
     for line, column, kind, text in reader.ask(lines):
         reader.reject(int(line), REASONS.get(str(kind), str(kind).lower()), str(text or ""), str(column or ""))
+    table = _quoted(reader.table)
+    words = [_quoted(str(name)) for name, kind, *_ in reader.ask(f"DESCRIBE {table}") if kind == "VARCHAR"]
+    reader.notes += written.read_numbers(reader.ask, table, words, reader.delimiter)
     made = reader.done()
     names = [str(column["name"]) for column in made["columns"]]
     if len(names) == 1 and any(each in names[0] for each in opening.DELIMITERS):
