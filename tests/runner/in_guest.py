@@ -2,11 +2,13 @@
 
 A line of JSON in, a line out: `{"sql": [[expression, type], …]}` for values of DuckDB, `{"frame": {column: [dtype,
 [python, …]]}}` for frames. `{"ask": statement}` is the first rows, the number of all, and how often the sequence
-`s`, which starts at 0, was asked for a number meanwhile. `{"ahead": [path, looks]}` opens a dataset before its job.
+`s`, which starts at 0, was asked for a number meanwhile. `{"ahead": [path, looks]}` opens a dataset before its job;
+`{"read_ahead": [path, room, looks]}` also reads columns of it.
 """
 
 import datetime
 import decimal
+import itertools
 import json
 import math
 import os
@@ -18,6 +20,7 @@ import duckdb  # type: ignore[import-not-found]
 import numpy as np  # type: ignore[import-not-found]
 import pandas as pd  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+from holdfast.guest.data import ahead as before_the_job
 from holdfast.guest.data import frames, ready, results, sql, values
 
 CONNECTION = duckdb.connect(ready.NAME, config=ready.CONFIG)
@@ -53,7 +56,7 @@ def read_back(said: Any, kind: Any) -> str:
 
 def of_sql(expression: str, kind: str) -> dict[str, Any]:
     asked = CONNECTION.sql(f"SELECT ({expression})::{kind} AS value")
-    rows, total = sql._ask(CONNECTION, {**JOB, "code": asked.sql_query()})
+    rows, total = sql.ask(CONNECTION, {**JOB, "code": asked.sql_query()})
     answer = json.loads(rows.answer(total, 0))
     said = answer["rows"][0][0]
     again = read_back(said, asked.types[0])
@@ -65,16 +68,39 @@ def of_sql(expression: str, kind: str) -> dict[str, Any]:
 
 def asked(code: str) -> dict[str, Any]:
     CONNECTION.execute("CREATE OR REPLACE SEQUENCE s MINVALUE 0 START 0")
-    rows, total = sql._ask(CONNECTION, {**JOB, "code": code, "max_rows": 3})
+    rows, total = sql.ask(CONNECTION, {**JOB, "code": code, "max_rows": 3})
     answer = json.loads(rows.answer(total, 0))
     return {**answer, "numbers": CONNECTION.sql("SELECT nextval('s')").fetchall()[0][0]}
 
 
-def ahead(path: str, after: int) -> dict[str, Any]:
+READ_AHEAD = """
+CREATE TABLE a AS
+SELECT hash(range) % 1000000 AS x, hash(range)::VARCHAR AS long, hash(range) % 200 AS y FROM range(2000000)
+"""
+
+
+def read_ahead(path: str, room: int, after: int) -> list[int]:
+    """Reads columns of a large table ahead; how many bytes of x, long and y were there already when they were asked."""
+    looks = itertools.count()
+    if not os.path.exists(path):
+        with duckdb.connect(path) as made:
+            made.execute(READ_AHEAD)
+    ready.NAME = f":memory:read{room}-{after}"
+    before_the_job.open_ahead(path, lambda _milliseconds: next(looks) > after, room)
+    opened = sql.open_data({"database": path, "files": {}, "memory_mib": 300, "threads": 1})
+    lacking = []
+    for column in ("x", "long", "y"):
+        before = opened.sql(before_the_job.HELD).fetchall()[0][0]
+        opened.sql(f"SELECT last({column}) FROM a").fetchall()
+        lacking.append(opened.sql(before_the_job.HELD).fetchall()[0][0] - before)
+    return lacking
+
+
+def ahead(path: str, after: int, room: int = 0) -> dict[str, Any]:
     """Opens a dataset ahead, and is asked after so many looks: how often it looked, and whether it is open."""
     looks = 0
 
-    def is_asked() -> bool:
+    def is_asked(_milliseconds: float) -> bool:
         nonlocal looks
         looks += 1
         return looks > after
@@ -83,7 +109,7 @@ def ahead(path: str, after: int) -> dict[str, Any]:
         with duckdb.connect(path) as made:
             made.execute("CREATE TABLE a AS SELECT 1 AS x; CREATE TABLE b AS SELECT 2 AS x")
     ready.NAME = f":memory:ahead{after}"
-    sql.open_ahead(path, is_asked)
+    before_the_job.open_ahead(path, is_asked, room)
     opened = sql.open_data({"database": path, "files": {}, "memory_mib": 100, "threads": 1})
     return {"looks": looks, "rows": opened.sql("FROM a, b").fetchall()}
 
@@ -92,6 +118,9 @@ def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         try:
+            if "read_ahead" in job:
+                print(json.dumps(read_ahead(*job["read_ahead"])), flush=True)
+                continue
             if "ask" in job or "ahead" in job:
                 said = asked(job["ask"]) if "ask" in job else ahead(*job["ahead"])
                 print(json.dumps(said), flush=True)

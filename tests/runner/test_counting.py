@@ -65,3 +65,23 @@ def test_a_dataset_that_is_opened_ahead_makes_no_job_wait_for_what_is_left_of_th
     path = str(tmp_path / "data.duckdb")
     for after, looks in ((9, 4), (0, 1), (2, 3)):
         assert in_guest.ask(ahead=[path, after]) == {"looks": looks, "rows": [[1, 2]]}
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("room", "after", "there"),
+    [
+        (0, 10_000, (False, False, False)),
+        (300 * MIB, 10_000, (True, True, True)),
+        (12 * MIB, 10_000, (True, False, True)),
+        (300 * MIB, 3, (False, False, False)),
+    ],
+    ids=("nothing is wanted", "there is room for all", "only for what takes the least", "a job comes"),
+)
+def test_columns_that_take_the_least_are_read_ahead_while_there_is_room_and_time(
+    in_guest: InGuest, tmp_path: Path, room: int, after: int, there: tuple[bool, ...]
+) -> None:
+    lacking = in_guest.ask(read_ahead=[str(tmp_path / "data.duckdb"), room, after])
+    assert tuple(each < MIB for each in lacking) == there, lacking

@@ -114,6 +114,11 @@ def test_a_shelf_that_is_a_quarter_full_is_refilled_in_a_calm_moment() -> None:
     assert shelf.calm_in(NOW + CALM_SECONDS, most=16) == 0
 
 
+def test_who_takes_the_only_one_is_not_slowed_down_by_making_the_next() -> None:
+    shelf = a_shelf(stock=0, standing=1, last_arrival=NOW)
+    assert shelf.calm_in(NOW, most=16) == pytest.approx(CALM_SECONDS)
+
+
 def test_a_shelf_that_runs_out_is_refilled_at_once() -> None:
     assert a_shelf(stock=1, standing=8, last_arrival=NOW).calm_in(NOW, most=16) == 0
 

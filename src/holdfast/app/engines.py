@@ -132,6 +132,8 @@ def local_config(settings: Settings, metrics: Metrics) -> LocalConfig:
         cgroup_parent=settings.cgroup_parent,
         profiles=_profiles(settings),
         on_demand=frozenset({SESSION_PROFILE, SQL_PROFILE}),
+        # The rest of its memory is the query's.
+        read_ahead={SQL_PROFILE: min(settings.data_ahead, settings.data_memory // 4)},
         toolchains=settings.toolchains,
         layers=open_prebuilds(settings).layers,
         on_event=metrics.engine_event,

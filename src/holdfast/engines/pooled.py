@@ -26,7 +26,8 @@ RETRY_SECONDS = 1.0
 
 RATE_MEMORY_SECONDS = 2.0
 CALM_SECONDS = 0.03
-"""A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down."""
+"""A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down. So is one
+that keeps a single cell: who has just taken that is slowed down, and nobody else has asked."""
 
 BURST_PAUSE_SECONDS, BURST_MOST = 0.25, 10
 """Requests closer together than this are one burst; a shelf keeps enough for its longest one lately, up to so many."""
@@ -60,7 +61,8 @@ class Shelf:
 
     def calm_in(self, now: float, most: int) -> float:
         """How many seconds refilling can wait."""
-        if 4 * len(self.stock) < self.wanted(now, most):
+        wanted = self.wanted(now, most)
+        if wanted > 1 and 4 * len(self.stock) < wanted:
             return 0.0
         return max(0.0, self.last_arrival + CALM_SECONDS - now)
 

@@ -9,6 +9,11 @@ MEMORY_OF_OURS = 32 << 20
 """How much more than the program pid 1 may use to tell how it ended."""
 
 
+def name_of_cell(number: int) -> str:
+    """What its groups are called."""
+    return f"cell-{number}"
+
+
 class GroupFiles:
     """Open files of the cell's control groups, by name: what it used, and its limits."""
 

@@ -9,6 +9,7 @@ import os
 import resource
 import select
 import sys
+from functools import partial
 
 from holdfast.guest import building, collect, ending, layering, preload, syscalls
 from holdfast.guest.frames import Channel, Frame, split_files
@@ -105,7 +106,7 @@ def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash
     if calm_milliseconds is not None and not _is_asked_within(channel, calm_milliseconds):
         preload.warm_up(stash, receive_rehearsed)
         if config.get("data") and stash.modules and not _is_asked_within(channel, 0):
-            preload.open_ahead(stash, lambda: _is_asked_within(channel, 0))
+            preload.open_ahead(stash, partial(_is_asked_within, channel), config.get("read_ahead", 0))
     job = channel.receive()
     if job is None:
         os._exit(0)
@@ -114,7 +115,7 @@ def _wait_for_job(config: dict[str, Any], channel: Channel, stash: preload.Stash
     _start(job, stash)
 
 
-def _is_asked_within(channel: Channel, milliseconds: int) -> bool:
+def _is_asked_within(channel: Channel, milliseconds: float) -> bool:
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLIN)
     return bool(poll.poll(milliseconds))

@@ -34,7 +34,7 @@ class Cell:
     def __init__(self, cell_id: int) -> None:
         self.id = cell_id
         self.pid: int | None = None
-        self.name = f"cell-{cell_id}"
+        self.name = groups.name_of_cell(cell_id)
 
 
 def serve(started_with: set[str]) -> None:

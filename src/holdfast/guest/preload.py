@@ -365,16 +365,16 @@ def warm_up(stash: Stash, receive: Callable[[], None]) -> None:
         freeze()
 
 
-def open_ahead(stash: Stash, asked: Callable[[], bool]) -> None:
+def open_ahead(stash: Stash, asked: Callable[[float], bool], room: int) -> None:
     """Open the dataset of this cell: it runs nothing but questions about it, so their program may be there and seen."""
     visible = set(sys.modules)
     low = syscalls.take_low_descriptors()
     sys.modules.update(stash.loaded)
     sys.path.insert(0, OUR_LIBRARY)
     try:
-        from holdfast.guest.data import main, sql
+        from holdfast.guest.data import ahead, main
 
-        sql.open_ahead(main.DATABASE, asked)
+        ahead.open_ahead(main.DATABASE, asked, room)
     except Exception:  # noqa: S110  # it is opened when the job comes, which can tell what is wrong
         pass
     finally:

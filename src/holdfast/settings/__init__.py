@@ -200,6 +200,9 @@ class GeneralSettings(BaseModel):
     data_timeout: Positive = _described(10.0, "Seconds a data run gets when it does not say.")
     max_data_timeout: Positive = _described(60.0, "Most seconds a data run may ask for.")
     data_memory: Size = _described("512m", "Memory of a data run; never above what a run may ask for.")
+    data_ahead: Size = _described(
+        "96m", "How much of a dataset a sandbox reads while it waits for a question; 0: nothing."
+    )
     data_cpus: Positive = _described(0.5, "Processors of a data run; never above what a run may use.")
     data_rows: PositiveInt = _described(200, "Rows a data run returns when it does not say.")
     max_data_rows: PositiveInt = _described(1000, "Most rows a data run may ask for.")

@@ -21,6 +21,9 @@ CPU_PERIOD_MICROSECONDS = 100_000
 PROCESSES_OF_OURS = 2
 """Pid 1, and room for the next guest while the last one is being reaped."""
 
+USUAL_SHARE = {"cpu.shares": "1024", "cpu.weight": "100"}
+"""What the kernel gives to a group that has ceased to be idle."""
+
 SOCKET_PART_V1 = 4
 """Version 1 counts socket buffers apart from memory, and not at all without a limit: this part of it comes on top."""
 
@@ -77,6 +80,22 @@ class CgroupTree:
         rows = _writes_v2(limits) if self.version == "v2" else _writes_v1(limits)
         found = [(self._index(controller), name, value) for controller, name, value in rows]
         return [(index, name, value) for index, name, value in found if index is not None and self._offers(index, name)]
+
+    def set_idle(self, group: str, idle: bool) -> bool:
+        """Let a group have the processors only while nobody else wants them, or as others; whether this kernel can.
+
+        One that was idle has the usual share (`USUAL_SHARE`) afterwards.
+        """
+        index = self._index("cpu")
+        if index is None or not self._exists(index, "cpu.idle"):
+            return False
+        try:
+            file = os.open(f"{group}/cpu.idle", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self.descriptors[index])
+        except OSError:
+            return False
+        with open(file, "wb", buffering=0) as opened, suppress(OSError):
+            opened.write(b"1" if idle else b"0")
+        return True
 
     def _offers(self, index: int, name: str) -> bool:
         """Optional files (swap and socket accounting) exist on some kernels only; the others must be written."""

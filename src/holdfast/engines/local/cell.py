@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast.engines import Command, Exited, SandboxSpec
@@ -12,6 +12,7 @@ from holdfast.engines.control.inbox import ConnectionLost, Message
 from holdfast.engines.control.questions import Questions, check_path
 from holdfast.engines.control.start import job_of, needs_cold_start, order_of
 from holdfast.engines.control.verdicts import killed_for_memory, verdict_of
+from holdfast.engines.host.cgroup import USUAL_SHARE
 from holdfast.engines.local.connection import Connection
 from holdfast.engines.local.orders import can_lay_out, laid_out
 from holdfast.engines.local.process import LocalProcess, Pipes
@@ -48,6 +49,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A cell without a job: how to let it have the processors only while nobody else wants them, which may not be
+    possible, and how many bytes it will read meanwhile."""
+
+    set_idle: Callable[[bool], bool] = lambda idle: False
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Lines:
     """What connects us to a cell: pid 1, and the launcher's word on its end and means to bring that about.
 
@@ -69,6 +79,7 @@ class LocalSandbox(Questions):
         hold: "Callable[[Limits], Holding]",
         lines: Lines,
         started: "Started | None",
+        waiting: "Waiting",
     ) -> None:
         super().__init__(lines.connection)
         self.id = cell_id
@@ -81,11 +92,13 @@ class LocalSandbox(Questions):
         self._connection = lines.connection
         self._kill_cell = lines.kill
         self._started = started
+        self._waiting = waiting
+        self._is_idle = False
         self._busy = asyncio.Lock()
 
     @property
     def charged_bytes(self) -> int:
-        """What its control group was charged for when it was made."""
+        """What its control group was charged for when it was made, and will be while it waits."""
         return self._charged_bytes
 
     @property
@@ -101,6 +114,7 @@ class LocalSandbox(Questions):
 
     def adjust(self, spec: SandboxSpec) -> None:
         """Use the limits of `spec` from the next command on."""
+        self._wake()
         self._held_to = self._hold(spec.limits)
 
     async def ready(self) -> dict[str, Any]:
@@ -112,15 +126,24 @@ class LocalSandbox(Questions):
         if header["op"] != "ready":
             raise EngineError(f"A sandbox could not be made: {header['error']}.")
         isolation: dict[str, Any] = header["isolation"]
-        self._charged_bytes = isolation["memory_bytes"] or 0
+        self._charged_bytes = (isolation["memory_bytes"] or 0) + self._waiting.bytes
         self._takes_orders = header.get("native", False)
+        self._is_idle = self._waiting.set_idle(True)
         return isolation
+
+    def _wake(self) -> None:
+        """From now on it has its part of the processors, also what oversees its program."""
+        if self._is_idle:
+            self._is_idle = not self._waiting.set_idle(False)
+            writes = {name: USUAL_SHARE.get(name, value) for name, value in self._made_with.writes.items()}
+            self._made_with = replace(self._made_with, writes=writes)
 
     @asynccontextmanager
     async def exec(self, command: Command) -> AsyncIterator[LocalProcess]:
         """Run a command; leaving the block ends its whole process tree."""
         for name in command.files:
             check_path(name)
+        self._wake()
         async with self._busy:
             was_started = self._started is not None
             early = self._take_started(command)
@@ -226,6 +249,7 @@ class LocalSandbox(Questions):
 
     async def aclose(self) -> None:
         """End everything in the cell. Returns at once; `gone` tells when the kernel has finished."""
+        self._wake()
         if self._started is not None:
             self._started.pipes.close()
             self._started = None

@@ -26,7 +26,8 @@ class LocalConfig:
     `network_resolvers` say what programs with a network may reach besides public addresses (see `network`).
     `toolchains` is where Holdfast installed languages, `layers` where finished layers are, each a directory of its
     name. `compiled` cells are made by cell.c where it could be compiled. A cell in stock goes on making
-    ready when nobody has asked for it in so many `calm_milliseconds`.
+    ready when nobody has asked for it in so many `calm_milliseconds`; of the profiles in `read_ahead` it then reads so
+    many bytes of its dataset.
     """
 
     state_dir: Path
@@ -43,6 +44,7 @@ class LocalConfig:
     cgroup_parent: str | None = None
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     on_demand: frozenset[str] = frozenset()
+    read_ahead: Mapping[str, int] = field(default_factory=dict)
     on_event: Callable[[str], None] = field(default=_ignore, compare=False)
 
     def calm_milliseconds_of(self, spec: SandboxSpec) -> int:

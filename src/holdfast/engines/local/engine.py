@@ -18,7 +18,7 @@ from holdfast.engines.host import cgroup, datasets, tree
 from holdfast.engines.host.runtimes import versions
 from holdfast.engines.host.seccomp import compile_filter
 from holdfast.engines.local import probe
-from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started
+from holdfast.engines.local.cell import Holding, Lines, LocalSandbox, Started, Waiting
 from holdfast.engines.local.config import LAYERS, LocalConfig
 from holdfast.engines.local.connection import Connection
 from holdfast.engines.local.description import describe, environment
@@ -29,6 +29,7 @@ from holdfast.engines.local.launchers import DATASETS, PLAIN, Launchers
 from holdfast.engines.local.process import Pipes
 from holdfast.errors import EngineError, HostError, UnsupportedError
 from holdfast.guest import syscalls
+from holdfast.guest.groups import name_of_cell
 from holdfast.guest.init import NAMESPACE_NAMES
 from holdfast.languages import LANGUAGES
 from holdfast.types import Capabilities, Isolation, Limits, Network, Problem
@@ -57,7 +58,7 @@ STOCK_LIMITS = Limits(
 )
 """What an unused cell is held to; every one of them can still be changed when its job comes.
 
-Its small share of the processors is for the time it is made in: the programs that run come first.
+Its small share of the processors is for kernels without idle groups: the programs that run come first.
 """
 
 _BYTES_PER_INODE = 4096
@@ -226,12 +227,15 @@ class LocalEngine:
         ours, theirs = socket.socketpair()
         program = tree.STARTED_PROGRAMS.get(spec.profile)
         started = Started(program.serves, Pipes(), environment(spec.layer)) if program else None
+        waits = spec.limits == STOCK_LIMITS
+        ahead = self._read_ahead(spec) if waits else 0
         message = {
             "slot": slot,
             "cgroup": self._groups.cell(spec.limits),
             "disk": _disk_options(spec.limits),
             "warm": program.argv if program else None,
-            "warm_up": self._config.calm_milliseconds_of(spec) if spec.limits == STOCK_LIMITS else None,
+            "warm_up": self._config.calm_milliseconds_of(spec) if waits else None,
+            "read_ahead": ahead,
             "network": spec.network is Network.FULL,
             "data": spec.data,
         }
@@ -251,12 +255,18 @@ class LocalEngine:
         lines = Lines(connection, handle.gone, end)
         loaded_bytes = launcher.data_bytes if self._groups.version == "none" else 0
         hold = partial(self._hold, loaded_bytes=loaded_bytes)
-        sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, hold, lines, started)
+        waiting = Waiting(partial(self._groups.set_idle, name_of_cell(cell_id)), ahead) if waits else Waiting()
+        sandbox = LocalSandbox(secrets.token_hex(8), spec.limits, hold, lines, started, waiting)
         self._cells.add(sandbox)
         if spec.data:
             self._with_data[sandbox] = spec.data
         handle.gone.add_done_callback(lambda _: self._release(sandbox, slot))
         return sandbox
+
+    def _read_ahead(self, spec: SandboxSpec) -> int:
+        """How many bytes of its dataset a cell is to read while it waits."""
+        most = self._config.read_ahead.get(spec.profile, 0) if spec.data else 0
+        return min(most, datasets.size_of(self._config.state_dir, spec.data)) if most else 0
 
     def _release(self, sandbox: LocalSandbox, slot: int) -> None:
         self._cells.discard(sandbox)

@@ -48,7 +48,6 @@ CLOSE = (
 )
 HOLD = "SET memory_limit = '{memory_mib}MiB'; SET threads = {threads};"
 LOCK = "SET lock_configuration = true;"
-MOST_AHEAD = 4
 _opened: dict[str | None, Any] = {}
 """Datasets that were opened before the job came, by their paths."""
 
@@ -60,7 +59,7 @@ def run(job: dict[str, Any]) -> tuple[Rows, int, float]:
     begun = time.perf_counter()
     try:
         connection = open_data(job)
-        rows, total = _ask(connection, job)
+        rows, total = ask(connection, job)
     except duckdb.Error as error:
         raise failure(error, FAILED) from None
     return rows, total, (time.perf_counter() - begun) * 1000
@@ -85,24 +84,15 @@ def _open(database: str | None, files: dict[str, str]) -> Any:
     return connection
 
 
-def open_ahead(database: str, asked: Callable[[], bool]) -> None:
-    """Open a dataset that will be asked for, and ask it something, so that all this is done when the job comes.
-
-    Once there is a job (`asked`), what is left of it would only make that wait.
-    """
+def opened_before(database: str) -> Any:
+    """The connection that the job will have, made before there is one."""
     connection = _opened[database] = _open(database, {})
     connection.execute(HOLD.format(**ready.USUAL))
-    job = {"code": "", "parameters": [], "max_rows": 1, "max_output_bytes": 1_024}
-    for (name,) in connection.sql(TABLES).limit(MOST_AHEAD).fetchall():
-        table = values.quoted(name)
-        for code in (f"FROM {table} SELECT count(*)", f"FROM {table} LIMIT 1"):
-            if asked():
-                return
-            rows, total = _ask(connection, {**job, "code": code})
-            rows.answer(total, 0.0)
+    return connection
 
 
-def _ask(connection: Any, job: dict[str, Any]) -> tuple[Rows, int]:
+def ask(connection: Any, job: dict[str, Any]) -> tuple[Rows, int]:
+    """The first rows of what the job asks, and how many there are."""
     parameters = job["parameters"] or None
     asked = connection.sql(job["code"], params=parameters)
     if asked is None or not asked.columns:
