@@ -29,6 +29,9 @@ GROUP_ROWS = 122_880
 
 PIECE_ROWS = 8 * GROUP_ROWS
 SAMPLE_BYTES = 16 << 20
+SMALL = 4 << 20
+"""What is smaller takes a query less time to read than it takes to ask for it piece by piece."""
+
 REST = 3
 """So many times as long as it worked it rests: others have the processor, and who asks does not find its share used."""
 
@@ -60,8 +63,9 @@ def open_ahead(database: str, asked: Asked, room: int) -> None:
                 return
             rows, total = sql.ask(connection, {**job, "code": code})
             rows.answer(total, 0.0)
-    if room and not asked(0):
-        _Reading(connection, asked, room).read(os.stat(database).st_size)
+    size = os.stat(database).st_size
+    if room and size >= SMALL and not asked(0):
+        _Reading(connection, asked, room).read(size)
 
 
 class _Reading:
