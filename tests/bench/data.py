@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -131,16 +131,16 @@ def measure(folder: Path, rows: int) -> str:
     wide = {"state_dir": folder / "state", "data_cpus": cores, "data_memory": "2g"}
     ours, theirs, parsed = [], [], []
     with started(usual, **wide) as server, alone(database, source) as duckdb:
-        client, before = Connection(server.port), server.resident_megabytes()
+        before = server.resident_megabytes()
         for number in range(GROUPS + WARM_UP):
             time.sleep(READING_SECONDS)
-            ours.append(asked(client, "big", GROUP_BY))
+            with closing(Connection(server.port)) as client:
+                ours.append(asked(client, "big", GROUP_BY))
             time.sleep(REFILL_SECONDS)
             theirs.append(duckdb("warm"))
             if number < PARSED:
                 parsed.append(duckdb("parse"))
         grown = server.resident_megabytes() - before
-        client.close()
     group, native, csv = (statistics.median(each) for each in (ours[WARM_UP:], theirs[WARM_UP:], parsed))
     size = source.stat().st_size / 1e6
     return "\n".join(
