@@ -91,6 +91,17 @@ RIGHT = (
         _one("loans[(loans.genre == 'crime') & loans.returned.astype(bool)].borrower.nunique()"),
     ),
 )
+_NOW_RIGHT = (
+    Asked(
+        "loans",
+        "How many loans that were returned are not crime?",
+        _one("((loans.genre != 'crime') & loans.returned.astype(bool)).sum()"),
+    ),
+    Asked("trips", "average km per trip", _one("trips.km.mean()")),
+)
+"""Once not answered: each row is a trip, and no loan is without a genre."""
+
+RIGHT += _NOW_RIGHT
 
 NOT_ANSWERED = (
     ("support", "How many tickets were opened in December 2025 and January 2026?"),
@@ -103,10 +114,8 @@ NOT_ANSWERED = (
     ("ecommerce", "average quantity per order"),
     ("ecommerce", "What percentage of orders were returned?"),
     ("ecommerce", "difference between average price of books and toys"),
-    ("loans", "How many loans that were returned are not crime?"),
     ("loans", "how many borrowers have not returned"),
     ("loans", "how many loans with a fine over $5"),
-    ("trips", "average km per trip"),
     ("parcels", "how many parcels with weight above 1,5"),
     ("parcels", "How many parcels had a temperature above 40 fahrenheit?"),
     ("parcels", "how many customers are there?"),

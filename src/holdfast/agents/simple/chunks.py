@@ -6,12 +6,17 @@ from enum import StrEnum
 from typing import Any
 
 from holdfast.agents.simple import dates
+from holdfast.agents.simple.people import PERSONS
+from holdfast.agents.simple.phrasing import plainly
+from holdfast.agents.simple.quantities import COMPARATIVES, HOW, SUPERLATIVES, Dimension, Scale
 from holdfast.agents.simple.vocabulary import Meaning, Vocabulary, What
 from holdfast.agents.simple.words import (
     ADVERBS,
     AFFIRMING,
     AGGREGATES,
+    AS_IT_IS,
     BEGAN,
+    BEGAN_THEN,
     BUCKETS,
     COMPARING,
     COUNTING,
@@ -26,10 +31,12 @@ from holdfast.agents.simple.words import (
     MOST,
     NEGATING,
     NEUTRAL_NOUNS,
+    OFTENEST,
     TRADED,
     UNITS,
     WHICH,
     Word,
+    stem,
     words_of,
 )
 from holdfast.types import Aggregate
@@ -55,6 +62,12 @@ class Piece(StrEnum):
     OR = "or"
     TRADED = "traded"
     BEGAN = "began"
+    BEGAN_THEN = "began then"
+    MUCH = "much"
+    HOW = "how"
+    WHEN = "when"
+    PERSON = "person"
+    NOW = "now"
     AFFIRM = "affirm"
     BETWEEN = "between"
     UNIT = "unit"
@@ -71,6 +84,11 @@ class Chunk:
     value: Any = None
     meanings: list[Meaning] = field(default_factory=list)
     used: bool = False
+    scale: Scale | None = None
+    """Which way a superlative points."""
+
+    about: frozenset[Dimension] = frozenset()
+    """What an adjective is said of."""
 
     def naming(self, what: What) -> list[Meaning]:
         """What it may mean of that kind."""
@@ -83,6 +101,14 @@ _FIXED = sorted(
         *((tuple(phrase.split()), Piece.BY, phrase) for phrase in GROUPING),
         *((tuple(phrase.split()), Piece.COMPARE, operator) for phrase, operator in COMPARING),
         *((tuple(phrase.split()), Piece.FILLER, None) for phrase in FILLER_PHRASES),
+        *((tuple(phrase.split()), Piece.BEGAN, None) for phrase in BEGAN if " " in phrase),
+        *((tuple(phrase.split()), Piece.NOW, None) for phrase in AS_IT_IS),
+        *((tuple(phrase.split()), Piece.COMPARE, operator) for phrase, (operator, _) in COMPARATIVES.items()),
+        *((tuple(phrase.split()), Piece.HOW, None) for phrase in HOW),
+        *((tuple(phrase.split()), Piece.SUPERLATIVE, Aggregate.MAX) for phrase in SUPERLATIVES if " " in phrase),
+        (("on", "average"), Piece.AGGREGATE, Aggregate.AVG),
+        (("on", "the", "average"), Piece.AGGREGATE, Aggregate.AVG),
+        (("how", "much"), Piece.MUCH, None),
         (("top",), Piece.TOP, "desc"),
         (("bottom",), Piece.TOP, "asc"),
     ],
@@ -100,10 +126,14 @@ _SINGLE: dict[str, tuple[Piece, Any]] = {
     **dict.fromkeys(WHICH, (Piece.WHICH, None)),
     **{word: (Piece.SUPERLATIVE, Aggregate.MAX) for word in HIGHEST | MOST},
     **{word: (Piece.SUPERLATIVE, Aggregate.MIN) for word in LOWEST | FEWEST},
+    **{word: (Piece.SUPERLATIVE, Aggregate.MAX) for word in SUPERLATIVES if " " not in word},
+    **{word: (Piece.SUPERLATIVE, Aggregate.MAX) for word, way in OFTENEST.items() if way == "most"},
+    **{word: (Piece.SUPERLATIVE, Aggregate.MIN) for word, way in OFTENEST.items() if way == "fewest"},
     **{word: (Piece.AGGREGATE, func) for word, func in AGGREGATES.items()},
     **{word: (Piece.BUCKET, bucket) for word, bucket in {**BUCKETS, **ADVERBS}.items()},
     "and": (Piece.AND, None),
     "or": (Piece.OR, None),
+    "when": (Piece.WHEN, None),
     "between": (Piece.BETWEEN, None),
 }
 _IN = frozenset({"in", "during", "of", "for"})
@@ -111,14 +141,62 @@ _IN = frozenset({"in", "during", "of", "for"})
 
 def cut(question: str, vocabulary: Vocabulary) -> list[Chunk]:
     """The pieces of a question, in their order."""
-    words = words_of(question)
+    words = plainly(words_of(question), vocabulary.is_known)
     chunks: list[Chunk] = []
+    words = _undone(words, vocabulary)
     place = 0
     while place < len(words):
         chunk, end = _next(words, place, vocabulary)
-        chunks.append(chunk)
+        chunks.append(_pointed(chunk))
         place = end
+    return _measured_units(chunks)
+
+
+_HIGHER, _LOWER = Scale(any=1), Scale(any=-1)
+
+
+def _pointed(chunk: Chunk) -> Chunk:
+    """With what its adjective is said of."""
+    if chunk.piece is Piece.SUPERLATIVE:
+        chunk.scale = SUPERLATIVES.get(chunk.text) or (_HIGHER if chunk.value is Aggregate.MAX else _LOWER)
+    elif chunk.piece is Piece.COMPARE and chunk.text in COMPARATIVES:
+        chunk.about = COMPARATIVES[chunk.text][1]
+    elif chunk.piece is Piece.HOW:
+        chunk.about = HOW[chunk.text]
+    return chunk
+
+
+_ASKING = frozenset({Piece.COUNT, Piece.AGGREGATE, Piece.SUPERLATIVE, Piece.MUCH})
+
+
+def _measured_units(chunks: list[Chunk]) -> list[Chunk]:
+    """`how many hours`, `total kilos`: what is measured, where no number is before it."""
+    said: Chunk | None = None
+    for chunk in chunks:
+        unit = chunk.piece in (Piece.UNIT, Piece.BUCKET) and bool(chunk.naming(What.COLUMN))
+        if unit and said is not None and said.piece in _ASKING:
+            chunk.piece = Piece.NOUN
+        if chunk.piece is not Piece.FILLER:
+            said = chunk
     return chunks
+
+
+_UN = ("un", "non", "in", "dis")
+
+
+def _undone(words: Sequence[Word], vocabulary: Vocabulary) -> list[Word]:
+    """`unpaid` is `not paid`, where the data say what is paid."""
+    return [part for word in words for part in (_denied(word, vocabulary) or [word])]
+
+
+def _denied(word: Word, vocabulary: Vocabulary) -> list[Word] | None:
+    if word.text in _SINGLE or not word.text.isalpha() or vocabulary.is_known((word.stem,)):
+        return None
+    for prefix in _UN:
+        rest = word.text.removeprefix(prefix)
+        if rest != word.text and len(rest) > 3 and vocabulary.is_done(rest):
+            return [Word("not", "not", "not"), Word(rest, stem(rest), rest)]
+    return None
 
 
 def _next(words: Sequence[Word], place: int, vocabulary: Vocabulary) -> tuple[Chunk, int]:
@@ -139,10 +217,19 @@ def _next(words: Sequence[Word], place: int, vocabulary: Vocabulary) -> tuple[Ch
         chunk, end = _made(Piece.NOUN, words, place, place + length, None)
         chunk.meanings = meanings
         return chunk, end
+    return _plain(words, place)
+
+
+def _plain(words: Sequence[Word], place: int) -> tuple[Chunk, int]:
+    """What no table names and no phrase is made of."""
     if words[place].number is not None:
         return _made(Piece.NUMBER, words, place, place + 1, words[place].number)
+    if words[place].text in BEGAN_THEN:
+        return _made(Piece.BEGAN_THEN, words, place, place + 1, None)
     if words[place].text in BEGAN:
         return _made(Piece.BEGAN, words, place, place + 1, None)
+    if words[place].stem in PERSONS:
+        return _made(Piece.PERSON, words, place, place + 1, None)
     return _made(Piece.UNKNOWN, words, place, place + 1, None)
 
 

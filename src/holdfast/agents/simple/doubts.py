@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Test
 from holdfast.agents.simple.vocabulary import Meaning, What
+from holdfast.agents.simple.words import words_of
 from holdfast.types import Aggregate, Operator
 
 if TYPE_CHECKING:
@@ -42,11 +43,21 @@ def refuse_doubtful(reader: "Reader") -> None:
     """Raises NotSure."""
     found = reader.found
     _refuse_both_at_once(found)
+    if found.listed:
+        return _refuse_all_or_never(found)
     _refuse_several_together(reader)
     _refuse_two_counts(reader)
     _refuse_never(found)
     _refuse_the_fewest_of_some(reader)
     _refuse_an_average_for_each_row(reader)
+
+
+def _refuse_all_or_never(found: Findings) -> None:
+    """Without a condition, nothing was said but a name; and who has not once may be another than who never has."""
+    if not found.tests and found.order is None:
+        raise NotSure("I can list rows that are so or so; I do not see which are meant.")
+    if found.distinct and any(_denies(test) for test in found.tests):
+        raise NotSure("Those for whom that is so of all rows, or of some?")
 
 
 def _refuse_both_at_once(found: Findings) -> None:
@@ -91,7 +102,7 @@ def _refuse_never(found: Findings) -> None:
 
 
 def _denies(test: Test) -> bool:
-    return test.op is Operator.IS_NULL or test.value is False
+    return test.op in (Operator.IS_NULL, Operator.NOT_EQUAL, Operator.NOT_IN) or test.value is False
 
 
 def _refuse_the_fewest_of_some(reader: "Reader") -> None:
@@ -106,11 +117,26 @@ def _refuse_the_fewest_of_some(reader: "Reader") -> None:
 
 
 def _refuse_an_average_for_each_row(reader: "Reader") -> None:
-    """`average quantity per order`: of its rows, or of the sums that orders have?"""
+    """`average quantity per order`: of its rows, or of the sums that orders have?
+
+    Per row of the table itself it is the plain average, and per sensor, of readings, that of each sensor.
+    """
     found = reader.found
     if found.rank is not None or found.measures[0].func not in _MIDDLES:
         return
-    for by in (chunk for chunk in reader.chunks if chunk.piece is Piece.BY):
+    for by in (chunk for chunk in reader.chunks if chunk.piece is Piece.BY and chunk.value != "row"):
         noun = reader.after(by)
-        if noun is not None and noun.piece is Piece.NOUN and noun.naming(What.TABLE):
+        if noun is None or noun.piece is not Piece.NOUN or not noun.naming(What.TABLE):
+            continue
+        if not _grouped_by_another(noun, found, reader):
             raise NotSure(f"Each '{noun.text}' on its own, or what they come to on average?")
+
+
+def _grouped_by_another(noun: Chunk, found: Findings, reader: "Reader") -> bool:
+    """Whether it is a column of a table whose rows are known to be something else."""
+    tables = {each.table for each in noun.naming(What.TABLE)}
+    groups = {(group.table, group.column) for group in found.groups}
+    columns = {(each.table, each.column) for each in noun.naming(What.COLUMN)} & groups
+    row = reader.vocabulary.row_nouns.get(found.base)
+    said = tuple(word.stem for word in words_of(noun.text))
+    return tables == {found.base} and bool(columns) and row is not None and row != said

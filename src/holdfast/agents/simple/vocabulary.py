@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from holdfast.agents.profiles import ColumnProfile, Profile
+from holdfast.agents.simple import people, quantities
+from holdfast.agents.simple.demonyms import COUNTRY_OF
+from holdfast.agents.simple.quantities import Dimension
 from holdfast.agents.simple.words import (
     AGGREGATES,
     FILLER,
@@ -17,6 +20,7 @@ from holdfast.agents.simple.words import (
     NEGATING,
     SYNONYMS,
     Word,
+    root,
     stem,
     words_of,
     words_of_name,
@@ -33,6 +37,9 @@ _NAMES = frozenset({"name", "title", "label"})
 _AFFIXES = frozenset({"is", "has", "flag", "was"})
 _DATE_ENDS = frozenset({"at", "on", "date", "time", "ts", "timestamp", "day"})
 _SHORT = 5
+_BEGINNINGS = frozenset({"hire", "join", "start", "end", "finish", "delivery", "arrival", "departure", "payment"})
+_SHORTEST_ROOT = 3
+_IRREGULAR = {"pay": "paid", "pays": "paid", "paying": "paid", "sell": "sold", "sells": "sold", "led": "lead"}
 _ALIKE = 0.87
 _LONGEST = 6
 
@@ -43,6 +50,8 @@ class What(StrEnum):
     TABLE = "table"
     COLUMN = "column"
     VALUE = "value"
+    PART = "part"
+    """A word of a column's name, which says nothing alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +80,13 @@ class Vocabulary:
         self.tables = {table.name: table for table in dataset.tables}
         self.row_nouns: dict[str, Phrase] = {}
         self._phrases: dict[Phrase, list[Meaning]] = defaultdict(list)
+        self._parts: dict[str, list[Meaning]] = defaultdict(list)
         for table in dataset.tables:
             self._add_table(table)
             for column in table.columns:
                 self._add_column(table, column)
         self._add_synonyms()
+        self._roots = self._rooted()
 
     def at(self, words: Sequence[Word], place: int) -> tuple[list[Meaning], int]:
         """What the longest phrase from here on may mean, and how many words it has."""
@@ -85,7 +96,113 @@ class Vocabulary:
             if found:
                 best = min(meaning.rank for meaning in found)
                 return [meaning for meaning in found if meaning.rank <= best + 1], length
-        return self._alike(words[place]), 1
+        word = words[place]
+        return self._inflected(word) or self._speaking(word) or self._people(word) or self._part(word) or self._alike(
+            word
+        ), 1
+
+    def is_known(self, phrase: Phrase) -> bool:
+        """Whether these words name something here."""
+        return any(each.what is not What.PART for each in self._phrases.get(phrase, ()))
+
+    def dimensions(self, table: str, name: str) -> frozenset[Dimension]:
+        """What a column measures."""
+        kind = self.kind(table, name)
+        if kind in (Kind.DATE, Kind.TIMESTAMP):
+            return frozenset({Dimension.DATE})
+        return quantities.dimensions(name, self.column(table, name).description) if kind is Kind.NUMBER else frozenset()
+
+    def measuring(self, table: str, wanted: frozenset[Dimension]) -> list[Meaning]:
+        """The columns of a table that measure one of these."""
+        return [
+            Meaning(What.COLUMN, table, column.name, rank=4)
+            for column in self.tables[table].columns
+            if self.dimensions(table, column.name) & wanted
+        ]
+
+    def is_of_one(self, table: str, name: str) -> bool:
+        """Whether a number is that of one piece or kilo, and says nothing when it is added up."""
+        if quantities.is_a_rate(name):
+            return True
+        pieces = self.measuring(table, frozenset({Dimension.PIECES}))
+        return bool(pieces) and "price" in words_of_name(name)
+
+    def persons(self, table: str) -> list[str]:
+        """The columns that name persons; in a table of persons its name."""
+        columns = [column.name for column in self.tables[table].columns]
+        if self.has_persons(table):
+            return [name for name in columns if name.lower() in ("name", "full_name", "fullname")]
+        kinds = {name: self.kind(table, name) for name in columns}
+        return [
+            name
+            for name in columns
+            if people.names_persons(name) and (kinds[name] is Kind.TEXT or words_of_name(name)[-1] in _ENTITY_ENDS)
+        ]
+
+    def has_persons(self, table: str) -> bool:
+        """Whether each row is a person."""
+        row = self.row_nouns.get(table)
+        return row[-1] in people.PERSONS if row else people.is_of_persons(table)
+
+    def is_done(self, word: str) -> bool:
+        """Whether rows are so, or not."""
+        known = self._phrases.get((stem(word),), [])
+        return any(self._is_done(stem(word), each) for each in known)
+
+    def _people(self, word: Word) -> list[Meaning]:
+        if word.stem not in people.NOBODY_ELSE:
+            return []
+        rows = [Meaning(What.TABLE, table, rank=3) for table in self.tables if self.has_persons(table)]
+        return rows or [
+            Meaning(What.COLUMN, table, name, rank=3, entity=True)
+            for table in self.tables
+            for name in self.persons(table)
+        ]
+
+    def _speaking(self, word: Word) -> list[Meaning]:
+        wanted = quantities.speaks_of(word)
+        summed = word.text in quantities.SUMMED | {"value", "amount", "worth"}
+        return [
+            each
+            for table in self.tables
+            for each in (self.measuring(table, wanted) if wanted else ())
+            if quantities.in_that_unit(word.text, each.column, self.column(table, each.column).description)
+            and not (summed and self.is_of_one(table, each.column))
+        ]
+
+    def _part(self, word: Word) -> list[Meaning]:
+        if word.text in _SAID_BY_ALL:
+            return []
+        return self._parts.get(word.stem) or self._parts.get(_IRREGULAR.get(word.text, ""), [])
+
+    def _rooted(self) -> dict[str, list[Meaning]]:
+        """What is done with rows, by the root of its verb: columns that are true, or dates, and values: `returned`."""
+        roots: dict[str, list[Meaning]] = defaultdict(list)
+        for phrase, meanings in self._phrases.items():
+            if len(phrase) == 1 and len(root(phrase[0])) >= _SHORTEST_ROOT:
+                roots[root(phrase[0])] += [each for each in meanings if self._is_done(phrase[0], each)]
+        return roots
+
+    def _is_done(self, word: str, meaning: Meaning) -> bool:
+        if meaning.rank > 2 or meaning.what not in (What.VALUE, What.COLUMN):
+            return False
+        if meaning.what is What.VALUE:
+            return word.endswith("ed")
+        kind = self.kind(meaning.table, meaning.column)
+        dated = kind in (Kind.DATE, Kind.TIMESTAMP) and not any(name == word for name in self.tables)
+        return kind is Kind.BOOLEAN or (dated and (word.endswith("ed") or word in _BEGINNINGS))
+
+    def _inflected(self, word: Word) -> list[Meaning]:
+        """`cancellations` for `cancelled`, `finish` for `finished_on`."""
+        if word.text in _SAID_BY_ALL or not word.text.isalpha():
+            return []
+        found = self._roots.get(root(_IRREGULAR.get(word.text, word.text)), ())
+        rows = [
+            Meaning(What.TABLE, table, rank=3)
+            for table in self.tables
+            if word.text.endswith("ed") and root(word.text) == root(words_of_name(table)[-1])
+        ]
+        return [replace(each, rank=each.rank + 1) for each in found] or rows
 
     def column(self, table: str, name: str) -> Column:
         """The column of that name."""
@@ -132,11 +249,16 @@ class Vocabulary:
         kind = kind_of(column.type)
         for rank, phrase, entity in _names(words, kind, column.description):
             self._add(phrase, Meaning(What.COLUMN, table.name, column.name, rank=rank, entity=entity))
+        for word in dict.fromkeys(words):
+            if len(words) > 1 and word != "per" and word not in NAME_UNITS:
+                self._parts[word].append(Meaning(What.PART, table.name, column.name, rank=5))
         known = self.profile.get((table.name, column.name))
         for value in known.values if known and kind is Kind.TEXT else ():
             phrase = tuple(word.stem for word in words_of(value.replace("_", " ")))
             if phrase not in _NO_VALUE:
                 self._add(phrase, Meaning(What.VALUE, table.name, column.name, value))
+            for called in COUNTRY_OF.get(value.lower(), ()):
+                self._add((called,), Meaning(What.VALUE, table.name, column.name, value, rank=1))
 
     def _add_synonyms(self) -> None:
         for phrase, meanings in list(self._phrases.items()):
@@ -178,15 +300,16 @@ class Vocabulary:
 
 
 _NO_VALUE = frozenset({(word,) for word in ("no", "yes", "all", "none", "other", "a", "n", "y", "not", "na")} | {()})
-_SAID_BY_ALL = FILLER | NEGATING | HIGHEST | LOWEST | frozenset(AGGREGATES)
+_SAID_BY_ALL = FILLER | NEGATING | HIGHEST | LOWEST | frozenset(AGGREGATES) | frozenset(quantities.SUPERLATIVES)
 
 
 def _names(words: Phrase, kind: Kind, description: str) -> Iterable[tuple[int, Phrase, bool]]:
     """What a column may be called, how literally, and whether it then names what is counted by it."""
     yield 0, words, False
-    bare = words
-    while len(bare) > 1 and bare[-1] in NAME_UNITS:
-        bare = bare[:-1]
+    if "per" in words[1:]:
+        yield from _rated(words)
+        return
+    bare = _without_units(words)
     if bare != words:
         yield 0, bare, False
     if kind is Kind.BOOLEAN:
@@ -194,16 +317,39 @@ def _names(words: Phrase, kind: Kind, description: str) -> Iterable[tuple[int, P
         yield from ((2, (word,), False) for word in bare if len(bare) > 1 and word not in _AFFIXES | {"met", "was"})
         return
     if kind in (Kind.DATE, Kind.TIMESTAMP):
-        yield 1, tuple(word for word in bare if word not in _DATE_ENDS), False
+        yield from _dates(bare)
         return
     if len(bare) > 1 and bare[-1] in _ENTITY_ENDS:
         yield 0, bare[:-1], True
         return
     if len(bare) > 1 and bare[0] not in _GENERIC and (kind is Kind.NUMBER or bare[-1] in _NAMES):
         yield 2, bare[:1], False
-    if len(bare) > 1 and bare[-1] not in _GENERIC:
+    if (len(bare) > 1 and bare[-1] not in _GENERIC) or (len(bare) > 1 and bare[-1] == "type"):
         yield 2, bare[-1:], False
     yield from _described(bare, description)
+
+
+def _without_units(words: Phrase) -> Phrase:
+    while len(words) > 1 and words[-1] in NAME_UNITS:
+        words = words[:-1]
+    return words
+
+
+def _dates(words: Phrase) -> Iterable[tuple[int, Phrase, bool]]:
+    said = tuple(word for word in words if word not in _DATE_ENDS)
+    yield 1, said, False
+    yield from ((1, (*said, end), False) for end in ("date", "day", "time") if said)
+
+
+_SAID_UNITS = {"kg": ("kilo", "kilogram"), "km": ("kilometer", "kilometre"), "l": ("liter", "litre"), "h": ("hour",)}
+
+
+def _rated(words: Phrase) -> Iterable[tuple[int, Phrase, bool]]:
+    """`price per kilo` for `price_per_kg_eur`, and the price alone."""
+    at = words.index("per")
+    yield 0, words[: at + 2], False
+    yield from ((0, (*words[: at + 1], unit), False) for unit in _SAID_UNITS.get(words[at + 1], ()))
+    yield 1, words[:at], False
 
 
 def _described(bare: Phrase, description: str) -> Iterable[tuple[int, Phrase, bool]]:
