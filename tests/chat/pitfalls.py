@@ -91,7 +91,7 @@ RIGHT = (
         _one("loans[(loans.genre == 'crime') & loans.returned.astype(bool)].borrower.nunique()"),
     ),
 )
-_NOW_RIGHT = (
+NOW_RIGHT = (
     Asked(
         "loans",
         "How many loans that were returned are not crime?",
@@ -100,8 +100,6 @@ _NOW_RIGHT = (
     Asked("trips", "average km per trip", _one("trips.km.mean()")),
 )
 """Once not answered: each row is a trip, and no loan is without a genre."""
-
-RIGHT += _NOW_RIGHT
 
 NOT_ANSWERED = (
     ("support", "How many tickets were opened in December 2025 and January 2026?"),

@@ -12,7 +12,7 @@ import pytest
 from holdfast.agents.profiles import Profile, Profiles
 from holdfast.agents.simple import NotSure, Unclear, plan_question
 from holdfast.types import OPERATOR, DataRunRequest, Dataset
-from tests.chat.pitfalls import NOT_ANSWERED, RIGHT, parcels, staff
+from tests.chat.pitfalls import NOT_ANSWERED, NOW_RIGHT, RIGHT, parcels, staff
 from tests.chat.questions import MORE, QUESTIONS, UNSURE, Asked, loans, trips
 from tests.data_runs.conftest import Desk, opened
 
@@ -112,7 +112,7 @@ async def test_relative_dates_alternatives_and_ranks_in_other_words_are_read_rig
 
 @pytest.mark.timeout(400)
 async def test_signs_units_ties_ranges_and_words_that_are_values_are_read_right(desk: Desk) -> None:
-    outcome = await outcomes(desk, RIGHT)
+    outcome = await outcomes(desk, (*RIGHT, *NOW_RIGHT))
     assert outcome["wrong"] == []
     assert outcome["not sure"] == []
 

@@ -204,6 +204,8 @@ def _next(words: Sequence[Word], place: int, vocabulary: Vocabulary) -> tuple[Ch
         return _made(Piece.SPAN, words, place, span[1], span[0])
     if words[place].text in _IN and (span := dates.year_at(words, place + 1)) is not None:
         return _made(Piece.SPAN, words, place, span[1], span[0])
+    if place > 0 and (lettered := _lettered(words, place, vocabulary)) is not None:
+        return lettered, place + 1
     meanings, length, single = _meant(words, place, vocabulary)
     literal = [each for each in meanings if each.rank < 3]
     fixed = _fixed(words, place)
@@ -218,6 +220,17 @@ def _next(words: Sequence[Word], place: int, vocabulary: Vocabulary) -> tuple[Ch
         chunk.meanings = meanings
         return chunk, end
     return _plain(words, place)
+
+
+def _lettered(words: Sequence[Word], place: int, vocabulary: Vocabulary) -> Chunk | None:
+    """`got an A`: a capital letter inside a question is no article."""
+    word = words[place]
+    if word.written not in ("A", "As") and not (len(word.written) == 1 and word.written.isupper()):
+        return None
+    meanings = vocabulary.letter(word)
+    if meanings:
+        return Chunk(Piece.NOUN, word.text, meanings=meanings)
+    return Chunk(Piece.UNKNOWN, word.text) if word.written in ("A", "As") else None
 
 
 def _plain(words: Sequence[Word], place: int) -> tuple[Chunk, int]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Test
+from holdfast.agents.simple.quantities import ADDITIVE
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import words_of
 from holdfast.types import Aggregate, Operator
@@ -43,6 +44,7 @@ def refuse_doubtful(reader: "Reader") -> None:
     """Raises NotSure."""
     found = reader.found
     _refuse_both_at_once(found)
+    _refuse_sums_of_some(reader)
     if found.listed:
         return _refuse_all_or_never(found)
     _refuse_several_together(reader)
@@ -58,6 +60,24 @@ def _refuse_all_or_never(found: Findings) -> None:
         raise NotSure("I can list rows that are so or so; I do not see which are meant.")
     if found.distinct and any(_denies(test) for test in found.tests):
         raise NotSure("Those for whom that is so of all rows, or of some?")
+
+
+def _refuse_sums_of_some(reader: "Reader") -> None:
+    """Customers who spent more than 500 may have done so at once, or in sum."""
+    found = reader.found
+    several = found.distinct or any(each.func is Aggregate.COUNT_DISTINCT for each in found.measures)
+    if not several or _ONCE & {word for chunk in reader.chunks for word in chunk.text.split()}:
+        return
+    for test in found.tests:
+        compared = test.op in _COMPARED and not isinstance(test.value, str)
+        if compared and reader.vocabulary.dimensions(test.table, test.column) & ADDITIVE:
+            raise NotSure(f"Is '{test.column}' so in one row, or what they come to?")
+
+
+_COMPARED = frozenset(
+    {Operator.LESS, Operator.LESS_OR_EQUAL, Operator.GREATER, Operator.GREATER_OR_EQUAL, Operator.BETWEEN}
+)
+_ONCE = frozenset({"ever", "single", "once"})
 
 
 def _refuse_both_at_once(found: Findings) -> None:

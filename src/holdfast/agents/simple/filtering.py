@@ -22,7 +22,7 @@ from holdfast.agents.simple.words import (
     words_of_name,
 )
 from holdfast.data.columns import Kind
-from holdfast.types import Aggregate, Operator
+from holdfast.types import Aggregate, Bucket, Operator
 
 if TYPE_CHECKING:
     from holdfast.agents.simple.reading import Reader
@@ -153,10 +153,16 @@ class Filtering:
 
     def _bucket(self, chunk: Chunk) -> None:
         table, column = self.date(chunk)
+        self.refuse_what_is_too_fine(table, column, chunk.value)
         self._found.groups.append(Group(table, column, chunk.value))
         known = self._vocabulary.of(table, column)
         if known is None or known.nulls:
             self._found.tests.append(Test(table, column, Operator.IS_NOT_NULL))
+
+    def refuse_what_is_too_fine(self, table: str, column: str, bucket: Bucket) -> None:
+        """A day has no hours."""
+        if bucket in (Bucket.HOUR, Bucket.MINUTE) and self._vocabulary.kind(table, column) is Kind.DATE:
+            raise NotSure(f"'{column}' is a day: it has no {bucket}.")
 
     def date(self, chunk: Chunk) -> tuple[str, str]:
         """The column that says when. Raises NotSure, Unclear."""
@@ -538,12 +544,23 @@ class Filtering:
                 noun.used = True
                 continue
             best = self._value(noun, values)
+            self._refuse_another_date(noun, best)
             noun.used = True
             places[id(noun)] = (best.table, best.column)
             wanted.setdefault((best.table, best.column), []).append(best.value)
         self._alternatives(places)
         for (table, column), found in wanted.items():
             self._found.tests.append(self._is_one_of(table, column, list(dict.fromkeys(found))))
+
+    def _refuse_another_date(self, noun: Chunk, value: Meaning) -> None:
+        """`were delivered` may be a state, or a date that is there; `delivered parcels` are in that state."""
+        after = self._reader.after(noun)
+        if not noun.text.endswith("ed") or (after is not None and bool(after.naming(What.TABLE))):
+            return
+        for name in self._vocabulary.dates(value.table):
+            known = self._vocabulary.of(value.table, name)
+            if known is not None and known.nulls and root(words_of_name(name)[0]) == root(noun.text):
+                raise NotSure(f"Is '{noun.text}' its '{value.column}', or whether '{name}' is there?")
 
     def _is_what_takes_time(self, noun: Chunk) -> bool:
         """`how long does it take to resolve`: what the resolution time is of, and no choice of rows."""

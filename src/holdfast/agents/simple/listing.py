@@ -105,6 +105,9 @@ class Listing:
         if not way:
             return False
         superlative.used = True
+        for noun in self._measuring.noun_phrase(superlative):
+            columns_said = {(each.table, each.column) for each in noun.naming(What.COLUMN)}
+            noun.used = noun.used or (table, best.column) in columns_said
         self._list(table)
         self._found.order = Order(table, best.column, "desc" if way > 0 else "asc")
         self._found.limit = self._number_of_rows()
@@ -129,14 +132,29 @@ class Listing:
         if self._measuring.is_count_word(superlative) and not nouns:
             nouns = [chunk for chunk in self._reader.chunks if chunk.piece is Piece.NOUN]
         for noun in nouns:
-            found = [each for each in self._measuring.measurable(noun, Aggregate.MAX) if each.table == table]
+            wanted = Aggregate.AVG if scale is not None and scale.any else Aggregate.MAX
+            found = [each for each in self._measuring.measurable(noun, wanted) if each.table == table]
             if found:
-                noun.used = True
                 named = found
+        opened = any(each.piece is Piece.WHICH for each in self._reader.chunks)
         if named or scale is None or scale.any:
-            return named
+            return named if opened else []
         found = self._vocabulary.measuring(table, frozenset(scale.ways) - {Dimension.DATE})
-        return found or self._vocabulary.measuring(table, frozenset(scale.ways))
+        hinted = self._dates_said(table) if Dimension.DATE in scale.ways else []
+        return found or hinted or self._vocabulary.measuring(table, frozenset(scale.ways))
+
+    def _dates_said(self, table: str) -> list[Meaning]:
+        """`who was hired first`: the date that the verb names."""
+        nouns = [chunk for chunk in self._reader.chunks if chunk.piece is Piece.NOUN]
+        found = [
+            (noun, each)
+            for noun in nouns
+            for each in noun.naming(What.COLUMN)
+            if each.table == table and self._vocabulary.dimensions(table, each.column) == {Dimension.DATE}
+        ]
+        for noun, _ in found:
+            noun.used = True
+        return [each for _, each in found]
 
     def _table_of_rows(self, superlative: Chunk | None = None) -> str | None:
         """The table whose rows are asked for by name, or by `who` where its rows are persons."""
@@ -177,7 +195,8 @@ class Listing:
         described = self._vocabulary.row_nouns.get(table)
         if described is not None:
             return " ".join(described) == said or said in ("people", "person")
-        rivals = [each for each in noun.naming(What.COLUMN) if each.table == table and each.entity]
+        called = [each for each in noun.naming(What.COLUMN) if each.table == table]
+        rivals = [each for each in called if each.entity or words_of_name(each.column) == words_of_name(said)]
         return all(self._vocabulary.is_unique(table, each.column) for each in rivals)
 
     def _all_that_are(self, opening: str) -> bool:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.doubts import refuse_rows_or_sum
 from holdfast.agents.simple.findings import Choice, Measure, NotSure
-from holdfast.agents.simple.quantities import ADDITIVE, SUMMED, TAKINGS, Dimension
+from holdfast.agents.simple.quantities import ADDITIVE, FELT, SUMMED, TAKINGS, Dimension
 from holdfast.agents.simple.vocabulary import Meaning, What
-from holdfast.agents.simple.words import ADVERBS, FEWEST, MOST, NO_NOUN, words_of
+from holdfast.agents.simple.words import ADVERBS, FEWEST, MOST, NO_NOUN, words_of, words_of_name
 from holdfast.data.columns import Kind
 from holdfast.types import Aggregate
 
@@ -20,6 +20,8 @@ _NUMERIC = frozenset({Aggregate.SUM, Aggregate.AVG, Aggregate.MEDIAN})
 _ORDERED = frozenset({Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP})
 _MIDDLES = frozenset({Aggregate.AVG, Aggregate.MEDIAN})
 _OPERATIONS = (Piece.COUNT, Piece.AGGREGATE, Piece.SUPERLATIVE)
+_DONE_TO = frozenset({"rated", "paid", "priced", "aged", "charged", "earning", "spending", "paying"})
+_NEVER_ADDED = FELT | {Dimension.SHARE, Dimension.RATING, Dimension.AGE}
 _OF_ITS_OWN = frozenset({"value", "values", "amount", "amounts", "worth"})
 """Nouns that are money, unless they only follow what is measured."""
 
@@ -221,7 +223,8 @@ class Measuring:
             return
         rows, columns = self.rows_of(head), self.counted_columns(head)
         if rows:
-            self._count_rows(head, rows, [each for each in columns if each.entity])
+            called = [each for each in columns if each.entity or _is_called(each.column, head)]
+            self._count_rows(head, rows, called)
         elif columns:
             self._set(Aggregate.COUNT_DISTINCT, head, columns)
         elif added := self._countable(head):
@@ -313,7 +316,10 @@ class Measuring:
         meanings = [each for each in head.meanings if each.what is What.VALUE or self.is_boolean(each)]
         if not meanings:
             raise NotSure(f"I do not know how to count '{head.text}'.")
-        self.begin(Measure(Aggregate.COUNT, self._reader.pick(head, meanings).table))
+        best = self._reader.pick(head, meanings)
+        if best.what is What.VALUE and self._vocabulary.has_quantities(best.table):
+            raise NotSure(f"The rows of '{best.table}', or how many '{head.text}' are in them?")
+        self.begin(Measure(Aggregate.COUNT, best.table))
 
     def is_boolean(self, meaning: Meaning) -> bool:
         """Whether it is a column that is true or false."""
@@ -331,6 +337,8 @@ class Measuring:
             raise NotSure("The most of what? Say 'which … has the most …', for example.")
         phrase = self.noun_phrase(operation)
         measured = [(noun, found) for noun in phrase if (found := self._fitting(noun, operation))]
+        if operation.scale is not None and any(noun.text in _DONE_TO for noun, _ in measured):
+            raise NotSure(f"The {operation.text} on average, or of one?")
         if measured:
             noun, found = measured[-1]
             self._refuse_another_value(phrase, noun, found)
@@ -422,12 +430,10 @@ class Measuring:
 
     def _only_rows(self, operation: Chunk, phrase: list[Chunk]) -> bool:
         """`total orders` is their number; `total order value` is not, and `total of orders` may be a sum."""
-        place = self._reader.place(phrase[-1])
-        following = self._reader.chunks[place + 1 : place + 2]
-        if any(each.text in _OF_ITS_OWN for each in following):
+        if any(each.text in _OF_ITS_OWN for each in self._reader.chunks):
             return False
-        adjacent = self._reader.place(phrase[0]) == self._reader.place(operation) + 1
-        return adjacent or not operation.naming(What.COLUMN)
+        between = self._reader.chunks[self._reader.place(operation) + 1 : self._reader.place(phrase[0])]
+        return all(each.piece in (Piece.NOT, Piece.NOW, Piece.BEGAN_THEN) for each in between)
 
     def measurable(self, noun: Chunk, func: Aggregate) -> list[Meaning]:
         """The columns it names of which that can be made."""
@@ -461,8 +467,9 @@ class Measuring:
             raise NotSure(f"I do not know how to count '{noun.text}'.")
         best = self._reader.pick(noun, columns)
         noun.used = True
-        if func is Aggregate.SUM and self._vocabulary.is_of_one(best.table, best.column):
-            raise NotSure(f"'{best.column}' is that of one: added up, it says nothing.")
+        felt = self._vocabulary.dimensions(best.table, best.column) & _NEVER_ADDED
+        if func is Aggregate.SUM and (felt or self._vocabulary.is_of_one(best.table, best.column)):
+            raise NotSure(f"'{best.column}' added up says nothing.")
         self.begin(Measure(func, best.table, best.column))
 
     def begin(self, measure: Measure) -> None:
@@ -473,6 +480,10 @@ class Measuring:
     def is_count_word(self, chunk: Chunk) -> bool:
         """Whether it asks for a number of rows."""
         return chunk.text in MOST | FEWEST
+
+
+def _is_called(column: str, noun: Chunk) -> bool:
+    return words_of_name(column) == tuple(word.stem for word in words_of(noun.text))
 
 
 def _different(meaning: Meaning) -> Choice:

@@ -62,8 +62,6 @@ _OTHERWISE: tuple[tuple[str, str], ...] = (
     ("air pressure", "pressure"),
     ("brought in", "earned"),
     ("bring in", "earned"),
-    ("took in", "earned"),
-    ("take in", "earned"),
     ("how many different kinds of", "how many different"),
     ("how many different types of", "how many different"),
     ("how many kinds of", "how many different"),

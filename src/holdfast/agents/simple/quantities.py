@@ -91,25 +91,35 @@ def is_a_rate(name: str) -> bool:
 def dimensions(name: str, description: str) -> frozenset[Dimension]:
     """What a column of numbers measures."""
     words = words_of_name(name)
-    words = words[: words.index("per")] + words[-1:] if "per" in words else words
-    rated = "per" in words_of_name(name)
-    found = {_BY_WORD[word] for word in words if word in _BY_WORD}
-    if len(words) > 1 and words[-1] in _BY_UNIT and not (rated and _BY_UNIT[words[-1]] is not _D.MONEY):
-        found.add(_BY_UNIT[words[-1]])
-    if not found and words[-1] in _BY_UNIT and len(words[-1]) > 1:
-        found.add(_BY_UNIT[words[-1]])
-    said = {word.stem for word in words_of(description)}
-    if not found and said & _SAID_MONEY:
-        found.add(_D.MONEY)
-    if _D.MONEY in found and not set(words) & _NOT_FOR_THE_THING:
-        found.add(_D.INCOME)
-    if _D.MONEY in found and not set(words) & _NO_COST:
-        found.add(_D.COST)
-    if _D.MONEY in found and set(words) & _PAY:
-        found.add(_D.PAY)
+    found = _by_name(words) or _by_description({word.stem for word in words_of(description)})
+    if "price" in words:
+        found.discard(_D.PIECES)
     if _D.DELAY in found:
         found.discard(_D.DURATION)
-    return frozenset(found)
+    return frozenset(found | (_kinds_of_money(set(words)) if _D.MONEY in found else set()))
+
+
+def _by_name(words: tuple[str, ...]) -> set[Dimension]:
+    """By its words, and the unit at its end; after `per` only money is that of the column."""
+    rated = "per" in words
+    said = words[: words.index("per")] if rated else words
+    found = {_BY_WORD[word] for word in said if word in _BY_WORD}
+    unit = _BY_UNIT.get(words[-1]) if words else None
+    whole = len(words) > 1 or len(words[-1]) > 1 if words else False
+    if unit is not None and whole and (unit is _D.MONEY or not rated):
+        found.add(unit)
+    return found
+
+
+def _by_description(said: set[str]) -> set[Dimension]:
+    if said & _SAID_MONEY:
+        return {_D.MONEY}
+    return {_D.SHARE} if "percent" in said else set()
+
+
+def _kinds_of_money(words: set[str]) -> set[Dimension]:
+    kinds = ((_D.INCOME, not words & _NOT_FOR_THE_THING), (_D.COST, not words & _NO_COST), (_D.PAY, words & _PAY))
+    return {kind for kind, holds in kinds if holds}
 
 
 @dataclass(frozen=True, slots=True)

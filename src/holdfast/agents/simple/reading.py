@@ -110,6 +110,7 @@ class Reader:
     def dated_group(self, bucket: Chunk) -> Group:
         """A length of time by which something is grouped."""
         table, column = self.date_of(bucket)
+        Filtering(self).refuse_what_is_too_fine(table, column, bucket.value)
         return Group(table, column, bucket.value)
 
     def _set_apart_what_repeats(self) -> None:

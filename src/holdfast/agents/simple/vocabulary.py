@@ -87,12 +87,19 @@ class Vocabulary:
                 self._add_column(table, column)
         self._add_synonyms()
         self._roots = self._rooted()
+        self._letters: dict[str, list[Meaning]] = defaultdict(list)
+        for (table_name, column_name), known in profile.items():
+            for value in known.values if table_name in self.tables else ():
+                if len(value) == 1:
+                    self._letters[value].append(Meaning(What.VALUE, table_name, column_name, value))
 
     def at(self, words: Sequence[Word], place: int) -> tuple[list[Meaning], int]:
         """What the longest phrase from here on may mean, and how many words it has."""
         for length in range(min(_LONGEST, len(words) - place), 0, -1):
             phrase = tuple(word.stem for word in words[place : place + length])
             found = self._phrases.get(phrase) or self._dated(phrase)
+            if found and length == 1 and words[place].stem in ("cost", "charge"):
+                found = self._or_all_of_it(words[place], found)
             if found:
                 best = min(meaning.rank for meaning in found)
                 return [meaning for meaning in found if meaning.rank <= best + 1], length
@@ -100,6 +107,17 @@ class Vocabulary:
         return self._inflected(word) or self._speaking(word) or self._people(word) or self._part(word) or self._alike(
             word
         ), 1
+
+    def _or_all_of_it(self, word: Word, found: list[Meaning]) -> list[Meaning]:
+        """What a thing costs is not the `parts_cost` alone, where there is a price as well."""
+        best = min(each.rank for each in found)
+        if best < 2:
+            return found
+        return [*found, *(replace(each, rank=best) for each in self._speaking(word) if each not in found)]
+
+    def letter(self, word: Word) -> list[Meaning]:
+        """What a single letter is, such as the grade `A`."""
+        return self._letters.get(word.written, [])
 
     def is_known(self, phrase: Phrase) -> bool:
         """Whether these words name something here."""
@@ -142,7 +160,19 @@ class Vocabulary:
     def has_persons(self, table: str) -> bool:
         """Whether each row is a person."""
         row = self.row_nouns.get(table)
-        return row[-1] in people.PERSONS if row else people.is_of_persons(table)
+        if row:
+            return row[-1] in people.PERSONS
+        rows = words_of_name(table)[-1:]
+        repeated = any(
+            words_of_name(column.name) == rows and not self.is_unique(table, column.name)
+            for column in self.tables[table].columns
+        )
+        return people.is_of_persons(table) and not repeated
+
+    def has_quantities(self, table: str) -> bool:
+        """Whether each row may be several pieces."""
+        columns = self.tables[table].columns
+        return any({"quantity", "qty", "piece", "unit"} & set(words_of_name(column.name)) for column in columns)
 
     def is_done(self, word: str) -> bool:
         """Whether rows are so, or not."""
