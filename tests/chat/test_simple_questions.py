@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -11,7 +13,10 @@ import pytest
 
 from holdfast.agents.profiles import Profile, Profiles
 from holdfast.agents.simple import NotSure, Unclear, plan_question
+from holdfast.data.compiler import compile_plan
 from holdfast.types import OPERATOR, DataRunRequest, Dataset
+from holdfast.types.plan import parse_plan
+from tests.chat.people import NOT_SAID, SAID
 from tests.chat.pitfalls import NOT_ANSWERED, NOW_RIGHT, RIGHT, parcels, staff
 from tests.chat.questions import MORE, QUESTIONS, UNSURE, Asked, loans, trips
 from tests.data_runs.conftest import Desk, opened
@@ -117,9 +122,40 @@ async def test_signs_units_ties_ranges_and_words_that_are_values_are_read_right(
     assert outcome["not sure"] == []
 
 
+@pytest.mark.timeout(400)
+async def test_adjectives_units_verbs_people_and_rows_are_read_right(desk: Desk) -> None:
+    outcome = await outcomes(desk, SAID)
+    assert outcome["wrong"] == []
+    assert outcome["not sure"] == []
+
+
+_WORDS = re.findall(
+    r"\S+",
+    "how many much often long old the a of per by on average total most which who whose when first last show 5 10 2025 "
+    "between and or not without than more longer older in may march day month hour may order orders price status "
+    "customers value cost took tickets Open resolved rating sensors temperature hottest kilos euros $ % k - ' A , .",
+)
+
+
+@pytest.mark.timeout(400)
+async def test_words_in_any_order_are_a_plan_or_not_understood(desk: Desk) -> None:
+    chance = random.Random(7)
+    profiles = Profiles(desk.app.executor)
+    for name in ("ecommerce", "support", "sensors", "loans", "trips", "parcels", "staff"):
+        dataset = await desk.app.datasets.get(name, OPERATOR)
+        profile = await profiles.of(dataset)
+        for _ in range(150):
+            question = " ".join(chance.choices(_WORDS, k=chance.randint(0, 9)))
+            try:
+                plan = plan_question(question, dataset, profile).plan
+            except (NotSure, Unclear):
+                continue
+            compile_plan(parse_plan(plan), dataset)
+
+
 async def test_what_can_be_read_in_two_ways_is_not_answered(desk: Desk) -> None:
     profiles = Profiles(desk.app.executor)
-    for name, question in (*UNSURE, *NOT_ANSWERED):
+    for name, question in (*UNSURE, *NOT_ANSWERED, *NOT_SAID):
         dataset = await desk.app.datasets.get(name, OPERATOR)
         with pytest.raises((NotSure, Unclear)):
             print(question, plan_question(question, dataset, await profiles.of(dataset)))

@@ -39,6 +39,8 @@ class Listing:
             return False
         opening = next((word for chunk in chunks[:3] for word in chunk.text.split() if word in _OPENING), None)
         superlatives = [each for each in chunks if each.piece is Piece.SUPERLATIVE]
+        if len(superlatives) == 1 and self._is_number(self._reader.before(superlatives[0])):
+            opening = opening or "list"
         if opening is None or len(superlatives) > 1:
             return False
         if opening == "when":
@@ -110,13 +112,17 @@ class Listing:
             noun.used = noun.used or (table, best.column) in columns_said
         self._list(table)
         self._found.order = Order(table, best.column, "desc" if way > 0 else "asc")
-        self._found.limit = self._number_of_rows()
+        self._found.limit = self._number_of_rows(superlative)
         return True
 
-    def _number_of_rows(self) -> int:
+    def _is_number(self, chunk: Chunk | None) -> bool:
+        return chunk is not None and chunk.piece is Piece.NUMBER
+
+    def _number_of_rows(self, superlative: Chunk) -> int:
         """`which 3 bookings were the most expensive`."""
         which = next((chunk for chunk in self._reader.chunks if chunk.piece is Piece.WHICH), None)
-        number = self._reader.after(which) if which else None
+        before = self._reader.before(superlative)
+        number = before if self._is_number(before) else self._reader.after(which) if which else None
         if number is None or number.piece is not Piece.NUMBER:
             return 1
         number.used = True
@@ -261,5 +267,9 @@ class Listing:
         dates = {name for name in columns if self._vocabulary.kind(table, name) in (Kind.DATE, Kind.TIMESTAMP)}
         known = {name for name in columns if self._vocabulary.is_unique(table, name)}
         said = {name for name in columns if words_of_name(name)[-1:] and words_of_name(name)[-1] in _IDENTIFYING}
-        exact = {name for name in known if self._vocabulary.kind(table, name) is not Kind.NUMBER or name in said}
+        exact = {
+            name
+            for name in known
+            if self._vocabulary.kind(table, name) is not Kind.NUMBER or name in said | {columns[0]}
+        }
         return [name for name in columns if name in persons | dates | said | exact]

@@ -4,35 +4,28 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holdfast.agents.simple.chunks import Chunk, Piece
-from holdfast.agents.simple.doubts import refuse_rows_or_sum
-from holdfast.agents.simple.findings import Choice, Measure, NotSure
-from holdfast.agents.simple.quantities import ADDITIVE, FELT, SUMMED, TAKINGS, Dimension
+from holdfast.agents.simple.counting import Counting
+from holdfast.agents.simple.findings import Measure, NotSure
+from holdfast.agents.simple.quantities import ADDITIVE, SUMMED, TAKINGS, Dimension
 from holdfast.agents.simple.vocabulary import Meaning, What
-from holdfast.agents.simple.words import ADVERBS, FEWEST, MOST, NO_NOUN, words_of, words_of_name
+from holdfast.agents.simple.words import ADVERBS
 from holdfast.data.columns import Kind
 from holdfast.types import Aggregate
 
 if TYPE_CHECKING:
-    from holdfast.agents.simple.reading import Reader
+    pass
+
 
 NO_MEASURE = "I can count rows, and give sums, averages, medians, minima and maxima; I do not see which is meant."
-_NUMERIC = frozenset({Aggregate.SUM, Aggregate.AVG, Aggregate.MEDIAN})
-_ORDERED = frozenset({Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP})
 _MIDDLES = frozenset({Aggregate.AVG, Aggregate.MEDIAN})
 _OPERATIONS = (Piece.COUNT, Piece.AGGREGATE, Piece.SUPERLATIVE)
 _DONE_TO = frozenset({"rated", "paid", "priced", "aged", "charged", "earning", "spending", "paying"})
-_NEVER_ADDED = FELT | {Dimension.SHARE, Dimension.RATING, Dimension.AGE}
 _OF_ITS_OWN = frozenset({"value", "values", "amount", "amounts", "worth"})
 """Nouns that are money, unless they only follow what is measured."""
 
 
-class Measuring:
+class Measuring(Counting):
     """Reads what is computed."""
-
-    def __init__(self, reader: "Reader") -> None:
-        self._reader = reader
-        self._vocabulary = reader.vocabulary
-        self._found = reader.found
 
     def read(self, chunks: Sequence[Chunk]) -> None:
         """What is computed, said in these pieces. Raises NotSure, Unclear."""
@@ -133,14 +126,6 @@ class Measuring:
         ]
         return said if len(said) == 1 else []
 
-    def _added_up(self, noun: Chunk) -> list[Meaning]:
-        return [
-            each
-            for each in self.measurable(noun, Aggregate.SUM)
-            if self._vocabulary.dimensions(each.table, each.column) & ADDITIVE
-            and not self._vocabulary.is_of_one(each.table, each.column)
-        ]
-
     def _count_what_comes_first(self, chunks: Sequence[Chunk]) -> None:
         """`tickets per channel` is a count, `kilos per week` a sum, `channel` alone is nothing."""
         skipped = (Piece.FILLER, Piece.BEGAN_THEN)
@@ -170,165 +155,6 @@ class Measuring:
         if noun.text in TAKINGS | {"kg", "km"}:
             return True
         return noun.text.endswith("s") and noun.text not in SUMMED and not noun.text.startswith("price")
-
-    def _are_all_boolean(self, noun: Chunk) -> bool:
-        columns = noun.naming(What.COLUMN)
-        return bool(columns) and all(self.is_boolean(each) for each in columns)
-
-    def noun_phrase(self, chunk: Chunk) -> list[Chunk]:
-        """The nouns that follow each other after a piece."""
-        skipped = (Piece.DISTINCT, Piece.BEGAN_THEN, Piece.NOT, Piece.NOW, Piece.FILLER)
-        first = self._reader.after(chunk, skipping=skipped)
-        neutral = self._neutral_after(chunk)
-        if neutral is not None:
-            return [neutral]
-        return [] if first is None else self.phrase_from(first)
-
-    def _neutral_after(self, chunk: Chunk) -> Chunk | None:
-        """`total value of orders`: the value, not the orders."""
-        place = self._reader.place(chunk)
-        following = self._reader.chunks[place + 1 : place + 2]
-        return next((each for each in following if each.text in _OF_ITS_OWN and each.naming(What.COLUMN)), None)
-
-    def phrase_from(self, first: Chunk) -> list[Chunk]:
-        """The nouns from this one on."""
-        phrase: list[Chunk] = []
-        for each in self._reader.chunks[self._reader.place(first) :]:
-            own = each.text in _OF_ITS_OWN and bool(each.naming(What.COLUMN)) and bool(phrase)
-            named = each.piece is Piece.AGGREGATE and bool(each.naming(What.COLUMN))
-            if each.piece is not Piece.NOUN and not named and not own:
-                break
-            if each.piece is Piece.NOUN and self._is_date(each) and phrase:
-                break
-            phrase.append(each)
-        return phrase
-
-    def _is_date(self, chunk: Chunk) -> bool:
-        columns = chunk.naming(What.COLUMN)
-        kinds = {self._vocabulary.kind(each.table, each.column) for each in columns}
-        return bool(kinds) and kinds <= {Kind.DATE, Kind.TIMESTAMP} and not chunk.naming(What.TABLE)
-
-    def count(self, operation: Chunk | None, phrase: list[Chunk]) -> None:
-        """Rows, or different values of a column, by the last noun."""
-        if operation is not None:
-            operation.used = True
-        unsaid = operation is not None and operation.text in NO_NOUN
-        phrase = self._counted_before(operation) if unsaid or not phrase else phrase
-        head = self._head(phrase)
-        distinct = [chunk for chunk in self._reader.chunks if chunk.piece is Piece.DISTINCT]
-        for chunk in distinct:
-            chunk.used = True
-        if distinct:
-            self._set(Aggregate.COUNT_DISTINCT, head, self.counted_columns(head))
-            return
-        rows, columns = self.rows_of(head), self.counted_columns(head)
-        if rows:
-            called = [each for each in columns if each.entity or _is_called(each.column, head)]
-            self._count_rows(head, rows, called)
-        elif columns:
-            self._set(Aggregate.COUNT_DISTINCT, head, columns)
-        elif added := self._countable(head):
-            self._set(Aggregate.SUM, head, added)
-        else:
-            self._count_filtered(head)
-
-    def _counted_before(self, operation: Chunk | None) -> list[Chunk]:
-        """`open tickets, how many?`, `harvest count by grade`, and `how often`, where there is one table."""
-        if operation is not None and operation.text in NO_NOUN:
-            tables = list(self._vocabulary.tables)
-            named = [each for chunk in self._reader.chunks for each in chunk.naming(What.TABLE) if each.rank == 0]
-            tables = list(dict.fromkeys(each.table for each in named)) or tables
-            if len(tables) != 1:
-                raise NotSure("I do not see what is to be counted.")
-            counted = Chunk(Piece.NOUN, "rows", meanings=[Meaning(What.TABLE, tables[0])])
-            self._reader.chunks.append(counted)
-            return [counted]
-        nouns = [chunk for chunk in self._reader.chunks if chunk.piece is Piece.NOUN and not chunk.used]
-        if operation is not None:
-            place = self._reader.place(operation)
-            nouns = [noun for noun in nouns if self._reader.place(noun) < place]
-        rows = [noun for noun in nouns if any(each.rank < 2 for each in self.rows_of(noun))]
-        chosen = [noun for noun in nouns if noun.naming(What.VALUE) or self._are_all_boolean(noun)]
-        if not rows and not chosen:
-            raise NotSure("I do not see what is to be counted.")
-        return rows[:1] or chosen[:1]
-
-    def _countable(self, head: Chunk) -> list[Meaning]:
-        """`how many kilos`, `how many visits`: a number that is added up; a rating or an age is not."""
-        return [
-            each
-            for each in self.measurable(head, Aggregate.SUM)
-            if self._is_a_count(each) or (each in self._added_up(head) and head.text not in SUMMED)
-        ]
-
-    def _is_a_count(self, meaning: Meaning) -> bool:
-        """Whole numbers of something that has no other name: `visits`, `passengers`; not how many work there."""
-        whole = "INT" in self._vocabulary.column(meaning.table, meaning.column).type.upper()
-        plain = not self._vocabulary.dimensions(meaning.table, meaning.column)
-        words = words_of(meaning.column.replace("_", " "))
-        name = [word for word in words if word.text.endswith("s")] or (words if words[-1].text == "count" else [])
-        working = any(word.stem.endswith(("er", "or", "ee")) for word in name) and not any(
-            word.stem in ("passenger", "visitor", "customer", "order", "attendee") for word in name
-        )
-        return whole and plain and bool(name) and not working and meaning.rank <= 2
-
-    def _head(self, phrase: list[Chunk]) -> Chunk:
-        """The last noun; or what is said to be so by it, as in `customers returned`."""
-        last = phrase[-1]
-        if self.rows_of(last) or self.counted_columns(last):
-            return last
-        values = {(each.table, each.column) for each in last.meanings}
-        counted = [
-            noun
-            for noun in phrase[:-1]
-            if self.rows_of(noun) or any((each.table, each.column) not in values for each in self.counted_columns(noun))
-        ]
-        return counted[-1] if counted else last
-
-    def rows_of(self, noun: Chunk) -> list[Meaning]:
-        """The tables whose rows it names."""
-        return noun.naming(What.TABLE)
-
-    def _count_rows(self, head: Chunk, rows: list[Meaning], entities: list[Meaning]) -> None:
-        """The rows of a table; unless its rows are of something else, and the noun is in them."""
-        refuse_rows_or_sum(self.measurable(head, Aggregate.SUM))
-        best = min(each.rank for each in rows)
-        rows = [each for each in rows if each.rank == best]
-        described = self._vocabulary.row_nouns
-        own = [each for each in rows if " ".join(described.get(each.table, ())) == _singular(head)]
-        rows = own or rows
-        table = self._reader.pick(head, rows).table
-        rivals = [
-            each for each in entities if each.table == table and not self._vocabulary.is_unique(table, each.column)
-        ]
-        head.used = True
-        if not rivals or own:
-            self.begin(Measure(Aggregate.COUNT, table))
-        elif table in described:
-            self.begin(Measure(Aggregate.COUNT_DISTINCT, table, rivals[0].column))
-        else:
-            chosen = self._reader.choose(head, [Choice(f"all rows of {table}", table), _different(rivals[0])])
-            func = Aggregate.COUNT_DISTINCT if chosen.column else Aggregate.COUNT
-            self.begin(Measure(func, table, chosen.column or "*"))
-
-    def _count_filtered(self, head: Chunk) -> None:
-        """`anomalies` are rows of which a column is true, `bug reports` rows that have that value."""
-        meanings = [each for each in head.meanings if each.what is What.VALUE or self.is_boolean(each)]
-        if not meanings:
-            raise NotSure(f"I do not know how to count '{head.text}'.")
-        best = self._reader.pick(head, meanings)
-        if best.what is What.VALUE and self._vocabulary.has_quantities(best.table):
-            raise NotSure(f"The rows of '{best.table}', or how many '{head.text}' are in them?")
-        self.begin(Measure(Aggregate.COUNT, best.table))
-
-    def is_boolean(self, meaning: Meaning) -> bool:
-        """Whether it is a column that is true or false."""
-        return meaning.what is What.COLUMN and self._vocabulary.kind(meaning.table, meaning.column) is Kind.BOOLEAN
-
-    def counted_columns(self, noun: Chunk) -> list[Meaning]:
-        """Columns whose values can be counted: names, not measurements."""
-        columns = noun.naming(What.COLUMN)
-        return [each for each in columns if each.entity or self._vocabulary.kind(each.table, each.column) is Kind.TEXT]
 
     def aggregate(self, operation: Chunk, much: Chunk | None) -> None:
         """What is made of a column: of the one that follows, or else the only one there is in the question."""
@@ -435,20 +261,6 @@ class Measuring:
         between = self._reader.chunks[self._reader.place(operation) + 1 : self._reader.place(phrase[0])]
         return all(each.piece in (Piece.NOT, Piece.NOW, Piece.BEGAN_THEN) for each in between)
 
-    def measurable(self, noun: Chunk, func: Aggregate) -> list[Meaning]:
-        """The columns it names of which that can be made."""
-        allowed = {Kind.NUMBER} if func in _NUMERIC else _ORDERED
-        return [
-            each
-            for each in noun.naming(What.COLUMN)
-            if not self.is_key(noun, each) and self._vocabulary.kind(each.table, each.column) in allowed
-        ]
-
-    def is_key(self, noun: Chunk, meaning: Meaning) -> bool:
-        """Whether a column only tells one from another: `parcel`, a different number in each row of `parcels`."""
-        rows = {each.table for each in noun.naming(What.TABLE)}
-        return meaning.entity or (meaning.table in rows and self._vocabulary.is_unique(meaning.table, meaning.column))
-
     def _and_also(self, func: Aggregate, noun: Chunk) -> None:
         """`average temperature and humidity`."""
         link = self._reader.after(noun)
@@ -461,37 +273,6 @@ class Measuring:
             self._found.measures.append(Measure(func, self._found.base, columns[0].column))
             link.used = other.used = True
             link = self._reader.after(other)
-
-    def _set(self, func: Aggregate, noun: Chunk, columns: list[Meaning]) -> None:
-        if not columns:
-            raise NotSure(f"I do not know how to count '{noun.text}'.")
-        best = self._reader.pick(noun, columns)
-        noun.used = True
-        felt = self._vocabulary.dimensions(best.table, best.column) & _NEVER_ADDED
-        if func is Aggregate.SUM and (felt or self._vocabulary.is_of_one(best.table, best.column)):
-            raise NotSure(f"'{best.column}' added up says nothing.")
-        self.begin(Measure(func, best.table, best.column))
-
-    def begin(self, measure: Measure) -> None:
-        """One more measure."""
-        self._found.base = self._found.base or measure.table
-        self._found.measures.append(measure)
-
-    def is_count_word(self, chunk: Chunk) -> bool:
-        """Whether it asks for a number of rows."""
-        return chunk.text in MOST | FEWEST
-
-
-def _is_called(column: str, noun: Chunk) -> bool:
-    return words_of_name(column) == tuple(word.stem for word in words_of(noun.text))
-
-
-def _different(meaning: Meaning) -> Choice:
-    return Choice(f"different values of {meaning.column}", meaning.table, meaning.column)
-
-
-def _singular(chunk: Chunk) -> str:
-    return " ".join(word.stem for word in words_of(chunk.text))
 
 
 def _named(chunks: Sequence[Chunk]) -> str:

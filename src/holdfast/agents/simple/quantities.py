@@ -219,8 +219,8 @@ SPEAKING_OF: dict[str, frozenset[Dimension]] = {
         ("km", "kilometer", "kilometers", "kilometre", "kilometres", "mile", "miles"), frozenset({_D.DISTANCE})
     ),
     **dict.fromkeys(
-        ("take", "takes", "took", "taken", "taking", "lasted", "lasts", "lasting", "minutes", "hours", "days", "nights",
-         "seconds", "minute", "hour", "weeks"),
+        ("stay", "stays", "stayed", "take", "takes", "took", "taken", "taking", "lasted", "lasts", "lasting",
+         "minutes", "hours", "days", "nights", "seconds", "minute", "hour", "weeks"),
         frozenset({_D.DURATION}),
     ),
     **dict.fromkeys(("aged",), frozenset({_D.AGE})),

@@ -15,6 +15,7 @@ _SPLIT_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _UNSAID = frozenset({"?", ".", "!", ",", ":", ";", '"', "'", "(", ")", "-", "/", "’", "_"})  # noqa: RUF001
 
 _NUMBERS = {
+    "zero": 0,
     "two": 2,
     "three": 3,
     "four": 4,
@@ -24,7 +25,11 @@ _NUMBERS = {
     "eight": 8,
     "nine": 9,
     "ten": 10,
+    "twelve": 12,
+    "fifteen": 15,
     "twenty": 20,
+    "thirty": 30,
+    "fifty": 50,
 }
 
 
@@ -183,16 +188,17 @@ FILLER = frozenset({
     "it", "its", "this", "that", "these", "those", "all", "any", "have", "has", "had", "having", "please", "can",
     "could", "show", "give", "tell", "find", "what", "what's", "whats", "overall", "altogether", "where", "came",
     "come", "coming", "went", "got", "dataset", "file", "data", "table", "i'd", "like", "know", "see", "want", "let",
-    "get", "list", "display", "either", "yet", "ever", "already", "together",
-    "completely", "anything", "everything", "i've", "we've", "we're", "you've", "need", "needs", "so", "just", "one",
-    "ones", "he", "she", "they", "them", "carry", "carries", "produce", "produced", "produces", "gets", "gave",
-    "given", "gives", "brought", "must", "ours", "ok", "okay", "hi", "hello", "thanks", "thank", "exact",
-    "actually", "really", "would", "should", "will", "am", "as", "use", "uses", "using", "happen", "occur", "run",
-    "runs", "through", "go", "goes", "going", "hold", "include", "includes", "included", "including", "involve",
-    "involved", "involving", "concern", "concerning", "regarding", "about", "collect", "single", "look", "up", "him",
-    "her", "his", "hers", "involves", "saw", "seen", "handle", "handles", "record", "records", "measure", "measures",
-    "report", "reports", "register", "make", "makes", "making", "stand", "stands", "apiece", "who's", "bring", "put",
-    "gotten", "but", "also", "then", "calculate", "compute", "during", "how", "that's", "there's",
+    "get", "list", "display", "either", "yet", "ever", "already", "together", "completely", "anything", "everything",
+    "i've", "we've", "we're", "you've", "need", "needs", "so", "just", "one", "ones", "he", "she", "they", "them",
+    "carry", "travel", "travelled", "traveled", "drive", "drove", "brings", "monitor", "carries", "produce",
+    "produced", "produces", "gets", "gave", "given", "gives", "brought", "must", "ours", "ok", "okay", "hi", "hello",
+    "thanks", "thank", "exact", "actually", "really", "would", "should", "will", "am", "as", "use", "uses", "using",
+    "happen", "occur", "run", "runs", "through", "go", "goes", "going", "hold", "include", "includes", "included",
+    "including", "involve", "involved", "involving", "concern", "concerning", "regarding", "about", "collect",
+    "single", "look", "up", "him", "her", "his", "hers", "involves", "saw", "seen", "handle", "handles", "record",
+    "records", "measure", "measures", "report", "reports", "register", "make", "makes", "making", "stand", "stands",
+    "apiece", "who's", "bring", "put", "gotten", "but", "also", "then", "calculate", "compute", "during", "how",
+    "that's", "there's",
 })  # fmt: skip
 FILLER_PHRASES = (
     "in total",
