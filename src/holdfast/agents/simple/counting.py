@@ -6,7 +6,7 @@ from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.doubts import refuse_rows_or_sum
 from holdfast.agents.simple.findings import Choice, Measure, NotSure
 from holdfast.agents.simple.phrases import Phrases
-from holdfast.agents.simple.quantities import SUMMED
+from holdfast.agents.simple.quantities import SUMMED, Dimension
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import NO_NOUN, words_of, words_of_name
 from holdfast.types import Aggregate
@@ -68,8 +68,13 @@ class Counting(Phrases):
         return [
             each
             for each in self.measurable(head, Aggregate.SUM)
-            if self._is_a_count(each) or (each in self._added_up(head) and head.text not in SUMMED)
+            if self._is_a_count(each)
+            or (each in self._added_up(head) and head.text not in SUMMED and not self._is_money_by_name(each))
         ]
+
+    def _is_money_by_name(self, meaning: Meaning) -> bool:
+        """How many fees there are is not how much they come to; how many euros is."""
+        return meaning.rank < 4 and Dimension.MONEY in self._vocabulary.dimensions(meaning.table, meaning.column)
 
     def _is_a_count(self, meaning: Meaning) -> bool:
         """Whole numbers of something that has no other name: `visits`, `passengers`; not how many work there."""

@@ -50,6 +50,7 @@ def refuse_doubtful(reader: "Reader") -> None:
     _refuse_several_together(reader)
     _refuse_two_counts(reader)
     _refuse_never(found)
+    _refuse_groups_of_one(reader)
     _refuse_the_fewest_of_some(reader)
     _refuse_an_average_for_each_row(reader)
 
@@ -113,6 +114,16 @@ def _only_names_rows(noun: Chunk, reader: "Reader") -> bool:
     found = reader.found
     parts: list[Group | Measure | Test] = [*found.groups, *found.measures, *found.tests]
     return not {(each.table, each.column) for each in parts} & {(each.table, each.column) for each in noun.meanings}
+
+
+def _refuse_groups_of_one(reader: "Reader") -> None:
+    """`how much tip per ride`, where each row is a ride: of each, or on average?"""
+    found = reader.found
+    if found.rank is None and any(
+        group.table == found.base and group.bucket is None and reader.vocabulary.is_unique(group.table, group.column)
+        for group in found.groups
+    ):
+        raise NotSure("Each of them is there once. Say 'average …', for example.")
 
 
 def _refuse_never(found: Findings) -> None:

@@ -81,6 +81,8 @@ class Measuring(Counting):
     def _and_this(self, operation: Chunk, phrase: list[Chunk]) -> None:
         if operation.piece is Piece.COUNT:
             self.count(operation, phrase)
+            if self._found.measures[-1].func is Aggregate.SUM:
+                raise NotSure("I do not see whether these are to be added up.")
         else:
             self.aggregate(operation, None)
 
@@ -137,12 +139,17 @@ class Measuring(Counting):
         phrase = self._phrase_of_many(first)
         sums = [(noun, self._added_up(noun)) for noun in phrase]
         measured = [(noun, found) for noun, found in sums if found and not self.rows_of(noun)]
-        if measured and self._are_many(measured[-1][0]):
+        if measured and self._are_many(measured[-1][0]) and not self._is_other_money(measured[-1][1]):
             self._set(Aggregate.SUM, *measured[-1])
         elif any(self.rows_of(noun) or self._are_all_boolean(noun) for noun in phrase):
             self.count(None, phrase)
         else:
             raise NotSure(NO_MEASURE)
+
+    def _is_other_money(self, found: list[Meaning]) -> bool:
+        """`salaries by department` may as well be an average."""
+        dimensions = [self._vocabulary.dimensions(each.table, each.column) for each in found]
+        return any(Dimension.MONEY in each and Dimension.INCOME not in each for each in dimensions)
 
     def _phrase_of_many(self, first: Chunk) -> list[Chunk]:
         """`unsold kilos`, `apples kg`: what is counted or added up after what chooses rows."""

@@ -191,7 +191,7 @@ class Vocabulary:
 
     def _speaking(self, word: Word) -> list[Meaning]:
         wanted = quantities.speaks_of(word)
-        summed = word.text in quantities.SUMMED | {"value", "amount", "worth"}
+        summed = word.text in quantities.SUMMED | {"value", "amount", "worth", "cost", "costs", "costing"}
         return [
             each
             for table in self.tables
