@@ -87,7 +87,18 @@ class Comparing(Dating):
                 value = written if op is Operator.BETWEEN else written[0]
                 self._found.tests.append(Test(best.table, best.column, op, value))
                 return
+        self._refuse_a_number_of_rows(last, units)
         self._test_what_is_spoken_of(first, last, op, values, units)
+
+    def _refuse_a_number_of_rows(self, number: Chunk, units: list[Chunk]) -> None:
+        """`trainers with more than 15 members`: how many there are, and no column of theirs."""
+        chunks = self._reader.chunks
+        for each in chunks[self._reader.place(number) + 1 :] if not units else ():
+            if each.piece not in (Piece.NOUN, Piece.NOT, Piece.DISTINCT, Piece.PERSON, Piece.UNIT, Piece.BUCKET):
+                return
+            counted = each.naming(What.TABLE) or self._reader.measuring.counted_columns(each)
+            if counted or each.piece is not Piece.NOUN:
+                raise NotSure(f"Which of them have so many '{each.text}' I cannot tell: that is a count of each.")
 
     def _test_what_is_spoken_of(
         self, first: Chunk, last: Chunk, op: Operator, values: tuple[float, ...], units: list[Chunk]

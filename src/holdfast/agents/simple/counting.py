@@ -128,9 +128,14 @@ class Counting(Phrases):
         if not meanings:
             raise NotSure(f"I do not know how to count '{head.text}'.")
         best = self._reader.pick(head, meanings)
-        if best.what is What.VALUE and self._vocabulary.has_quantities(best.table):
+        if best.what is What.VALUE and (self._vocabulary.has_quantities(best.table) or self._is_of_a_part(best)):
             raise NotSure(f"The rows of '{best.table}', or how many '{head.text}' are in them?")
         self.begin(Measure(Aggregate.COUNT, best.table))
+
+    def _is_of_a_part(self, value: Meaning) -> bool:
+        """Whether it may be said of what a row only tells of: dogs of visits with names of pets, apples by weight."""
+        weighed = self._vocabulary.measuring(value.table, frozenset({Dimension.WEIGHT}))
+        return bool(weighed) or bool(self._vocabulary.named_things(value.table))
 
 
 def _is_called(column: str, noun: Chunk) -> bool:

@@ -1,23 +1,25 @@
 """When: the column that says it, and spans of time."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.dates import Relative, Span, months_between, since, whole
 from holdfast.agents.simple.findings import Choice, NotSure, Test
 from holdfast.agents.simple.nouns import Nouns
+from holdfast.agents.simple.vocabulary import What
 from holdfast.agents.simple.words import (
     BEGAN,
+    BEGAN_THEN,
     BEGINNING,
     BUCKETS,
+    HAPPENED,
     words_of_name,
 )
 from holdfast.data.columns import Kind
-from holdfast.types import Bucket, Operator
+from holdfast.types import Aggregate, Bucket, Operator
 
-if TYPE_CHECKING:
-    pass
+_BEGUN = frozenset({"created", "opened", "placed", "submitted", "ordered"})
+"""What rows are before anything becomes of them."""
 
 
 class Dating(Nouns):
@@ -27,6 +29,8 @@ class Dating(Nouns):
         """The column that says when. Raises NotSure, Unclear."""
         base = self._found.base
         hinted = [(noun, found) for noun in self._hints() if (found := self._dates_of(noun))]
+        if chunk.piece is Piece.SPAN and (named := self._named_before(chunk)) is not None:
+            return named
         columns = {(each.table, each.column) for _, found in hinted for each in found}
         if len(columns) == 1:
             for noun, _ in hinted:
@@ -39,9 +43,55 @@ class Dating(Nouns):
         began = (Piece.BEGAN, Piece.BEGAN_THEN)
         if len(dates) > 1 and any(each.piece in began for each in self._reader.chunks):
             dates = [name for name in dates if words_of_name(name)[0] in BEGAN | BEGINNING] or dates
+        if len(dates) > 1 and (own := self._own_date(dates)) is not None:
+            return base, own
         if len(dates) > 1:
             return base, self._reader.choose(chunk, [Choice(f"by {name}", base, name) for name in dates]).column
         return (base, dates[0]) if dates else self._date_elsewhere()
+
+    def _own_date(self, dates: list[str]) -> str | None:
+        """That of the row itself: a column called `date`, or where rows are counted, `created_at`; and that is said."""
+        plain = [name for name in dates if name.lower() in ("date", "timestamp")]
+        counted = bool(self._found.measures) and all(each.func is Aggregate.COUNT for each in self._found.measures)
+        begun = [name for name in dates if words_of_name(name)[0] in _BEGUN] if counted else []
+        own = plain or begun
+        if len(own) != 1:
+            return None
+        self._found.notes.append(f"by {own[0]}, not by {' or '.join(name for name in dates if name != own[0])}")
+        return own[0]
+
+    def _named_before(self, span: Chunk) -> tuple[str, str] | None:
+        """Of verbs with dates the nearest before it: `opened in December … resolved in January`. Raises NotSure."""
+        if len(self._vocabulary.dates(self._found.base)) < 2:
+            return None
+        verbs, place = self._verbs(), self._reader.place
+        spans = [each for each in self._reader.chunks if each.piece is Piece.SPAN]
+        start = max((place(each) for each in spans if place(each) < place(span)), default=-1)
+        before = [each for each in verbs if start < place(each[0]) < place(span)]
+        told = {column for _, column in verbs}
+        if len(told) < 2 and (not told or before or (len(spans) == 1 and self._reader.before(span) is None)):
+            return None
+        between = self._reader.chunks[place(before[-2][0]) : place(before[-1][0])] if len(before) > 1 else []
+        if not before or before[-1][1] is None or any(each.piece in (Piece.AND, Piece.OR) for each in between):
+            raise NotSure("I do not see which of these dates is meant.")
+        noun, column = before[-1]
+        noun.used = True
+        assert column is not None
+        return column
+
+    def _verbs(self) -> list[tuple[Chunk, tuple[str, str] | None]]:
+        """What names a date, in its order; `None` for what names one that is not known here."""
+        base = self._found.base
+        found: list[tuple[Chunk, tuple[str, str] | None]] = []
+        for chunk in self._reader.chunks:
+            columns = {(each.table, each.column) for each in self._dates_of(chunk)}
+            if len(columns) == 1 and not chunk.naming(What.TABLE):
+                found.append((chunk, columns.pop()))
+            elif chunk.text in BEGAN | BEGAN_THEN | HAPPENED and not columns:
+                dates = self._vocabulary.dates(base)
+                begun = [name for name in dates if words_of_name(name)[0] in BEGAN | BEGINNING | {"date"}]
+                found.append((chunk, (base, begun[0]) if len(begun) == 1 else None))
+        return found
 
     def refuse_what_is_too_fine(self, table: str, column: str, bucket: Bucket) -> None:
         """A day has no hours."""

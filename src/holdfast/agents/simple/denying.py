@@ -41,6 +41,18 @@ class Denying(Comparing):
             if noun is None:
                 raise NotSure(f"I do not see what '{chunk.text}' belongs to.")
             chunk.used = noun.used = True
+            self._refuse_a_wider_reach(chunk, noun)
+
+    def _refuse_a_wider_reach(self, chunk: Chunk, noun: Chunk) -> None:
+        """`without a trainer and newsletter`: without both, or with the one and not the other?"""
+        link = self._reader.after(noun)
+        if link is None or link.piece not in (Piece.AND, Piece.OR):
+            return
+        joined = self._reader.after(link)
+        following = self._reader.after(joined) if joined is not None else None
+        compared = following is not None and following.piece in (Piece.COMPARE, Piece.BETWEEN, Piece.SPAN)
+        if joined is not None and joined.piece is Piece.NOUN and not compared and not joined.used:
+            raise NotSure(f"I do not see how far '{chunk.text}' reaches.")
 
     def _denied(self, chunk: Chunk) -> Iterator[Chunk]:
         """What may be denied: what follows, or what is before `not met`, `missed` and `missing`."""
@@ -63,6 +75,7 @@ class Denying(Comparing):
         columns = [each for each in noun.naming(What.COLUMN) if each.table == self._found.base]
         if columns and chunk.text in _LACKING:
             best = self._reader.pick(noun, columns)
+            self._refuse_what_is_subtracted(chunk, best)
             if chunk.text != "missing":
                 self._refuse_nothing(noun, best)
             self._found.tests.append(Test(best.table, best.column, Operator.IS_NULL))
@@ -111,6 +124,16 @@ class Denying(Comparing):
             return False
         self._found.tests.append(Test(dates[0].table, dates[0].column, Operator.IS_NULL))
         return True
+
+    def _refuse_what_is_subtracted(self, chunk: Chunk, denied: Meaning) -> None:
+        """`the amount without VAT` may be less it, and not that of rows that have none."""
+        measured = [each for each in self._found.measures if each.column not in ("*", denied.column)]
+        if (
+            measured
+            and chunk.text in ("without", "excluding")
+            and self._vocabulary.kind(denied.table, denied.column) is Kind.NUMBER
+        ):
+            raise NotSure(f"Less the '{denied.column}', or only of rows that are '{chunk.text}' it?")
 
     def _refuse_nothing(self, noun: Chunk, meaning: Meaning) -> None:
         """Where there are zeros, `no fine` may be one of them, or an empty cell; and so with a text such as `none`."""

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from holdfast.agents.simple.averages import refuse_another_period, refuse_averages_of_sums
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Test
 from holdfast.agents.simple.quantities import ADDITIVE
+from holdfast.agents.simple.together import refuse_first_within_each, refuse_names_of_several, refuse_what_is_so_now
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import words_of
 from holdfast.types import Aggregate, Operator
@@ -45,6 +47,9 @@ def refuse_doubtful(reader: "Reader") -> None:
     found = reader.found
     _refuse_both_at_once(found)
     _refuse_sums_of_some(reader)
+    refuse_first_within_each(reader)
+    refuse_what_is_so_now(reader)
+    refuse_names_of_several(reader)
     if found.listed:
         return _refuse_all_or_never(found)
     _refuse_several_together(reader)
@@ -53,6 +58,8 @@ def refuse_doubtful(reader: "Reader") -> None:
     _refuse_groups_of_one(reader)
     _refuse_the_fewest_of_some(reader)
     _refuse_an_average_for_each_row(reader)
+    refuse_averages_of_sums(reader)
+    refuse_another_period(reader)
 
 
 def _refuse_all_or_never(found: Findings) -> None:

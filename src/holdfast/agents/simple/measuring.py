@@ -7,6 +7,7 @@ from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.counting import Counting
 from holdfast.agents.simple.findings import Measure, NotSure
 from holdfast.agents.simple.quantities import ADDITIVE, SUMMED, TAKINGS, Dimension
+from holdfast.agents.simple.together import refuse_first_times
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import ADVERBS
 from holdfast.data.columns import Kind
@@ -64,6 +65,7 @@ class Measuring(Counting):
 
     def _several(self, operations: list[Chunk]) -> None:
         """`how many nights on average`, or one after the other: `number of …, the average … and the highest …`."""
+        refuse_first_times(operations)
         first, second = operations[:2]
         if len(operations) == 2 and {first.piece, second.piece} == {Piece.COUNT, Piece.AGGREGATE}:
             count, other = (first, second) if first.piece is Piece.COUNT else (second, first)

@@ -75,6 +75,17 @@ _OTHERWISE: tuple[tuple[str, str], ...] = (
     ("how many types of", "how many different"),
     ("1 star", "rating of 1"),
     ("5 star", "rating of 5"),
+    ("dont", "don't"),
+    ("doesnt", "doesn't"),
+    ("didnt", "didn't"),
+    ("isnt", "isn't"),
+    ("arent", "aren't"),
+    ("wasnt", "wasn't"),
+    ("havent", "haven't"),
+    ("hasnt", "hasn't"),
+    ("waiting time", "wait"),
+    ("wait time", "wait"),
+    ("mm s", "mm/s"),
     ("a thousand", "1000"),
     ("a hundred", "100"),
     ("one hundred", "100"),
@@ -90,7 +101,7 @@ _LONGEST = 5
 
 def plainly(words: Sequence[Word], is_known: Callable[[tuple[str, ...]], bool]) -> list[Word]:
     """The words of a question in plainer ones; what the dataset calls so itself is left as it is."""
-    said = _multiplied(list(words))
+    said = _bounded(_multiplied(list(words)))
     plain: list[Word] = []
     place = 0
     while place < len(said):
@@ -146,3 +157,26 @@ def _multiplied(words: list[Word]) -> list[Word]:
             value = number * times
             words[place : place + 2] = [_word(str(int(value) if value == int(value) else value))]
     return words
+
+
+_OR_MORE = {
+    **dict.fromkeys(("more", "higher", "above", "over", "longer", "older", "better"), ("at", "least")),
+    **dict.fromkeys(("less", "lower", "below", "under", "fewer", "shorter", "younger"), ("at", "most")),
+}
+
+
+def _bounded(words: list[Word]) -> list[Word]:
+    """`500 euros or more` is `at least 500 euros`."""
+    for place in range(len(words) - 2, 0, -1):
+        bound = _OR_MORE.get(words[place + 1].text) if words[place].text == "or" else None
+        start = next((at for at in (place - 1, place - 2) if at >= 0 and words[at].number is not None), None)
+        if bound is None or start is None:
+            continue
+        start -= start > 0 and words[start - 1].text in _SIGNS
+        compared = start > 0 and words[start - 1].text in ("than", "least", "most", "over", "under", "above", "below")
+        words[place : place + 2] = []
+        words[start:start] = [] if compared else [_word(text) for text in bound]
+    return words
+
+
+_SIGNS = frozenset({"$", "€", "£"})

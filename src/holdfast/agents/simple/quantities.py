@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from holdfast.agents.simple.words import Word, words_of, words_of_name
+from holdfast.agents.simple.words import NAME_UNITS, Word, words_of, words_of_name
 from holdfast.types import Aggregate, Operator
 
 
@@ -44,7 +44,7 @@ _BY_WORD: dict[str, Dimension] = {
     **dict.fromkeys(
         ("price", "cost", "fee", "amount", "revenue", "salary", "wage", "fare", "fine", "bill", "charge", "payment",
          "premium", "deposit", "income", "turnover", "tip", "donation", "rent", "budget", "bonus", "expense", "tax",
-         "spend", "spending", "earning", "sale", "profit"),
+         "spend", "spending", "earning", "sale", "profit", "vat"),
         _D.MONEY,
     ),
     **dict.fromkeys(("duration", "minute", "hour", "day", "night", "second", "week"), _D.DURATION),
@@ -61,7 +61,7 @@ _BY_WORD: dict[str, Dimension] = {
     **dict.fromkeys(("delay", "late", "overdue"), _D.DELAY),
 }  # fmt: skip
 _BY_UNIT: dict[str, Dimension] = {
-    **dict.fromkeys(("eur", "usd", "gbp", "chf", "euro", "dollar", "pound"), _D.MONEY),
+    **dict.fromkeys(("eur", "usd", "gbp", "chf", "euro", "dollar", "pound", "musd", "meur", "mgbp"), _D.MONEY),
     **dict.fromkeys(("min", "hr", "h", "sec", "s"), _D.DURATION),
     **dict.fromkeys(("kg", "g", "lb"), _D.WEIGHT),
     **dict.fromkeys(("km", "mi"), _D.DISTANCE),
@@ -70,7 +70,7 @@ _BY_UNIT: dict[str, Dimension] = {
 }
 _NOT_FOR_THE_THING = frozenset({
     "cost", "wage", "salary", "expense", "tax", "tip", "deposit", "shipping", "discount", "bonus", "fine", "budget",
-    "profit",
+    "profit", "vat",
 })  # fmt: skip
 _PAY = frozenset({"salary", "wage", "pay", "paycheck"})
 _NO_COST = _NOT_FOR_THE_THING - {"cost", "expense", "shipping"}
@@ -86,6 +86,12 @@ FELT = frozenset({_D.TEMPERATURE, _D.HUMIDITY, _D.SPEED})
 def is_a_rate(name: str) -> bool:
     """`price_per_kg`: the price of one, which cannot be added up."""
     return "per" in words_of_name(name) or bool({"unit", "rate"} & set(words_of_name(name)))
+
+
+def is_the_amount(name: str) -> bool:
+    """Whether its name says that it is all of it: `amount`, `total_eur`; not `tax_amount`."""
+    words = [word for word in words_of_name(name) if word not in NAME_UNITS]
+    return len(words) == 1 and words[0] in _TOTALS
 
 
 def dimensions(name: str, description: str) -> frozenset[Dimension]:
@@ -203,7 +209,8 @@ COMPARATIVES: dict[str, tuple[Operator, frozenset[Dimension]]] = {
 SPEAKING_OF: dict[str, frozenset[Dimension]] = {
     **dict.fromkeys(
         ("revenue", "income", "turnover", "earnings", "takings", "worth", "spent", "spend",
-         "charged", "charge", "priced", "price", "prices", "value", "amount", "money", "proceeds", "spending"),
+         "charged", "charge", "priced", "price", "prices", "value", "amount", "money", "proceeds", "spending",
+         "raise", "raised", "billed", "donated", "$", "€", "£"),
         frozenset({_D.INCOME}),
     ),
     **dict.fromkeys(
@@ -233,7 +240,21 @@ SPEAKING_OF: dict[str, frozenset[Dimension]] = {
 TAKINGS = frozenset({
     "revenue", "income", "turnover", "earnings", "takings", "proceeds", "spending",
 })  # fmt: skip
-SUMMED = TAKINGS | {"spent", "spend", "paid", "pay", "earned", "earn", "money", "charged", "charge"}
+SUMMED = TAKINGS | {
+    "raise",
+    "raised",
+    "billed",
+    "donated",
+    "spent",
+    "spend",
+    "paid",
+    "pay",
+    "earned",
+    "earn",
+    "money",
+    "charged",
+    "charge",
+}
 """Those of them that speak of all of it: `how much did we earn`; `how much does one cost` does not."""
 
 _UNIT_WORDS = {"minutes": "min", "minute": "min", "hours": "hour", "hour": "hour", "days": "day", "nights": "night",
@@ -241,7 +262,7 @@ _UNIT_WORDS = {"minutes": "min", "minute": "min", "hours": "hour", "hour": "hour
 _UNIT_WORDS |= dict.fromkeys(("kilo", "kilos", "kilogram", "kilograms", "kg"), "kg")
 _UNIT_WORDS |= dict.fromkeys(("km", "kilometer", "kilometers", "kilometre", "kilometres"), "km")
 _UNIT_WORDS |= dict.fromkeys(("euro", "euros", "eur"), "eur") | dict.fromkeys(("dollar", "dollars", "usd"), "usd")
-_UNIT_WORDS |= dict.fromkeys(("pounds", "gbp"), "gbp")
+_UNIT_WORDS |= dict.fromkeys(("pounds", "gbp"), "gbp") | {"$": "usd", "€": "eur", "£": "gbp"}
 _SPELLED = {"minute": "min", "hr": "hour", "h": "hour", "sec": "second", "s": "second", "kilogram": "kg", "mi": "mile",
             "kilometer": "km", "euro": "eur", "dollar": "usd", "pound": "gbp"}  # fmt: skip
 _ALL_UNITS = frozenset(_UNIT_WORDS.values()) | frozenset({"g", "lb", "chf", "month", "year"})

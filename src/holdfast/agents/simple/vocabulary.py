@@ -37,7 +37,9 @@ _NAMES = frozenset({"name", "title", "label"})
 _AFFIXES = frozenset({"is", "has", "flag", "was"})
 _DATE_ENDS = frozenset({"at", "on", "date", "time", "ts", "timestamp", "day"})
 _SHORT = 5
-_BEGINNINGS = frozenset({"hire", "join", "start", "end", "finish", "delivery", "arrival", "departure", "payment"})
+_BEGINNINGS = frozenset(
+    {"hire", "join", "start", "end", "finish", "delivery", "arrival", "departure", "payment", "release"}
+)
 _SHORTEST_ROOT = 3
 _IRREGULAR = {"pay": "paid", "pays": "paid", "paying": "paid", "sell": "sold", "sells": "sold", "led": "lead"}
 _ALIKE = 0.87
@@ -138,6 +140,13 @@ class Vocabulary:
             if self.dimensions(table, column.name) & wanted
         ]
 
+    def _in_all(self, table: str, wanted: frozenset[Dimension]) -> list[Meaning]:
+        """Of several sums of money the one that is the amount; a fee beside it is a part of it, or on top."""
+        found = self.measuring(table, wanted)
+        amounts = [each for each in found if quantities.is_the_amount(each.column)]
+        money = bool(wanted & {Dimension.INCOME, Dimension.COST})
+        return amounts if money and len(amounts) == 1 else found
+
     def is_of_one(self, table: str, name: str) -> bool:
         """Whether a number is that of one piece or kilo, and says nothing when it is added up."""
         if quantities.is_a_rate(name):
@@ -169,6 +178,17 @@ class Vocabulary:
         )
         return people.is_of_persons(table) and not repeated
 
+    def named_things(self, table: str) -> list[str]:
+        """Columns with names that are neither of persons nor of the rows, such as `pet_name`: several may have one."""
+        persons = self.persons(table)
+        return [
+            column.name
+            for column in self.tables[table].columns
+            if words_of_name(column.name)[-1:] in (("name",), ("title",))
+            and column.name not in persons
+            and not self.is_unique(table, column.name)
+        ]
+
     def has_quantities(self, table: str) -> bool:
         """Whether each row may be several pieces."""
         columns = self.tables[table].columns
@@ -195,7 +215,7 @@ class Vocabulary:
         return [
             each
             for table in self.tables
-            for each in (self.measuring(table, wanted) if wanted else ())
+            for each in (self._in_all(table, wanted) if wanted else ())
             if quantities.in_that_unit(word.text, each.column, self.column(table, each.column).description)
             and not (summed and self.is_of_one(table, each.column))
         ]
@@ -226,13 +246,22 @@ class Vocabulary:
         """`cancellations` for `cancelled`, `finish` for `finished_on`."""
         if word.text in _SAID_BY_ALL or not word.text.isalpha():
             return []
-        found = self._roots.get(root(_IRREGULAR.get(word.text, word.text)), ())
+        found = self._roots.get(root(_IRREGULAR.get(word.text, word.text)), ()) or self._lasting(word)
         rows = [
             Meaning(What.TABLE, table, rank=3)
             for table in self.tables
             if word.text.endswith("ed") and root(word.text) == root(words_of_name(table)[-1])
         ]
         return [replace(each, rank=each.rank + 1) for each in found] or rows
+
+    def _lasting(self, word: Word) -> list[Meaning]:
+        """`waited` for `wait_min`."""
+        return [
+            each
+            for table in self.tables
+            for each in self.measuring(table, frozenset({Dimension.DURATION}))
+            if word.text.endswith(("ed", "ing")) and words_of_name(each.column)[0] == root(word.text)
+        ]
 
     def column(self, table: str, name: str) -> Column:
         """The column of that name."""

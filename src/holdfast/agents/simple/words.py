@@ -178,7 +178,7 @@ UNITS = frozenset({
 
 NAME_UNITS = frozenset({
     "c", "f", "k", "pct", "percent", "hpa", "mm", "cm", "m", "km", "s", "ms", "sec", "min", "hr", "h", "hour",
-    "eur", "usd", "gbp", "kg", "g", "lb", "kwh", "kw", "w", "v", "db", "ppm",
+    "eur", "usd", "gbp", "musd", "meur", "mgbp", "kg", "g", "lb", "kwh", "kw", "w", "v", "db", "ppm",
 })  # fmt: skip
 """What the name of a column may end with, and nobody says."""
 
