@@ -16,6 +16,7 @@ from holdfast.agents.simple import NotSure, Unclear, plan_question
 from holdfast.data.compiler import compile_plan
 from holdfast.types import OPERATOR, DataRunRequest, Dataset
 from holdfast.types.plan import parse_plan
+from tests.chat.beyond import BEYOND, WITHIN, expenses
 from tests.chat.people import NOT_SAID, SAID
 from tests.chat.pitfalls import NOT_ANSWERED, NOW_RIGHT, RIGHT, parcels, staff
 from tests.chat.questions import MORE, QUESTIONS, UNSURE, Asked, loans, trips
@@ -37,7 +38,8 @@ result = "printed"
 @pytest.fixture(scope="module")
 async def desk(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     async with opened(tmp_path_factory.mktemp("state")) as made:
-        for name, text in (("loans", loans()), ("trips", trips()), ("parcels", parcels()), ("staff", staff())):
+        files = {"loans": loans(), "trips": trips(), "parcels": parcels(), "staff": staff(), "expenses": expenses()}
+        for name, text in files.items():
             answer = await made.http.post("/datasets", json={"id": name, "files": {f"{name}.csv": text}})
             assert answer.status_code == 201, answer.text
         yield made
@@ -129,6 +131,13 @@ async def test_adjectives_units_verbs_people_and_rows_are_read_right(desk: Desk)
     assert outcome["not sure"] == []
 
 
+@pytest.mark.timeout(400)
+async def test_money_dates_and_averages_that_have_one_reading_are_read_right(desk: Desk) -> None:
+    outcome = await outcomes(desk, WITHIN)
+    assert outcome["wrong"] == []
+    assert outcome["not sure"] == []
+
+
 _WORDS = re.findall(
     r"\S+",
     "how many much often long old the a of per by on average total most which who whose when first last show 5 10 2025 "
@@ -155,7 +164,7 @@ async def test_words_in_any_order_are_a_plan_or_not_understood(desk: Desk) -> No
 
 async def test_what_can_be_read_in_two_ways_is_not_answered(desk: Desk) -> None:
     profiles = Profiles(desk.app.executor)
-    for name, question in (*UNSURE, *NOT_ANSWERED, *NOT_SAID):
+    for name, question in (*UNSURE, *NOT_ANSWERED, *NOT_SAID, *BEYOND):
         dataset = await desk.app.datasets.get(name, OPERATOR)
         with pytest.raises((NotSure, Unclear)):
             print(question, plan_question(question, dataset, await profiles.of(dataset)))

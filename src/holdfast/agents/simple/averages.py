@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.findings import Group, Measure, NotSure
-from holdfast.agents.simple.quantities import SUMMED, Dimension
+from holdfast.agents.simple.quantities import SUMMED, Dimension, is_money
 from holdfast.agents.simple.vocabulary import What
 from holdfast.agents.simple.words import ADVERBS, words_of, words_of_name
 from holdfast.types import Aggregate
@@ -86,7 +86,7 @@ def _names_a_row(reader: "Reader") -> bool:
     for chunk in reader.chunks[:by]:
         tables = {each.table for each in chunk.naming(What.TABLE) if each.rank < 2}
         said = tuple(word.stem for word in words_of(chunk.text))
-        if chunk.piece is Piece.NOUN and base in tables and row in (None, said):
+        if chunk.piece is Piece.NOUN and base in tables and row in (None, said) and not is_money(chunk.text):
             return True
     return False
 
@@ -116,7 +116,8 @@ def _refuse_of_one(chunk: Chunk, reader: "Reader") -> None:
     """`a guest … on average`: all that each of them has, where their rows are several."""
     place = reader.place(chunk)
     before = reader.chunks[place - 1].text if place else ""
-    columns = chunk.naming(What.COLUMN) if chunk.piece is Piece.NOUN and before in _ONE else []
+    said = chunk.piece is Piece.NOUN and before in _ONE and not _names_a_row(reader)
+    columns = chunk.naming(What.COLUMN) if said else []
     for each in columns:
         own = chunk.naming(What.TABLE) or reader.vocabulary.is_unique(each.table, each.column)
         if each.rank < 3 and not own and _is_somebody(each.table, each.column, reader):

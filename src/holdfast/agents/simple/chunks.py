@@ -170,11 +170,13 @@ _ASKING = frozenset({Piece.COUNT, Piece.AGGREGATE, Piece.SUPERLATIVE, Piece.MUCH
 
 
 def _measured_units(chunks: list[Chunk]) -> list[Chunk]:
-    """`how many hours`, `total kilos`: what is measured, where no number is before it."""
+    """`how many hours`, `total kilos`, `apples kg per week`: what is measured, where no number is before it."""
     said: Chunk | None = None
-    for chunk in chunks:
+    for place, chunk in enumerate(chunks):
         unit = chunk.piece in (Piece.UNIT, Piece.BUCKET) and bool(chunk.naming(What.COLUMN))
-        if unit and said is not None and said.piece in _ASKING:
+        by = any(each.piece is Piece.BY for each in chunks[place + 1 : place + 2])
+        grouped = by and said is chunks[0] and said.piece is Piece.NOUN and chunk.piece is Piece.UNIT
+        if unit and said is not None and (said.piece in _ASKING or grouped):
             chunk.piece = Piece.NOUN
         if chunk.piece is not Piece.FILLER:
             said = chunk
@@ -246,13 +248,19 @@ def _plain(words: Sequence[Word], place: int) -> tuple[Chunk, int]:
     return _made(Piece.UNKNOWN, words, place, place + 1, None)
 
 
+_BEFORE_NOUNS = frozenset({"for", "on", "of"})
+_SHORT = 4
+"""`spent on travel`: longer than this, and after these, it is no word that says nothing."""
+
+
 def _meant(
     words: Sequence[Word], place: int, vocabulary: Vocabulary
 ) -> tuple[list[Meaning], int, tuple[Piece, Any] | None]:
     """What the words from here on are in the dataset, how many they are, and what the first means everywhere."""
     meanings, length = vocabulary.at(words, place)
     if length == 1 and (said := _value_of_filler(words[place], meanings)):
-        return said, 1, None
+        noun = place > 0 and words[place - 1].text in _BEFORE_NOUNS and len(words[place].text) > _SHORT
+        return [replace(each, guessed=False) for each in said] if noun else said, 1, None
     return meanings, length, _single(words[place])
 
 

@@ -128,9 +128,19 @@ class Counting(Phrases):
         if not meanings:
             raise NotSure(f"I do not know how to count '{head.text}'.")
         best = self._reader.pick(head, meanings)
-        if best.what is What.VALUE and (self._vocabulary.has_quantities(best.table) or self._is_of_a_part(best)):
+        several = self._vocabulary.has_quantities(best.table) or self._is_of_a_part(best)
+        if best.what is What.VALUE and several and not self._are_rows(head, best.table):
             raise NotSure(f"The rows of '{best.table}', or how many '{head.text}' are in them?")
         self.begin(Measure(Aggregate.COUNT, best.table))
+
+    def _are_rows(self, noun: Chunk, table: str) -> bool:
+        """`crime or poetry loans`: the rows are named after the last of them."""
+        for link in self._reader.chunks[self._reader.place(noun) + 1 :]:
+            if link.piece not in (Piece.OR, Piece.AND, Piece.NOUN):
+                return False
+            if table in {each.table for each in link.naming(What.TABLE)}:
+                return True
+        return False
 
     def _is_of_a_part(self, value: Meaning) -> bool:
         """Whether it may be said of what a row only tells of: dogs of visits with names of pets, apples by weight."""

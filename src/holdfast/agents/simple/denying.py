@@ -76,6 +76,9 @@ class Denying(Comparing):
         if columns and chunk.text in _LACKING:
             best = self._reader.pick(noun, columns)
             self._refuse_what_is_subtracted(chunk, best)
+            if chunk.text != "missing" and self._is_zero(best):
+                self._found.tests.append(Test(best.table, best.column, Operator.EQUAL, 0))
+                return True
             if chunk.text != "missing":
                 self._refuse_nothing(noun, best)
             self._found.tests.append(Test(best.table, best.column, Operator.IS_NULL))
@@ -134,6 +137,14 @@ class Denying(Comparing):
             and self._vocabulary.kind(denied.table, denied.column) is Kind.NUMBER
         ):
             raise NotSure(f"Less the '{denied.column}', or only of rows that are '{chunk.text}' it?")
+
+    def _is_zero(self, meaning: Meaning) -> bool:
+        """Where every row has a number from 0 on, nothing is 0."""
+        known = self._vocabulary.of(meaning.table, meaning.column)
+        if known is None or known.nulls or self._vocabulary.kind(meaning.table, meaning.column) is not Kind.NUMBER:
+            return False
+        felt = self._vocabulary.dimensions(meaning.table, meaning.column) & _NEVER_NOTHING
+        return not felt and known.low is not None and float(known.low) == 0
 
     def _refuse_nothing(self, noun: Chunk, meaning: Meaning) -> None:
         """Where there are zeros, `no fine` may be one of them, or an empty cell; and so with a text such as `none`."""

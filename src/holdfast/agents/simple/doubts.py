@@ -7,7 +7,12 @@ from holdfast.agents.simple.averages import refuse_another_period, refuse_averag
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.findings import Choice, Findings, Group, Measure, NotSure, Test
 from holdfast.agents.simple.quantities import ADDITIVE
-from holdfast.agents.simple.together import refuse_first_within_each, refuse_names_of_several, refuse_what_is_so_now
+from holdfast.agents.simple.together import (
+    refuse_first_within_each,
+    refuse_names_of_several,
+    refuse_weights_of_some,
+    refuse_what_is_so_now,
+)
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import words_of
 from holdfast.types import Aggregate, Operator
@@ -50,6 +55,7 @@ def refuse_doubtful(reader: "Reader") -> None:
     refuse_first_within_each(reader)
     refuse_what_is_so_now(reader)
     refuse_names_of_several(reader)
+    refuse_weights_of_some(reader)
     if found.listed:
         return _refuse_all_or_never(found)
     _refuse_several_together(reader)

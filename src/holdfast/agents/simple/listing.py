@@ -50,7 +50,8 @@ class Listing:
         return self._all_that_are(opening)
 
     def _top_rows(self) -> bool:
-        """`top 5 rides by fare`: rows, in the order of a column."""
+        """`top 5 rides by fare`, `5 highest rides by fare`: rows, in the order of a column."""
+        self._turn()
         chunks = [each for each in self._reader.chunks if each.piece is not Piece.FILLER][:5]
         wanted = [Piece.TOP, Piece.NUMBER, Piece.NOUN, Piece.BY, Piece.NOUN]
         if [each.piece for each in chunks] != wanted or chunks[3].text != "by":
@@ -68,8 +69,21 @@ class Listing:
         self._found.limit = int(number.value)
         return True
 
+    def _turn(self) -> None:
+        """`10 biggest orders` are the top 10 orders."""
+        chunks = [each for each in self._reader.chunks if each.piece is not Piece.FILLER][:2]
+        if [each.piece for each in chunks] != [Piece.NUMBER, Piece.SUPERLATIVE]:
+            return
+        number, superlative = chunks
+        if superlative.scale is not None and superlative.scale.any and not self._measuring.is_count_word(superlative):
+            superlative.piece = Piece.TOP
+            superlative.value = "desc" if superlative.scale.any > 0 else "asc"
+            self._reader.chunks.remove(superlative)
+            self._reader.chunks.insert(self._reader.place(number), superlative)
+
     def _is_noun(self, chunk: Chunk) -> bool:
-        return chunk.piece is Piece.AGGREGATE and bool(chunk.naming(What.COLUMN)) and chunk.text != "on average"
+        named = chunk.piece is Piece.AGGREGATE and bool(chunk.naming(What.COLUMN)) and chunk.text != "on average"
+        return named and not self._measuring.noun_phrase(chunk)
 
     def _when(self, superlatives: list[Chunk]) -> bool:
         """`when was the first order`: the first date there is."""
@@ -140,6 +154,8 @@ class Listing:
         for noun in nouns:
             wanted = Aggregate.AVG if scale is not None and scale.any else Aggregate.MAX
             found = [each for each in self._measuring.measurable(noun, wanted) if each.table == table]
+            if scale is not None:
+                found = [each for each in found if scale.way(self._vocabulary.dimensions(table, each.column))]
             if found:
                 named = found
         opened = any(each.piece is Piece.WHICH for each in self._reader.chunks)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from holdfast.agents.simple import quantities
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.counting import Counting
 from holdfast.agents.simple.findings import Measure, NotSure
@@ -23,6 +24,10 @@ _OPERATIONS = (Piece.COUNT, Piece.AGGREGATE, Piece.SUPERLATIVE)
 _DONE_TO = frozenset({"rated", "paid", "priced", "aged", "charged", "earning", "spending", "paying"})
 _OF_ITS_OWN = frozenset({"value", "values", "amount", "amounts", "worth"})
 """Nouns that are money, unless they only follow what is measured."""
+_INCOME = frozenset({Dimension.INCOME})
+_GIVEN = frozenset({"give", "gave", "given", "gives"})
+_IN_ALL = frozenset({"weight", "quantity", "amount", "distance", "volume"})
+_HAPPENING = frozenset({"raised", "billed", "spent", "paid", "earned", "collected", "donated", "charged"})
 
 
 class Measuring(Counting):
@@ -33,11 +38,17 @@ class Measuring(Counting):
         operations = self.operations(chunks)
         much = next((chunk for chunk in chunks if chunk.piece is Piece.MUCH and not chunk.used), None)
         if not operations:
-            self._much(much) if much is not None else self._count_what_comes_first(chunks)
+            self._without_operation(much, chunks)
         elif len(operations) == 1:
             self._one(operations[0], much)
         else:
             self._several(operations)
+
+    def _without_operation(self, much: Chunk | None, chunks: Sequence[Chunk]) -> None:
+        if much is not None:
+            self._much(much)
+        elif not self._in_total():
+            self._count_what_comes_first(chunks)
 
     def operations(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """What says how it is computed; `total` after another such word may be a column."""
@@ -66,6 +77,8 @@ class Measuring(Counting):
     def _several(self, operations: list[Chunk]) -> None:
         """`how many nights on average`, or one after the other: `number of …, the average … and the highest …`."""
         refuse_first_times(operations)
+        if self._share(operations):
+            return
         first, second = operations[:2]
         if len(operations) == 2 and {first.piece, second.piece} == {Piece.COUNT, Piece.AGGREGATE}:
             count, other = (first, second) if first.piece is Piece.COUNT else (second, first)
@@ -79,6 +92,26 @@ class Measuring(Counting):
             self._and_this(operation, phrase)
             if len(self._found.measures) == before or len({each.table for each in self._found.measures}) > 1:
                 raise NotSure("I can only compute them at once where they are in one table.")
+
+    def _share(self, operations: list[Chunk]) -> bool:
+        """`lowest and highest temperature`: both of the same column."""
+        places = [self._reader.place(each) for each in operations]
+        between = self._reader.chunks[places[0] : places[-1]]
+        pieces = [each.piece for each in between if each.piece is not Piece.FILLER]
+        ands = pieces.count(Piece.AND)
+        joined = len(pieces) == ands + len(operations) - 1 and ands == len(operations) - 1
+        if not joined or any(each.piece is Piece.COUNT or self.is_count_word(each) for each in operations):
+            return False
+        for noun in reversed(self.noun_phrase(operations[-1])):
+            found = [self._fitting(noun, each) for each in operations]
+            if not all(found):
+                continue
+            best = self._reader.pick(noun, found[0])
+            for operation in operations:
+                operation.used = True
+                self._set(self._func(operation, best), noun, [best])
+            return True
+        return False
 
     def _and_this(self, operation: Chunk, phrase: list[Chunk]) -> None:
         if operation.piece is Piece.COUNT:
@@ -108,7 +141,7 @@ class Measuring(Counting):
     def _much(self, much: Chunk) -> None:
         """`how much weight did we harvest` and `how much did they pay` are sums; `how much does one cost` is not."""
         noun = self._reader.after(much)
-        if noun is None or noun.piece not in (Piece.NOUN, Piece.UNIT, Piece.FILLER):
+        if noun is None or noun.piece not in (Piece.NOUN, Piece.UNIT, Piece.FILLER, Piece.BY):
             raise NotSure(NO_MEASURE)
         summed = [chunk for chunk in self._reader.chunks if chunk.text in SUMMED and chunk.naming(What.COLUMN)]
         adjacent = self._reader.chunks[self._reader.place(much) + 1] is noun
@@ -119,7 +152,30 @@ class Measuring(Counting):
                 much.used = True
                 self._set(Aggregate.SUM, each, columns)
                 return
+        if given := self._given_in_all(much):
+            return self._set(Aggregate.SUM, much, given)
         raise NotSure("Of one, on average, or all of it? Say 'average …' or 'total …'.")
+
+    def _given_in_all(self, much: Chunk) -> list[Meaning]:
+        """`how much has she given`, where there is one sum of money that can be."""
+        given = bool(_GIVEN & {chunk.text for chunk in self._reader.chunks})
+        noun = self._reader.after(much)
+        done = noun is not None and noun.piece is Piece.NOUN and self._is_date(noun) and noun.text.endswith("ed")
+        if not (given or done) or len(self._vocabulary.tables) != 1:
+            return []
+        found = [each for table in self._vocabulary.tables for each in self._vocabulary.in_all(table, _INCOME)]
+        return found if len(found) == 1 else []
+
+    def _in_total(self) -> bool:
+        """`what did we charge in total`: a sum, though nothing asks how much."""
+        if not any(chunk.text in ("in total", "altogether", "all together") for chunk in self._reader.chunks):
+            return False
+        said = [chunk for chunk in self._reader.chunks if chunk.text in SUMMED and self._added_up(chunk)]
+        what = next((chunk for chunk in self._reader.chunks[:1] if chunk.text in ("what", "what's")), None)
+        if len(said) != 1 or what is None:
+            return False
+        self._set(Aggregate.SUM, said[0], self._added_up(said[0]))
+        return True
 
     def _of_many(self) -> list[Chunk]:
         """`how much do we collect in fees`: what is said in the plural."""
@@ -153,6 +209,11 @@ class Measuring(Counting):
         dimensions = [self._vocabulary.dimensions(each.table, each.column) for each in found]
         return any(Dimension.MONEY in each and Dimension.INCOME not in each for each in dimensions)
 
+    def _is_done(self, chunk: Chunk) -> bool:
+        """`sold`, `harvested`, `raised`: what was done with all of it."""
+        rows = chunk.text.endswith("ed") and bool(chunk.naming(What.TABLE))
+        return chunk.piece is Piece.TRADED or rows or chunk.text in _HAPPENING
+
     def _phrase_of_many(self, first: Chunk) -> list[Chunk]:
         """`unsold kilos`, `apples kg`: what is counted or added up after what chooses rows."""
         phrase = self.phrase_from(first)
@@ -161,8 +222,11 @@ class Measuring(Counting):
 
     def _are_many(self, noun: Chunk) -> bool:
         """`revenue`, `kilos`, `nights`: `price per category` may as well be an average."""
-        if noun.text in TAKINGS | {"kg", "km"}:
+        if noun.text in TAKINGS | {"kg", "km", "spend"}:
             return True
+        if noun.text in _IN_ALL:
+            near = (self._reader.before(noun), self._reader.after(noun))
+            return any(each is not None and self._is_done(each) for each in near)
         return noun.text.endswith("s") and noun.text not in SUMMED and not noun.text.startswith("price")
 
     def aggregate(self, operation: Chunk, much: Chunk | None) -> None:
@@ -175,17 +239,43 @@ class Measuring(Counting):
         if operation.scale is not None and any(noun.text in _DONE_TO for noun, _ in measured):
             raise NotSure(f"The {operation.text} on average, or of one?")
         if measured:
-            noun, found = measured[-1]
+            noun, found = self._named_rather_than_spoken(measured)
             self._refuse_another_value(phrase, noun, found)
             func = self._func(operation, found[0])
             self._set(func, noun, found)
             self._and_also(func, noun)
         elif implied := self._implied(operation, much):
             self._set(self._func(operation, implied[1][0]), *implied)
+        elif own := self._amount_of_rows(operation, phrase):
+            self._set(self._func(operation, own[1][0]), *own)
         elif operation.value is Aggregate.SUM and phrase and self._only_rows(operation, phrase):
             self.count(None, phrase)
         else:
             raise NotSure(f"I do not see what '{operation.text}' is of: it needs a column of numbers.")
+
+    def _named_rather_than_spoken(self, measured: list[tuple[Chunk, list[Meaning]]]) -> tuple[Chunk, list[Meaning]]:
+        """`total fees paid`: the fees, of which `paid` only speaks."""
+        spoken = [(noun, found) for noun, found in measured if min(each.rank for each in found) >= 4]
+        named = [each for each in measured if each not in spoken]
+        return named[-1] if named and measured[-1] in spoken else measured[-1]
+
+    def _amount_of_rows(self, operation: Chunk, phrase: list[Chunk]) -> tuple[Chunk, list[Meaning]] | None:
+        """`average donation`: the amount of the rows that are called as money is. Raises NotSure."""
+        noun = phrase[-1] if phrase else None
+        plain = noun is not None and all(each.piece is Piece.NOUN for each in phrase)
+        if noun is None or not plain or not quantities.is_money(noun.text) or self.is_count_word(operation):
+            return None
+        if operation.value is not Aggregate.SUM and noun.text.endswith("s"):
+            return None
+        tables = {each.table for each in self.rows_of(noun) if each.rank < 2}
+        found = [each for table in sorted(tables) for each in self._vocabulary.in_all(table, _INCOME)]
+        amounts = [each for each in found if quantities.is_the_amount(each.column)]
+        if len(amounts) != 1:
+            return None
+        said = any(chunk.piece is Piece.UNIT and chunk.naming(What.COLUMN) for chunk in self._reader.chunks)
+        if operation.value is Aggregate.SUM and operation.scale is None and not said:
+            raise NotSure(f"How many '{noun.text}' there are, or the sum of '{amounts[0].column}'?")
+        return noun, amounts
 
     def _func(self, operation: Chunk, meaning: Meaning) -> Aggregate:
         if operation.scale is None:
@@ -266,6 +356,8 @@ class Measuring(Counting):
     def _only_rows(self, operation: Chunk, phrase: list[Chunk]) -> bool:
         """`total orders` is their number; `total order value` is not, and `total of orders` may be a sum."""
         if any(each.text in _OF_ITS_OWN for each in self._reader.chunks):
+            return False
+        if any(self._vocabulary.has_quantities(each.table) for each in self.rows_of(phrase[-1]) if len(phrase) == 1):
             return False
         between = self._reader.chunks[self._reader.place(operation) + 1 : self._reader.place(phrase[0])]
         return all(each.piece in (Piece.NOT, Piece.NOW, Piece.BEGAN_THEN) for each in between)

@@ -73,7 +73,14 @@ _NOT_FOR_THE_THING = frozenset({
     "profit", "vat",
 })  # fmt: skip
 _PAY = frozenset({"salary", "wage", "pay", "paycheck"})
-_NO_COST = _NOT_FOR_THE_THING - {"cost", "expense", "shipping"}
+_TAKEN_IN = frozenset({"revenue", "sale", "turnover", "income", "earning", "gross", "office", "donation"})
+_NO_COST = (_NOT_FOR_THE_THING - {"cost", "expense", "shipping", "budget"}) | _TAKEN_IN
+_LAID_OUT = frozenset({"expense", "cost", "spending", "purchase", "expenditure"})
+_SPENDING = frozenset({"spend", "spent", "spending", "pay", "paid", "pays", "paying"})
+_EARNING = frozenset({
+    "revenue", "income", "turnover", "earnings", "takings", "proceeds", "earn", "earned", "earns", "earning", "raised",
+    "raise", "donated",
+})  # fmt: skip
 _SAID_MONEY = frozenset({"dollar", "euro", "pound", "eur", "usd", "gbp"})
 _TOTALS = frozenset({"total", "amount", "value"})
 ADDITIVE = frozenset({_D.MONEY, _D.INCOME, _D.DURATION, _D.WEIGHT, _D.DISTANCE, _D.PIECES})
@@ -86,6 +93,12 @@ FELT = frozenset({_D.TEMPERATURE, _D.HUMIDITY, _D.SPEED})
 def is_a_rate(name: str) -> bool:
     """`price_per_kg`: the price of one, which cannot be added up."""
     return "per" in words_of_name(name) or bool({"unit", "rate"} & set(words_of_name(name)))
+
+
+def is_money(noun: str) -> bool:
+    """Whether a thing is called as money is: a donation, an expense."""
+    words = words_of_name(noun)
+    return bool(words) and _BY_WORD.get(words[-1]) is _D.MONEY
 
 
 def is_the_amount(name: str) -> bool:
@@ -278,6 +291,13 @@ def in_that_unit(said: str, name: str, description: str) -> bool:
     if unit in own:
         return True
     return unit in ("eur", "usd", "gbp") and not own & _ALL_UNITS
+
+
+def goes_the_other_way(said: str, table: str, name: str) -> bool:
+    """Whether money was taken in and the word says it was spent, or the other way round."""
+    if said in _SPENDING:
+        return bool(_TAKEN_IN & set(words_of_name(name)))
+    return said in _EARNING and bool(_LAID_OUT & set(words_of_name(table)))
 
 
 def speaks_of(word: Word) -> frozenset[Dimension]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.findings import Group, Measure, NotSure
-from holdfast.agents.simple.quantities import ADDITIVE, FELT, TAKINGS, Dimension
+from holdfast.agents.simple.quantities import ADDITIVE, FELT, SUMMED, TAKINGS, Dimension
 from holdfast.agents.simple.reach import Reach
 from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import OFTENEST
@@ -149,7 +149,7 @@ class Ranking:
     def _by_count(self, most: Chunk) -> None:
         """The most rows, or the most of what can be added up: `the most weight`, `spent the most`."""
         phrase = self._measuring.noun_phrase(most)
-        if not phrase:
+        if not phrase or self._is_spent(most):
             return self._by_what_is_said(most)
         sums = [noun for noun in phrase if self._summed(noun)]
         rows = [noun for noun in phrase if self._measuring.rows_of(noun)]
@@ -159,6 +159,15 @@ class Ranking:
             best = self._reader.pick(head, self._summed(head))
             return self._measuring.begin(Measure(Aggregate.SUM, best.table, best.column))
         return self._measuring.count(None, phrase)
+
+    def _is_spent(self, most: Chunk) -> bool:
+        """`spent the most in total, excluding cancelled bookings`: what follows is no part of it."""
+        before = self._reader.before(most)
+        adjacent = self._reader.chunks[self._reader.place(most) + 1 :][:1]
+        spent = (
+            before is not None and before.piece is Piece.NOUN and before.text in SUMMED and bool(self._summed(before))
+        )
+        return spent and not any(each.piece in (Piece.NOUN, Piece.UNIT) for each in adjacent)
 
     def _by_what_is_said(self, most: Chunk) -> None:
         """`spent the most`; `which room type is booked the most` says nothing that can be added up."""

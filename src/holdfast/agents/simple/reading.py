@@ -16,7 +16,7 @@ from holdfast.agents.simple.quantities import Dimension
 from holdfast.agents.simple.ranking import Ranking
 from holdfast.agents.simple.reach import Reach
 from holdfast.agents.simple.vocabulary import Meaning, Vocabulary, What
-from holdfast.agents.simple.words import ENDING, OFTENEST, root, words_of_name
+from holdfast.agents.simple.words import ENDING, NO_NOUN, OFTENEST, root, words_of_name
 from holdfast.data.columns import Kind
 from holdfast.types import Aggregate
 
@@ -279,12 +279,25 @@ class Reader:
         """`guest rating`, `how happy are people`, `nights of Italian guests`: those who are in the rows anyway."""
         asked = (Piece.COUNT, Piece.WHICH, Piece.TOP, Piece.BY, Piece.DISTINCT, Piece.NOT)
         before = self.before(chunk)
-        if not self._is_of_persons(chunk) or (before is not None and before.piece in asked) or self.found.listed:
+        often = before is not None and before.text in NO_NOUN
+        is_asked = before is not None and before.piece in asked and not often
+        if not self._is_of_persons(chunk) or is_asked or self.found.listed:
             return False
         if any(Dimension.RATING in self._about(*column) for column in self.found.columns()):
             return True
+        if self._is_everybody(chunk):
+            return True
         chosen = before is not None and before.piece is Piece.NOUN and bool(before.naming(What.VALUE)) and before.used
         return chosen and self.found.measures[0].func is Aggregate.SUM and chunk.piece is Piece.NOUN
+
+    def _is_everybody(self, chunk: Chunk) -> bool:
+        """`what did customers spend in total`: those of whom all rows are."""
+        place = self.place(chunk)
+        done = place > 0 and self.chunks[place - 1].text in ("did", "do", "have", "all", "our")
+        summed = bool(self.found.measures) and all(each.func is Aggregate.SUM for each in self.found.measures)
+        known = [self.vocabulary.of(each.table, each.column) for each in chunk.naming(What.COLUMN)]
+        everybody = bool(known) and all(each is not None and not each.nulls for each in known)
+        return done and summed and everybody and chunk.text.endswith("s")
 
     def _is_of_persons(self, chunk: Chunk) -> bool:
         if chunk.piece is Piece.PERSON:

@@ -34,6 +34,15 @@ def refuse_names_of_several(reader: "Reader") -> None:
             raise NotSure(f"Several may be called the same in '{column}': I cannot tell one from another.")
 
 
+def refuse_weights_of_some(reader: "Reader") -> None:
+    """What a pet weighs is in the row of each of its visits: added up it says nothing. Raises NotSure."""
+    vocabulary = reader.vocabulary
+    for each in reader.found.measures:
+        weight = each.column != "*" and Dimension.WEIGHT in vocabulary.dimensions(each.table, each.column)
+        if weight and each.func is Aggregate.SUM and vocabulary.named_things(each.table):
+            raise NotSure(f"'{each.column}' may be of the same one in several rows: added up it says nothing.")
+
+
 def refuse_what_is_so_now(reader: "Reader") -> None:
     """Where rows are moments of things, how a thing is now is in its last row. Raises NotSure."""
     found = reader.found

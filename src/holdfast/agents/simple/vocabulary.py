@@ -10,6 +10,7 @@ from enum import StrEnum
 from holdfast.agents.profiles import ColumnProfile, Profile
 from holdfast.agents.simple import people, quantities
 from holdfast.agents.simple.demonyms import COUNTRY_OF
+from holdfast.agents.simple.naming import ENTITY_ENDS, Phrase, names
 from holdfast.agents.simple.quantities import Dimension
 from holdfast.agents.simple.words import (
     AGGREGATES,
@@ -18,6 +19,7 @@ from holdfast.agents.simple.words import (
     LOWEST,
     NAME_UNITS,
     NEGATING,
+    ROWS_OTHERWISE,
     SYNONYMS,
     Word,
     root,
@@ -29,13 +31,6 @@ from holdfast.data.columns import Kind, kind_of
 from holdfast.types import Column, Dataset, DatasetTable
 
 _ROW_OF = re.compile(r"^One row (?:for|per) (?:each |every )?([\w-]+(?: [\w-]+)?)\.")
-_GENERIC = frozenset({"id", "name", "type", "date", "time", "number", "code", "key", "at", "flag", "no", "day"})
-_ENTITY_ENDS = frozenset({"id", "key", "no", "number", "code"})
-_NAMES = frozenset({"name", "title", "label"})
-"""With these a text stands for the thing itself: `customer_name` for a customer, as `customer_city` does not."""
-
-_AFFIXES = frozenset({"is", "has", "flag", "was"})
-_DATE_ENDS = frozenset({"at", "on", "date", "time", "ts", "timestamp", "day"})
 _SHORT = 5
 _BEGINNINGS = frozenset(
     {"hire", "join", "start", "end", "finish", "delivery", "arrival", "departure", "payment", "release"}
@@ -68,9 +63,6 @@ class Meaning:
     entity: bool = False
     guessed: bool = False
     """Whether the word is only spelled nearly like this."""
-
-
-Phrase = tuple[str, ...]
 
 
 class Vocabulary:
@@ -140,7 +132,7 @@ class Vocabulary:
             if self.dimensions(table, column.name) & wanted
         ]
 
-    def _in_all(self, table: str, wanted: frozenset[Dimension]) -> list[Meaning]:
+    def in_all(self, table: str, wanted: frozenset[Dimension]) -> list[Meaning]:
         """Of several sums of money the one that is the amount; a fee beside it is a part of it, or on top."""
         found = self.measuring(table, wanted)
         amounts = [each for each in found if quantities.is_the_amount(each.column)]
@@ -163,7 +155,7 @@ class Vocabulary:
         return [
             name
             for name in columns
-            if people.names_persons(name) and (kinds[name] is Kind.TEXT or words_of_name(name)[-1] in _ENTITY_ENDS)
+            if people.names_persons(name) and (kinds[name] is Kind.TEXT or words_of_name(name)[-1] in ENTITY_ENDS)
         ]
 
     def has_persons(self, table: str) -> bool:
@@ -180,11 +172,13 @@ class Vocabulary:
 
     def named_things(self, table: str) -> list[str]:
         """Columns with names that are neither of persons nor of the rows, such as `pet_name`: several may have one."""
-        persons = self.persons(table)
+        persons, row = self.persons(table), self.row_nouns.get(table) or words_of_name(table)
+        own = [("name",), (row[-1], "name"), (row[-1], "title")]
         return [
             column.name
             for column in self.tables[table].columns
             if words_of_name(column.name)[-1:] in (("name",), ("title",))
+            and words_of_name(column.name) not in own
             and column.name not in persons
             and not self.is_unique(table, column.name)
         ]
@@ -215,9 +209,10 @@ class Vocabulary:
         return [
             each
             for table in self.tables
-            for each in (self._in_all(table, wanted) if wanted else ())
+            for each in (self.in_all(table, wanted) if wanted else ())
             if quantities.in_that_unit(word.text, each.column, self.column(table, each.column).description)
             and not (summed and self.is_of_one(table, each.column))
+            and not quantities.goes_the_other_way(word.text, table, each.column)
         ]
 
     def _part(self, word: Word) -> list[Meaning]:
@@ -300,13 +295,15 @@ class Vocabulary:
         self._add(name, Meaning(What.TABLE, table.name))
         if len(name) > 1:
             self._add(name[-1:], Meaning(What.TABLE, table.name, rank=1))
+        for other in ROWS_OTHERWISE.get(name[-1], ()):
+            self._add((*name[:-1], other), Meaning(What.TABLE, table.name, rank=1))
         self._add(("row",), Meaning(What.TABLE, table.name, rank=1))
         self._add(("record",), Meaning(What.TABLE, table.name, rank=1))
 
     def _add_column(self, table: DatasetTable, column: Column) -> None:
         words = words_of_name(column.name)
         kind = kind_of(column.type)
-        for rank, phrase, entity in _names(words, kind, column.description):
+        for rank, phrase, entity in names(words, kind, column.description):
             self._add(phrase, Meaning(What.COLUMN, table.name, column.name, rank=rank, entity=entity))
         for word in dict.fromkeys(words):
             if len(words) > 1 and word != "per" and word not in NAME_UNITS:
@@ -360,63 +357,3 @@ class Vocabulary:
 
 _NO_VALUE = frozenset({(word,) for word in ("no", "yes", "all", "none", "other", "a", "n", "y", "not", "na")} | {()})
 _SAID_BY_ALL = FILLER | NEGATING | HIGHEST | LOWEST | frozenset(AGGREGATES) | frozenset(quantities.SUPERLATIVES)
-
-
-def _names(words: Phrase, kind: Kind, description: str) -> Iterable[tuple[int, Phrase, bool]]:
-    """What a column may be called, how literally, and whether it then names what is counted by it."""
-    yield 0, words, False
-    if "per" in words[1:]:
-        yield from _rated(words)
-        return
-    bare = _without_units(words)
-    if bare != words:
-        yield 0, bare, False
-    if kind is Kind.BOOLEAN:
-        yield 0, tuple(word for word in bare if word not in _AFFIXES), False
-        yield from ((2, (word,), False) for word in bare if len(bare) > 1 and word not in _AFFIXES | {"met", "was"})
-        return
-    if kind in (Kind.DATE, Kind.TIMESTAMP):
-        yield from _dates(bare)
-        return
-    if len(bare) > 1 and bare[-1] in _ENTITY_ENDS:
-        yield 0, bare[:-1], True
-        return
-    if len(bare) > 1 and bare[0] not in _GENERIC and (kind is Kind.NUMBER or bare[-1] in _NAMES):
-        yield 2, bare[:1], False
-    if (len(bare) > 1 and bare[-1] not in _GENERIC) or (len(bare) > 1 and bare[-1] == "type"):
-        yield 2, bare[-1:], False
-    yield from _described(bare, description)
-
-
-def _without_units(words: Phrase) -> Phrase:
-    while len(words) > 1 and words[-1] in NAME_UNITS:
-        words = words[:-1]
-    return words
-
-
-def _dates(words: Phrase) -> Iterable[tuple[int, Phrase, bool]]:
-    said = tuple(word for word in words if word not in _DATE_ENDS)
-    yield 1, said, False
-    yield from ((1, (*said, end), False) for end in ("date", "day", "time") if said)
-
-
-_SAID_UNITS = {"kg": ("kilo", "kilogram"), "km": ("kilometer", "kilometre"), "l": ("liter", "litre"), "h": ("hour",)}
-
-
-def _rated(words: Phrase) -> Iterable[tuple[int, Phrase, bool]]:
-    """`price per kilo` for `price_per_kg_eur`, and the price alone."""
-    at = words.index("per")
-    yield 0, words[: at + 2], False
-    yield from ((0, (*words[: at + 1], unit), False) for unit in _SAID_UNITS.get(words[at + 1], ()))
-    yield 1, words[:at], False
-
-
-def _described(bare: Phrase, description: str) -> Iterable[tuple[int, Phrase, bool]]:
-    """By the first word that is said about it, alone and before the last word of its name."""
-    said = words_of(description.partition(";")[0].partition(",")[0])
-    if not said or len(said) < 2 or said[0].text in FILLER | {"number", "sum", "name", "price", "state", "one"}:
-        return
-    if said[1].text in ("from", "in", "of"):
-        yield 2, (said[0].stem,), False
-        if said[0].stem != stem(bare[-1]):
-            yield 2, (said[0].stem, bare[-1]), False

@@ -198,7 +198,7 @@ FILLER = frozenset({
     "single", "look", "up", "him", "her", "his", "hers", "involves", "saw", "seen", "handle", "handles", "record",
     "records", "measure", "measures", "report", "reports", "register", "make", "makes", "making", "stand", "stands",
     "apiece", "who's", "bring", "put", "gotten", "but", "also", "then", "calculate", "compute", "during", "how",
-    "that's", "there's",
+    "that's", "there's", "something", "anyone", "anybody",
 })  # fmt: skip
 FILLER_PHRASES = (
     "in total",
@@ -208,6 +208,10 @@ FILLER_PHRASES = (
     "in which the",
     "so far",
     "all together",
+    "filled in",
+    "came out of",
+    "came out",
+    "come out",
     "all in all",
     "on record",
     "on file",
@@ -254,6 +258,7 @@ FILLER_PHRASES = (
 HAPPENED = frozenset({
     "taken", "recorded", "reported", "report", "logged", "registered", "placed", "handled", "made", "happened",
     "occurred", "exist", "collected", "measured", "observed", "listed", "found", "contained", "received",
+    "receive", "receives", "submit", "submits",
 })  # fmt: skip
 """What is done with any row, and chooses none."""
 
@@ -329,3 +334,15 @@ SYNONYMS = (
     {"doctor", "physician"},
     {"driver", "chauffeur"},
 )
+
+ROWS_OTHERWISE = {
+    "film": ("movie", "movy"),
+    "movie": ("film",),
+    "booking": ("reservation",),
+    "reservation": ("booking",),
+    "customer": ("client",),
+    "client": ("customer",),
+    "visit": ("appointment",),
+    "expense": ("expenditure",),
+}
+"""What the rows of a table are also called."""
