@@ -28,6 +28,8 @@ _LACKING = frozenset({
 _ENDS = frozenset({"cancelled", "canceled", "refunded", "rejected", "declined"})
 """After these nothing else becomes of a thing: what is not so has another state. What is not `shipped` may be
 `delivered`."""
+_WITHOUT = frozenset({"without", "no", "excluding", "lacking"})
+_HAVING = frozenset({"with", "have", "has", "had", "having"})
 _NEVER_NOTHING = frozenset({Dimension.TEMPERATURE, Dimension.RATING, Dimension.AGE, Dimension.HUMIDITY})
 """Of these 0 is a value as any other, or none at all."""
 
@@ -51,7 +53,11 @@ class Denying(Comparing):
         joined = self._reader.after(link)
         following = self._reader.after(joined) if joined is not None else None
         compared = following is not None and following.piece in (Piece.COMPARE, Piece.BETWEEN, Piece.SPAN)
-        if joined is not None and joined.piece is Piece.NOUN and not compared and not joined.used:
+        place = self._reader.place(link)
+        anew = self._reader.chunks[place + 1 : place + 2]
+        if joined is None or joined.piece is not Piece.NOUN or any(each.text in _HAVING for each in anew):
+            return
+        if chunk.text in _WITHOUT or not (compared or joined.used):
             raise NotSure(f"I do not see how far '{chunk.text}' reaches.")
 
     def _denied(self, chunk: Chunk) -> Iterator[Chunk]:

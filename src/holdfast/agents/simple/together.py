@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from holdfast.agents.simple.chunks import Chunk, Piece
 from holdfast.agents.simple.findings import NotSure
 from holdfast.agents.simple.quantities import Dimension
+from holdfast.agents.simple.vocabulary import What
 from holdfast.agents.simple.words import words_of_name
 from holdfast.types import Aggregate
 
@@ -20,6 +21,17 @@ def refuse_first_within_each(reader: "Reader") -> None:
     ordered = found.rank is not None and len(found.groups) > 1
     if ordered or (found.listed and found.groups):
         raise NotSure("I can say what is first of all, not what is first within each of several groups.")
+
+
+def refuse_sums_of_one(reader: "Reader") -> None:
+    """`who paid the most for one visit`: not what they paid in sum. Raises NotSure."""
+    found = reader.found
+    summed = found.rank is not None and any(each.func is Aggregate.SUM for each in found.measures)
+    for place, chunk in enumerate(reader.chunks):
+        one = chunk.text in ("one", "single") and chunk.piece is Piece.FILLER
+        following = reader.chunks[place + 1 : place + 2]
+        if summed and one and any(each.naming(What.TABLE) for each in following):
+            raise NotSure("The most at once, or in sum? Say 'the highest …' or 'the highest total …'.")
 
 
 def refuse_names_of_several(reader: "Reader") -> None:
