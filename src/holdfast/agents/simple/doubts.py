@@ -10,7 +10,7 @@ from holdfast.agents.simple.quantities import ADDITIVE
 from holdfast.agents.simple.together import (
     refuse_first_within_each,
     refuse_names_of_several,
-    refuse_sums_of_one,
+    refuse_sums_and_counts_of_one,
     refuse_weights_of_some,
     refuse_what_is_so_now,
 )
@@ -56,7 +56,7 @@ def refuse_doubtful(reader: "Reader") -> None:
     refuse_first_within_each(reader)
     refuse_what_is_so_now(reader)
     refuse_names_of_several(reader)
-    refuse_sums_of_one(reader)
+    refuse_sums_and_counts_of_one(reader)
     refuse_weights_of_some(reader)
     if found.listed:
         return _refuse_all_or_never(found)

@@ -23,15 +23,20 @@ def refuse_first_within_each(reader: "Reader") -> None:
         raise NotSure("I can say what is first of all, not what is first within each of several groups.")
 
 
-def refuse_sums_of_one(reader: "Reader") -> None:
-    """`who paid the most for one visit`: not what they paid in sum. Raises NotSure."""
-    found = reader.found
-    summed = found.rank is not None and any(each.func is Aggregate.SUM for each in found.measures)
-    for place, chunk in enumerate(reader.chunks):
-        one = chunk.text in ("one", "single") and chunk.piece is Piece.FILLER
-        following = reader.chunks[place + 1 : place + 2]
-        if summed and one and any(each.naming(What.TABLE) for each in following):
-            raise NotSure("The most at once, or in sum? Say 'the highest …' or 'the highest total …'.")
+def refuse_sums_and_counts_of_one(reader: "Reader") -> None:
+    """`who paid the most for one visit`: not what they paid in sum; `who has just one order`. Raises NotSure."""
+    if not any(map(_is_of_one, reader.chunks, reader.chunks[1:])):
+        return
+    found, functions = reader.found, {each.func for each in reader.found.measures}
+    if found.rank is not None and Aggregate.SUM in functions:
+        raise NotSure("The most at once, or in sum? Say 'the highest …' or 'the highest total …'.")
+    if functions & {Aggregate.COUNT, Aggregate.COUNT_DISTINCT}:
+        raise NotSure("I cannot look for those that have just one of something.")
+
+
+def _is_of_one(chunk: Chunk, following: Chunk) -> bool:
+    one = chunk.text in ("one", "single") and chunk.piece is Piece.FILLER
+    return one and bool(following.naming(What.TABLE))
 
 
 def refuse_names_of_several(reader: "Reader") -> None:
