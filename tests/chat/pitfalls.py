@@ -91,6 +91,17 @@ RIGHT = (
         _one("loans[(loans.genre == 'crime') & loans.returned.astype(bool)].borrower.nunique()"),
     ),
 )
+NOW_RIGHT = (
+    Asked(
+        "loans",
+        "How many loans that were returned are not crime?",
+        _one("((loans.genre != 'crime') & loans.returned.astype(bool)).sum()"),
+    ),
+    Asked("trips", "average km per trip", _one("trips.km.mean()")),
+    Asked("ecommerce", "How many items without discount are there?", _one("(order_items.discount == 0).sum()")),
+    Asked("staff", "how many staff without a bonus", _one("(staff.bonus == 0).sum()")),
+)
+"""Once not answered: each row is a trip, no loan is without a genre, and where all are known nothing is 0."""
 
 NOT_ANSWERED = (
     ("support", "How many tickets were opened in December 2025 and January 2026?"),
@@ -98,15 +109,12 @@ NOT_ANSWERED = (
     ("support", "How many tickets were opened from 15 January 2026?"),
     ("support", "average resolution time of high and critical tickets"),
     ("support", "which agent has the fewest critical tickets?"),
-    ("ecommerce", "How many items without discount are there?"),
     ("ecommerce", "How many items and orders are there?"),
     ("ecommerce", "average quantity per order"),
     ("ecommerce", "What percentage of orders were returned?"),
     ("ecommerce", "difference between average price of books and toys"),
-    ("loans", "How many loans that were returned are not crime?"),
     ("loans", "how many borrowers have not returned"),
     ("loans", "how many loans with a fine over $5"),
-    ("trips", "average km per trip"),
     ("parcels", "how many parcels with weight above 1,5"),
     ("parcels", "How many parcels had a temperature above 40 fahrenheit?"),
     ("parcels", "how many customers are there?"),
@@ -116,7 +124,6 @@ NOT_ANSWERED = (
     ("staff", "how many staff in Australia?"),
     ("staff", "how many staff in it?"),
     ("staff", "how many staff without allergy?"),
-    ("staff", "how many staff without a bonus"),
     ("staff", "average salary of remote and not remote staff"),
     ("staff", "how many staff in 2022?"),
     ("staff", "how many staff with a share over 20 %?"),

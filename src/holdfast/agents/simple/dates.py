@@ -58,6 +58,7 @@ class Span:
     end: date | None
     month_only: int | None = None
     relative: Relative | None = None
+    day_only: int | None = None
     vague: bool = False
 
 
@@ -131,13 +132,27 @@ def _open(word: str, span: Span) -> Span:
 
 
 def _between(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
-    first = _whole_at(words, place + 1)
+    first = _whole_at(words, place + 1) or _of_the_same_year(words, place + 1)
     if first is None or first[1] >= len(words) or words[first[1]].text not in _JOINING:
         return None
+    if first[0].month_only is not None:
+        first = _of_the_same_year(words, place + 1) or first
     last = _whole_at(words, first[1] + 1)
     if last is None or first[0].start is None or last[0].end is None:
         return None
     return Span(first[0].start, last[0].end), last[1]
+
+
+def _of_the_same_year(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
+    """`1 July` of `between 1 July and 15 July 2024`: the year is said with the last."""
+    texts = [word.text for word in words[place : place + 4]]
+    link = next((at for at, text in enumerate(texts) if text in _JOINING), None)
+    last = _whole_at(words, place + link + 1) if link else None
+    if not link or last is None or last[0].start is None:
+        return None
+    dated = [*words[place : place + link], Word(str(last[0].start.year), str(last[0].start.year))]
+    first = _whole_at(dated, 0)
+    return (first[0], place + link) if first is not None and first[1] == len(dated) else None
 
 
 def _whole_at(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
@@ -147,11 +162,22 @@ def _whole_at(words: Sequence[Word], place: int) -> tuple[Span, int] | None:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", texts[0]):
         year, month, day = map(int, texts[0].split("-"))
         return _day(year, month, day, place + 1)
-    if _NUMBER_OF.get(texts[0]) and (texts[0] != "may" or len(texts) > 1):
+    if _NUMBER_OF.get(texts[0]) and (texts[0] != "may" or _is_may(words, place)):
         return _from_month(texts, place)
     if _DAY.fullmatch(texts[0]):
         return _from_day(texts, place)
     return None
+
+
+_BEFORE_MAY = frozenset(
+    {"in", "during", "of", "since", "until", "from", "to", "for", "and", "between", "before", "after"}
+)
+
+
+def _is_may(words: Sequence[Word], place: int) -> bool:
+    """Whether it is the month: `in May`, `May 2026`; and not `may I ask`."""
+    after = words[place + 1].text if place + 1 < len(words) else ""
+    return after.isdigit() or (place > 0 and words[place - 1].text in _BEFORE_MAY and after not in ("i", "we", "you"))
 
 
 def _from_month(texts: list[str], place: int) -> tuple[Span, int] | None:
@@ -162,7 +188,9 @@ def _from_month(texts: list[str], place: int) -> tuple[Span, int] | None:
     after, day = _ordinal(texts, 1)
     if day and len(texts) > after and (year := _year(texts[after])):
         return _day(year, month, day, place + after + 1)
-    return None if day else (Span(None, None, month), place + 1)
+    if day:
+        return Span(None, None, month, day_only=day), place + after
+    return Span(None, None, month), place + 1
 
 
 def _from_day(texts: list[str], place: int) -> tuple[Span, int] | None:
@@ -172,6 +200,8 @@ def _from_day(texts: list[str], place: int) -> tuple[Span, int] | None:
         after += 1
     month = _NUMBER_OF.get(texts[after]) if after < len(texts) else None
     year = _year(texts[after + 1]) if month and after + 1 < len(texts) else None
+    if month and day and not year:
+        return Span(None, None, month, day_only=day), place + after + 1
     return _day(year, month, day, place + after + 2) if year and month else None
 
 
@@ -205,12 +235,13 @@ def _after_month(year: int, month: int) -> date:
     return date(year + month // 12, month % 12 + 1, 1)
 
 
-def months_between(month: int, low: str, high: str) -> list[Span]:
-    """That month of every year of a range of dates."""
+def months_between(month: int, low: str, high: str, day: int | None = None) -> list[Span]:
+    """That month, or that day of it, of every year of a range of dates."""
     first, last = date.fromisoformat(low[:10]), date.fromisoformat(high[:10])
-    spans = [
-        Span(date(year, month, 1), _after_month(year, month))
-        for year in range(first.year, last.year + 1)
-        if 1 <= year < 9999
-    ]
+    years = [year for year in range(first.year, last.year + 1) if 1 <= year < 9999]
+    if day is not None:
+        found = [_day(year, month, day, 0) for year in years]
+        spans = [each[0] for each in found if each is not None]
+    else:
+        spans = [Span(date(year, month, 1), _after_month(year, month)) for year in years]
     return [span for span in spans if span.start and span.end and span.start <= last and span.end > first]

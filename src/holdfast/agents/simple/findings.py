@@ -56,9 +56,18 @@ class Test:
     value: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """By what rows are listed."""
+
+    table: str
+    column: str
+    direction: str
+
+
 @dataclass(slots=True)
 class Findings:
-    """All of it. `rank` orders the groups by the first measure."""
+    """All of it. `rank` orders the groups by the first measure; `listed` are columns, where rows are asked for."""
 
     base: str = ""
     measures: list[Measure] = field(default_factory=list)
@@ -67,3 +76,12 @@ class Findings:
     notes: list[str] = field(default_factory=list)
     rank: str | None = None
     limit: int | None = None
+    listed: list[str] = field(default_factory=list)
+    distinct: bool = False
+    order: Order | None = None
+
+    def columns(self) -> set[tuple[str, str]]:
+        """Those that have a part in the answer."""
+        used = {(each.table, each.column) for each in self.measures if each.column != "*"}
+        used |= {(each.table, each.column) for each in self.tests} | {(each.table, each.column) for each in self.groups}
+        return used | ({(self.order.table, self.order.column)} if self.order else set())

@@ -30,6 +30,8 @@ _CALLED = {
 }
 _TESTS = {
     Operator.EQUAL: "is",
+    Operator.NOT_EQUAL: "is not",
+    Operator.NOT_IN: "is none of",
     Operator.LESS: "is below",
     Operator.LESS_OR_EQUAL: "is at most",
     Operator.GREATER: "is above",
@@ -70,6 +72,8 @@ class _Plan:
     def written(self) -> dict[str, Any]:
         """The plan as JSON."""
         found = self._found
+        if found.listed:
+            return self._rows()
         groups = self._groups()
         measures = {self._alias(measure, groups): measure for measure in found.measures}
         selected: list[dict[str, Any]] = [
@@ -92,6 +96,28 @@ class _Plan:
             **({"with_ties": True} if found.rank else {}),
         }
         return {name: value for name, value in plan.items() if value != []}
+
+    def _rows(self) -> dict[str, Any]:
+        """Rows as they are: what tells them apart, what they were chosen by, and what they are ordered by."""
+        found, order = self._found, self._found.order
+        shown = [(found.base, name) for name in found.listed]
+        if not found.distinct:
+            shown += [(test.table, test.column) for test in found.tests]
+            shown += [(order.table, order.column)] if order else []
+        names = list(dict.fromkeys(self._name(*each) for each in shown))
+        first = [{"expr": self._name(order.table, order.column), "direction": order.direction}] if order else []
+        plan: dict[str, Any] = {
+            "dataset_id": self._dataset.id,
+            "table": found.base,
+            "joins": [join.model_dump(exclude_none=True) for join in self._joins],
+            "select": [{"column": name} for name in names],
+            "distinct": found.distinct,
+            "filters": [self._test(test) for test in found.tests],
+            "order_by": [*first, *({"expr": name} for name in names if not first or name != first[0]["expr"])],
+            "limit": found.limit or MOST_GROUPS,
+            **({"with_ties": True} if order else {}),
+        }
+        return {name: value for name, value in plan.items() if value not in ([], False)}
 
     def _groups(self) -> dict[str, dict[str, Any]]:
         groups: dict[str, dict[str, Any]] = {}
@@ -125,16 +151,27 @@ class _Plan:
 
 def explained(found: Findings) -> str:
     """How it was read, in words."""
-    parts = [" and ".join(_measure(each) for each in found.measures)]
+    parts = [_listed(found) if found.listed else " and ".join(_measure(each) for each in found.measures)]
     if found.tests:
         parts.append("where " + " and ".join(_test(test) for test in found.tests))
     if found.groups:
         parts.append("by " + " and ".join(_group(group) for group in found.groups))
+    if found.order:
+        end = "highest" if found.order.direction == "desc" else "lowest"
+        count = "the one" if found.limit == 1 else f"the {found.limit}"
+        parts.append(f"{count} with the {end} {found.order.column}, and what is equal to it")
+    elif found.listed:
+        parts.append(f"{MOST_GROUPS:,} at most")
     if found.rank:
         end = "highest" if found.rank == "desc" else "lowest"
         parts.append(f"the {found.limit} {end}, and what is equal to the last of them")
     notes = f" ({'; '.join(dict.fromkeys(found.notes))})" if found.notes else ""
     return f"I read this as: {', '.join(parts)}{notes}."
+
+
+def _listed(found: Findings) -> str:
+    kind = "the different values of" if found.distinct else "the rows of"
+    return f"{kind} {found.listed[0]} of {found.base}" if found.distinct else f"{kind} {found.base}"
 
 
 def _measure(measure: Measure) -> str:

@@ -20,10 +20,16 @@ _CALLED = {
 }
 _NEEDS_NO_NAME = frozenset({"dollar", "euro", "pound", "percent"})
 """What a column may be in without saying so."""
+_MILLIONS = frozenset({"musd", "meur", "mgbp"})
+_LARGE = 100_000
 
 
 def converted(value: float, said: Iterable[str], column: str, high: str | None) -> float:
     """The number in the unit of the column. Raises NotSure where that unit is another, or not known."""
+    if (millions := _MILLIONS & set(words_of_name(column))) and abs(value) >= _LARGE:
+        return value / 1_000_000
+    if millions and any(stem(word) in _CALLED for word in said):
+        raise NotSure(f"'{column}' is in millions: say so with the number.")
     for unit in {_CALLED[stem(word)] for word in said if stem(word) in _CALLED}:
         value = _converted(value, unit, column, high)
     return value
@@ -42,4 +48,6 @@ def _converted(value: float, unit: str, column: str, high: str | None) -> float:
 
 def _unit_of(column: str) -> str | None:
     """By the last word of its name that is one."""
+    if words_of_name(column)[-2:] == ("mm", "s"):
+        return "mm/s"
     return next((_CALLED[word] for word in reversed(words_of_name(column)) if word in _CALLED), None)

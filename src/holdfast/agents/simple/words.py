@@ -15,6 +15,7 @@ _SPLIT_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _UNSAID = frozenset({"?", ".", "!", ",", ":", ";", '"', "'", "(", ")", "-", "/", "’", "_"})  # noqa: RUF001
 
 _NUMBERS = {
+    "zero": 0,
     "two": 2,
     "three": 3,
     "four": 4,
@@ -24,7 +25,11 @@ _NUMBERS = {
     "eight": 8,
     "nine": 9,
     "ten": 10,
+    "twelve": 12,
+    "fifteen": 15,
     "twenty": 20,
+    "thirty": 30,
+    "fifty": 50,
 }
 
 
@@ -71,6 +76,18 @@ def stem(word: str) -> str:
     return word
 
 
+_ENDINGS = ("ations", "ation", "ings", "ing", "ions", "ion", "ed", "es", "s", "e")
+
+
+def root(word: str) -> str:
+    """What the forms of a verb have in common, roughly: `cancel` of `cancelled` and `cancellations`."""
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word.removesuffix(ending)
+            break
+    return word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "s" else word
+
+
 AGGREGATES = {
     "average": Aggregate.AVG,
     "avg": Aggregate.AVG,
@@ -83,14 +100,22 @@ AGGREGATES = {
     "minimum": Aggregate.MIN,
     "min": Aggregate.MIN,
 }
-COUNTING = ("how many", "number of", "count of", "count", "total number of", "the number of", "total count of")
+COUNTING = (
+    "how many", "number of", "count of", "count", "total number of", "the number of", "total count of", "total number",
+    "how often", "how many times", "number",
+)  # fmt: skip
+NO_NOUN = frozenset({"how often", "how many times"})
+"""After these the noun that is counted need not follow."""
 DISTINCT = frozenset({"distinct", "different", "unique"})
-HIGHEST = frozenset({"highest", "biggest", "largest", "greatest", "longest", "latest", "newest", "maximal"})
-LOWEST = frozenset({"lowest", "smallest", "shortest", "least", "cheapest", "earliest", "oldest", "minimal"})
+HIGHEST = frozenset({"highest", "biggest", "largest", "greatest", "maximal"})
+LOWEST = frozenset({"lowest", "smallest", "least", "minimal"})
 MOST, FEWEST = frozenset({"most"}), frozenset({"fewest"})
+OFTENEST = {"commonest": "most", "oftenest": "most", "busiest": "most", "rarest": "fewest"}
+"""What has the most rows, whatever these are."""
 GROUPING = (
     "for each", "for every", "in each", "in every", "of each", "at each", "on each", "from each", "with each",
-    "grouped by", "broken down by", "split by", "by each", "per", "by", "each", "every",
+    "grouped by", "broken down by", "split by", "by each", "per", "by", "each", "every", "for every single",
+    "broken down per", "split per", "sorted by each", "through each", "across each", "within each", "by every",
 )  # fmt: skip
 BUCKETS = {word: bucket for bucket in Bucket for word in (bucket.value,)}
 ADVERBS = {"hourly": Bucket.HOUR, "daily": Bucket.DAY, "weekly": Bucket.WEEK, "monthly": Bucket.MONTH}
@@ -102,16 +127,19 @@ COMPARING = (
     ("no less than", Operator.GREATER_OR_EQUAL),
     ("not more than", Operator.LESS_OR_EQUAL),
     ("greater than", Operator.GREATER),
+    ("no fewer than", Operator.GREATER_OR_EQUAL),
+    ("not less than", Operator.GREATER_OR_EQUAL),
+    ("a minimum of", Operator.GREATER_OR_EQUAL),
+    ("a maximum of", Operator.LESS_OR_EQUAL),
+    ("bigger than", Operator.GREATER),
     ("higher than", Operator.GREATER),
     ("larger than", Operator.GREATER),
     ("bigger than", Operator.GREATER),
-    ("longer than", Operator.GREATER),
     ("more than", Operator.GREATER),
     ("lower than", Operator.LESS),
     ("less than", Operator.LESS),
     ("fewer than", Operator.LESS),
     ("smaller than", Operator.LESS),
-    ("shorter than", Operator.LESS),
     ("at least", Operator.GREATER_OR_EQUAL),
     ("at most", Operator.LESS_OR_EQUAL),
     ("up to", Operator.LESS_OR_EQUAL),
@@ -130,7 +158,7 @@ COMPARING = (
 )
 NEGATING = frozenset({
     "not", "no", "without", "missing", "missed", "failed", "breached", "violated", "never",
-    "isn't", "aren't", "wasn't", "weren't", "didn't", "don't", "doesn't", "haven't", "hasn't", "lacking",
+    "isn't", "aren't", "wasn't", "weren't", "didn't", "don't", "doesn't", "haven't", "hasn't", "lacking", "excluding",
 })  # fmt: skip
 MISSING = frozenset({"missing", "missed", "failed", "breached", "violated", "lacking"})
 """Those of them that may also follow what they deny."""
@@ -141,7 +169,7 @@ NOTHING = frozenset(
 """Texts that say that there is nothing."""
 
 AFFIRMING = frozenset({"met", "kept", "fulfilled", "flagged", "marked"})
-WHICH = frozenset({"which", "who"})
+WHICH = frozenset({"which", "who", "whose"})
 UNITS = frozenset({
     "degree", "celsius", "fahrenheit", "percent", "%", "hour", "day", "minute", "second", "week", "month", "year",
     "dollar", "euro", "pound", "$", "€", "£", "eur", "usd", "gbp", "c", "f", "hpa", "kg", "km", "mm", "mm/s", "point",
@@ -150,7 +178,7 @@ UNITS = frozenset({
 
 NAME_UNITS = frozenset({
     "c", "f", "k", "pct", "percent", "hpa", "mm", "cm", "m", "km", "s", "ms", "sec", "min", "hr", "h", "hour",
-    "eur", "usd", "gbp", "kg", "g", "lb", "kwh", "kw", "w", "v", "db", "ppm",
+    "eur", "usd", "gbp", "musd", "meur", "mgbp", "kg", "g", "lb", "kwh", "kw", "w", "v", "db", "ppm",
 })  # fmt: skip
 """What the name of a column may end with, and nobody says."""
 
@@ -158,31 +186,109 @@ FILLER = frozenset({
     "a", "an", "the", "of", "in", "on", "at", "for", "to", "from", "with", "within", "among", "across", "is", "are",
     "was", "were", "be", "been", "do", "does", "did", "we", "our", "you", "i", "me", "my", "us", "there", "their",
     "it", "its", "this", "that", "these", "those", "all", "any", "have", "has", "had", "having", "please", "can",
-    "could", "show", "give", "tell", "find", "what", "what's", "whats", "overall", "altogether", "where", "whose",
-    "came", "come", "coming", "went", "got", "dataset", "file", "data", "table", "i'd", "like", "know", "see", "want",
-    "let", "get", "list", "display", "either", "calculate", "compute", "during", "how", "that's", "there's", "who",
+    "could", "show", "give", "tell", "find", "what", "what's", "whats", "overall", "altogether", "where", "came",
+    "come", "coming", "went", "got", "dataset", "file", "data", "table", "i'd", "like", "know", "see", "want", "let",
+    "get", "list", "display", "either", "yet", "ever", "already", "together", "completely", "anything", "everything",
+    "i've", "we've", "we're", "you've", "need", "needs", "so", "just", "one", "ones", "he", "she", "they", "them",
+    "carry", "travel", "travelled", "traveled", "drive", "drove", "brings", "monitor", "carries", "produce",
+    "produced", "produces", "gets", "gave", "given", "gives", "brought", "must", "ours", "ok", "okay", "hi", "hello",
+    "thanks", "thank", "exact", "actually", "really", "would", "should", "will", "am", "as", "use", "uses", "using",
+    "happen", "occur", "run", "runs", "through", "go", "goes", "going", "hold", "include", "includes", "included",
+    "including", "involve", "involved", "involving", "concern", "concerning", "regarding", "about", "collect",
+    "single", "look", "up", "him", "her", "his", "hers", "involves", "saw", "seen", "handle", "handles", "record",
+    "records", "measure", "measures", "report", "reports", "register", "make", "makes", "making", "stand", "stands",
+    "apiece", "who's", "bring", "put", "gotten", "but", "also", "then", "calculate", "compute", "during", "how",
+    "that's", "there's", "something", "anyone", "anybody",
 })  # fmt: skip
 FILLER_PHRASES = (
     "in total",
-    "came in",
-    "come in",
+    "of the season",
+    "of all time",
+    "while the",
+    "in which the",
+    "so far",
+    "all together",
+    "filled in",
+    "came out of",
+    "came out",
+    "come out",
+    "all in all",
+    "on record",
+    "on file",
+    "on our books",
+    "on the books",
+    "on the list",
+    "in our system",
+    "in the system",
+    "in our records",
+    "in the records",
+    "by far",
+    "up to now",
+    "until now",
+    "till now",
+    "to date",
+    "years old",
+    "years of age",
+    "is that",
+    "are there",
+    "are they",
+    "were they",
+    "was it",
+    "is it",
+    "were there",
+    "do we have",
+    "take us",
+    "at all",
+    "as well",
+    "both days included",
+    "both included",
     "tell me",
     "in the file",
     "in the data",
     "in the dataset",
+    "in the plant",
+    "in this dataset",
+    "in this file",
     "how are",
+    "how high",
+    "how large",
+    "how low",
+    "how big",
 )
 HAPPENED = frozenset({
     "taken", "recorded", "reported", "report", "logged", "registered", "placed", "handled", "made", "happened",
     "occurred", "exist", "collected", "measured", "observed", "listed", "found", "contained", "received",
+    "receive", "receives", "submit", "submits",
 })  # fmt: skip
 """What is done with any row, and chooses none."""
 
 TRADED = frozenset({"sold", "bought", "purchased", "ordered"})
 """The same where a column is added up; where rows are counted, it asks for others than those of the table."""
 
-BEGAN = frozenset({"created", "opened", "placed", "started", "made", "filed", "submitted", "ordered", "began", "taken"})
+BEGAN = frozenset({
+    "created", "opened", "placed", "started", "made", "filed", "submitted", "ordered", "began", "taken", "received",
+    "came in", "come in", "comes in", "coming in",
+})  # fmt: skip
 """What rows did at the first of their dates."""
+
+AS_IT_IS = frozenset({
+    "still", "now", "currently", "right now", "at the moment", "at present", "work", "works", "working", "live",
+    "lives", "here",
+})  # fmt: skip
+"""How it is now. Where the data know what has ended, these may choose rows, if nothing else does."""
+
+ENDING = frozenset({
+    "active", "left", "ended", "end", "status", "state", "cancelled", "canceled", "closed", "terminated", "quit",
+    "current", "inactive", "deleted", "archived", "until", "returned", "leaving", "exit", "resigned", "retired",
+})  # fmt: skip
+"""Words of columns that know what has ended."""
+
+BEGINNING = frozenset({"hire", "hired", "join", "joined", "start", "signup", "signed", "registered", "registration",
+                       "order", "ordered", "booking", "booked", "admitted", "enrolled"})  # fmt: skip
+"""Words of columns that say when something was new."""
+
+BEGAN_THEN = frozenset({"new", "arrived", "booked", "joined", "assigned", "signed"})
+"""The same where it is asked when; otherwise they may choose rows."""
 
 NEUTRAL_NOUNS = frozenset({"level", "value", "figure"})
 """What is said after the name of a column and adds nothing."""
@@ -204,4 +310,39 @@ SYNONYMS = (
     {"city", "town"},
     {"duration", "length"},
     {"sex", "gender"},
+    {"priority", "urgency"},
+    {"brand", "make", "manufacturer"},
+    {"grade", "quality"},
+    {"client", "customer"},
+    {"zone", "area", "region"},
+    {"supplier", "vendor"},
+    {"colour", "color"},
+    {"channel", "medium"},
+    {"status", "state"},
+    {"lead", "leader"},
+    {"title", "position", "role"},
+    {"branch", "store", "shop"},
+    {"reason", "cause"},
+    {"fee", "charge"},
+    {"club", "gym"},
+    {"plan", "subscription", "tariff"},
+    {"distance", "km"},
+    {"km", "kilometer", "kilometre"},
+    {"charge", "level"},
+    {"method", "mode"},
+    {"genre", "category"},
+    {"doctor", "physician"},
+    {"driver", "chauffeur"},
 )
+
+ROWS_OTHERWISE = {
+    "film": ("movie", "movy"),
+    "movie": ("film",),
+    "booking": ("reservation",),
+    "reservation": ("booking",),
+    "customer": ("client",),
+    "client": ("customer",),
+    "visit": ("appointment",),
+    "expense": ("expenditure",),
+}
+"""What the rows of a table are also called."""
