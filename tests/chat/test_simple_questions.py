@@ -115,7 +115,7 @@ async def test_of_sixty_questions_most_are_right_and_none_is_wrong(desk: Desk) -
 
 @pytest.mark.timeout(400)
 async def test_sixty_questions_of_somebody_who_did_not_know_the_rules_are_answered_like_these(desk: Desk) -> None:
-    """Asked of the demo data and of two fresh files, with answers by pandas; 45 were right before any rule knew them."""
+    """Of the demo data and two fresh files, with answers by pandas; 45 were right before any rule knew them."""
     rows = [json.loads(line) for line in (FRESH / "questions.jsonl").read_text().splitlines()]
     assert len(rows) == 60
     assert sum(row["dataset"] in FRESH_FILES for row in rows) == 15
