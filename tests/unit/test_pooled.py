@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.engines import SandboxSpec
 from holdfast.engines.pooled import (
+    ALONE_SECONDS,
     BURST_MEMORY_SECONDS,
     BURST_MOST,
     BURST_PAUSE_SECONDS,
@@ -116,7 +117,7 @@ def test_a_shelf_that_is_a_quarter_full_is_refilled_in_a_calm_moment() -> None:
 
 def test_who_takes_the_only_one_is_not_slowed_down_by_making_the_next() -> None:
     shelf = a_shelf(stock=0, standing=1, last_arrival=NOW)
-    assert shelf.calm_in(NOW, most=16) == pytest.approx(CALM_SECONDS)
+    assert shelf.calm_in(NOW, most=16) == pytest.approx(ALONE_SECONDS)
 
 
 def test_a_shelf_that_runs_out_is_refilled_at_once() -> None:

@@ -26,8 +26,10 @@ RETRY_SECONDS = 1.0
 
 RATE_MEMORY_SECONDS = 2.0
 CALM_SECONDS = 0.03
-"""A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down. So is one
-that keeps a single cell: who has just taken that is slowed down, and nobody else has asked."""
+"""A shelf that is a quarter full is refilled when nobody has asked for so long: making cells slows runs down."""
+
+ALONE_SECONDS = 0.1
+"""So is one that keeps a single cell, but later: who has just taken that is slowed down, and nobody else has asked."""
 
 BURST_PAUSE_SECONDS, BURST_MOST = 0.25, 10
 """Requests closer together than this are one burst; a shelf keeps enough for its longest one lately, up to so many."""
@@ -64,7 +66,7 @@ class Shelf:
         wanted = self.wanted(now, most)
         if wanted > 1 and 4 * len(self.stock) < wanted:
             return 0.0
-        return max(0.0, self.last_arrival + CALM_SECONDS - now)
+        return max(0.0, self.last_arrival + (CALM_SECONDS if wanted > 1 else ALONE_SECONDS) - now)
 
     def rate_at(self, now: float) -> float:
         return self.rate * math.exp((self.last_arrival - now) / RATE_MEMORY_SECONDS)
