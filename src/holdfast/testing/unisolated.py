@@ -93,10 +93,7 @@ class UnisolatedEngine:
         """Remove every workspace, again where a program that got away still writes into one."""
         for _ in range(REMOVALS):
             # `rm` copes with trees deeper than Python's recursion limit.
-            remover = await asyncio.create_subprocess_exec(
-                "rm", "-rf", "--", str(self._root), stderr=asyncio.subprocess.DEVNULL
-            )
-            if await remover.wait() == 0:
+            if not (await anyio.run_process(["rm", "-rf", "--", str(self._root)], check=False)).returncode:
                 return
             await anyio.sleep(REMOVAL_PAUSE_SECONDS)
 

@@ -89,13 +89,10 @@ class CgroupTree:
         index = self._index("cpu")
         if index is None or not self._exists(index, "cpu.idle"):
             return False
-        try:
-            file = os.open(f"{group}/cpu.idle", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self.descriptors[index])
-        except OSError:
-            return False
-        with open(file, "wb", buffering=0) as opened, suppress(OSError):
-            opened.write(b"1" if idle else b"0")
-        return True
+        with suppress(OSError):
+            (self.hierarchies[index].directory / group / "cpu.idle").write_text("1" if idle else "0")
+            return True
+        return False
 
     def _offers(self, index: int, name: str) -> bool:
         """Optional files (swap and socket accounting) exist on some kernels only; the others must be written."""
