@@ -28,8 +28,7 @@ from holdfast.types import Capabilities, Isolation, Limits, Network, Usage
 
 TERM_GRACE_SECONDS = 2.0
 LINGER_SECONDS = 1.0
-REMOVALS = 20
-REMOVAL_PAUSE_SECONDS = 0.1
+REMOVALS, REMOVAL_PAUSE_SECONDS = 20, 0.1
 TIMED_OUT_CODE = 124
 SIGNAL_BASE = 128
 
