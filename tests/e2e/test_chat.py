@@ -103,3 +103,26 @@ def test_a_conversation_is_kept_and_has_an_address(opened: Opened) -> None:
     page.goto(address)
     expect(page.get_by_role("article").last).to_contain_text("4,018")
     expect(page.get_by_role("article").last.get_by_role("tab", name="SQL")).to_be_visible()
+
+
+DRAWN = """PYTHON: import altair, pandas
+altair.Chart({data}).mark_bar().encode(x="a:O", y="b:Q")"""
+
+
+def test_a_chart_of_python_is_drawn_and_one_that_asks_for_data_from_elsewhere_says_so(opened: Opened) -> None:
+    page = opened("chat/ecommerce")
+    ask(page, DRAWN.format(data="pandas.DataFrame({'a': [1, 2], 'b': [3, 4]})"))
+    drawn = page.get_by_role("img", name="figure-1.vl.json")
+    expect(drawn.locator("canvas")).to_be_visible()
+    expect(drawn).not_to_contain_text("from an address")
+    expect(page.get_by_role("article").last).to_contain_text("It drew a figure.")
+    ask(page, DRAWN.format(data="'https://example.org/data.csv'"))
+    expect(page.get_by_role("article").last).to_contain_text("This chart asks for data or pictures from an address.")
+
+
+def test_what_python_printed_is_shown_also_where_there_is_no_table(opened: Opened) -> None:
+    page = opened("chat/ecommerce")
+    ask(page, "PYTHON: print('forty', 'two')")
+    answer = page.get_by_role("article").last
+    expect(answer).to_contain_text("The code produced no tabular/scalar result.")
+    expect(answer.get_by_role("tabpanel", name="Output")).to_have_text("forty two\n")

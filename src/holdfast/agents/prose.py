@@ -26,6 +26,9 @@ def said_of(capsule: Capsule) -> str:
         return _FAILED + (capsule.error.message if capsule.error else f"it was {capsule.status}.")
     if capsule.status is not CapsuleStatus.SUCCEEDED:
         return _FAILED + "it did not end."
+    if capsule.figures and not capsule.result.columns:
+        count = len(capsule.figures)
+        return "It drew a figure." if count == 1 else f"It drew {count} figures."
     return said_of_table(capsule.result, of_all=_WHERE.search(capsule.compiled_sql or "") is None)
 
 

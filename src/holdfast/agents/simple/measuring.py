@@ -1,7 +1,6 @@
 """What is computed: rows that are counted, and what is made of the numbers of a column."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from holdfast.agents.simple import quantities
 from holdfast.agents.simple.chunks import Chunk, Piece
@@ -13,10 +12,6 @@ from holdfast.agents.simple.vocabulary import Meaning, What
 from holdfast.agents.simple.words import ADVERBS
 from holdfast.data.columns import Kind
 from holdfast.types import Aggregate
-
-if TYPE_CHECKING:
-    pass
-
 
 NO_MEASURE = "I can count rows, and give sums, averages, medians, minima and maxima; I do not see which is meant."
 _MIDDLES = frozenset({Aggregate.AVG, Aggregate.MEDIAN})

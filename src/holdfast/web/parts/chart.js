@@ -4,10 +4,7 @@
 import { h, replace } from "../core/dom.js";
 import { colour, onTheme } from "../core/theme.js";
 
-const REFUSING = {
-  load: () => Promise.reject(new Error("charts load nothing")),
-  sanitize: () => Promise.reject(new Error("charts lead nowhere")),
-};
+const REFUSED = "This chart asks for data or pictures from an address. Here a chart has only the data that it brings.";
 const PALETTE = ["#0d9488", "#6366f1", "#d97706", "#db2777", "#0284c7", "#65a30d", "#9333ea", "#64748b"];
 
 // `label` is what a screen reader says instead of the picture.
@@ -20,6 +17,7 @@ export function chart(spec, label) {
   return node;
 
   async function draw() {
+    let isRefused = false;
     try {
       const vega = await import("../vendor/charts.js");
       view?.finalize();
@@ -29,16 +27,26 @@ export function chart(spec, label) {
         container: place,
         renderer: "canvas",
         hover: true,
-        loader: REFUSING,
+        loader: refusing(() => (isRefused = true)),
         expr: vega.expressionInterpreter,
         logLevel: vega.Warn,
         tooltip: tooltip(place),
       });
       await view.runAsync();
+      if (isRefused) place.append(h("p", { class: "muted" }, REFUSED));
     } catch (error) {
       replace(place, h("p", { class: "muted" }, `The chart cannot be drawn: ${error.message}`));
     }
   }
+}
+
+// Fetches nothing and leads nowhere, and says when it was asked to.
+function refusing(tell) {
+  const refuse = () => {
+    tell();
+    return Promise.reject(new Error(REFUSED));
+  };
+  return { load: refuse, sanitize: refuse };
 }
 
 function fitted(spec) {

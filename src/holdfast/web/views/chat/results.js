@@ -4,11 +4,11 @@ import { download, get, post } from "../../core/api.js";
 import { h, replace } from "../../core/dom.js";
 import { count, milliseconds, plural } from "../../core/format.js";
 import { link } from "../../core/router.js";
-import { picture } from "../../parts/artifacts.js";
 import { facts } from "../../parts/badge.js";
 import { chart as drawn } from "../../parts/chart.js";
 import { editor } from "../../parts/editor.js";
 import { button, choice } from "../../parts/fields.js";
+import { figure } from "../../parts/figure.js";
 import { icon } from "../../parts/icons.js";
 import { isolationOf, usageOf } from "../../parts/outcome.js";
 import { failure, loading } from "../../parts/states.js";
@@ -31,7 +31,7 @@ export function results(dataset, question, answer) {
   const shown = answer.capsule ? fromCapsule(answer.capsule) : fromAnswer(answer);
   const entries = [
     answer.chart ? { name: "chart", title: "Chart", content: chartPanel(answer) } : null,
-    shown.table ? { name: "table", title: "Table", content: tablePanel(shown) } : null,
+    outputEntry(shown),
     ...queryTabs(dataset, question, shown),
     { name: "record", title: "Record", content: recordPanel(answer) },
   ].filter(Boolean);
@@ -45,12 +45,24 @@ export function results(dataset, question, answer) {
   );
 }
 
+function outputEntry(shown) {
+  if (shown.table) return { name: "table", title: "Table", content: outputPanel(shown) };
+  return hasOutput(shown) ? { name: "output", title: "Output", content: outputPanel(shown) } : null;
+}
+
+function hasOutput({ table, printed, figures }) {
+  return Boolean(table || printed || figures.length);
+}
+
+function tableOf(result) {
+  return result?.columns.length
+    ? { columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows }
+    : null;
+}
+
 function fromAnswer({ result, details }) {
-  const hasTable = result.columns.length > 0;
   return {
-    table: hasTable
-      ? { columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows }
-      : null,
+    table: tableOf(result),
     error: result.error,
     printed: result.stdout_trunc,
     figures: [],
@@ -62,11 +74,8 @@ function fromAnswer({ result, details }) {
 }
 
 export function fromCapsule(run) {
-  const { result } = run;
   return {
-    table: result
-      ? { columns: result.columns, types: result.column_types, rows: result.rows, total: result.total_rows }
-      : null,
+    table: tableOf(run.result),
     error: run.error,
     printed: run.stdout,
     figures: run.figures,
@@ -89,12 +98,12 @@ function problem(error) {
     : null;
 }
 
-function tablePanel({ table, printed, figures }) {
+function outputPanel({ table, printed, figures }) {
   return h(
     "div",
     { class: "stack tight" },
-    dataTable(table),
-    ...figures.map(({ path, base64 }) => picture("image/png", base64, path)),
+    table ? dataTable(table) : null,
+    ...figures.map(figure),
     printed ? h("pre", { class: "output", tabindex: "0" }, printed) : null,
   );
 }
@@ -202,7 +211,7 @@ function queryPanel(dataset, question, { name, text, language, isCompiled }) {
           "div",
           { class: "pad stack" },
           problem(shown.error),
-          shown.table || shown.printed || shown.figures.length ? changed(shown) : null,
+          hasOutput(shown) ? outputPanel(shown) : null,
           h("a", { class: "small", href: link("runs", [made.run_id]) }, "Open its record"),
         ),
       );
@@ -210,10 +219,6 @@ function queryPanel(dataset, question, { name, text, language, isCompiled }) {
       replace(below, failure(error));
     }
   }
-}
-
-function changed(shown) {
-  return shown.table ? tablePanel(shown) : tablePanel({ ...shown, table: { columns: [], rows: [] } });
 }
 
 function recordPanel(answer) {

@@ -82,6 +82,13 @@ export function turn(dataset, question, { ask }) {
       notesOf(answer),
     );
     replace(body, results(dataset, question, answer));
+    if (answer.run_id && answer.details.query_mode === "python") showFigures(answer);
+  }
+
+  // What Python has drawn is in its record.
+  async function showFigures(answer) {
+    const capsule = await get(`/runs/${encodeURIComponent(answer.run_id)}`).catch(() => null);
+    if (capsule?.figures.length) replace(body, results(dataset, question, { ...answer, capsule }));
   }
 
   // Beside the answer, for who asked for "last month" has to see which that was.

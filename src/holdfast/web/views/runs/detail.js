@@ -5,7 +5,7 @@ import { announce } from "../../core/announce.js";
 import { h, replace } from "../../core/dom.js";
 import { count, milliseconds, plural, when } from "../../core/format.js";
 import { go, link } from "../../core/router.js";
-import { picture } from "../../parts/artifacts.js";
+import { figure } from "../../parts/figure.js";
 import { badge, facts } from "../../parts/badge.js";
 import { editor } from "../../parts/editor.js";
 import { button } from "../../parts/fields.js";
@@ -110,7 +110,7 @@ export function resultOf(run) {
     result?.truncated
       ? h("p", { class: "muted small" }, `${plural(result.row_count, "row")} of ${count(result.total_rows)} are kept.`)
       : null,
-    ...figures.map(({ path, base64 }) => picture("image/png", base64, path)),
+    ...figures.map(figure),
     stdout || stderr ? h("pre", { class: "output", tabindex: "0" }, stdout, stderr) : null,
   );
 }
