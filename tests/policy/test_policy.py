@@ -87,7 +87,7 @@ async def test_a_denial_says_what_where_and_what_to_do_instead(policy: SqlPolicy
         ("begin", "BEGIN", 0),
         ("SELECT 'ä;'; TRUNCATE orders", "TRUNCATE", 13),
         ("WITH t AS (SELECT 1) INSERT INTO orders FROM t", "INSERT", 0),
-        ("WITH t AS (DELETE FROM orders RETURNING *) FROM t", "DELETE", None),
+        ("WITH t AS (DELETE FROM orders RETURNING *) FROM t", "DELETE", 11),
         ("SELECT 'ä'; SELECT 2", None, 12),
     ],
 )
@@ -97,6 +97,11 @@ async def test_what_is_no_read_is_told_by_its_own_word_and_where_it_begins(
     said = await denied(policy, sql)
     assert (said.name, said.position) == (name, position)
     assert said.hint and (name or "one statement") in said.message
+
+
+async def test_a_cte_that_is_refused_is_told_with_its_place(policy: SqlPolicy) -> None:
+    said = await denied(policy, 'WITH "x.csv" AS (SELECT 1) FROM "x.csv"')
+    assert (said.code, said.name, said.position) == ("cte_name", "x.csv", 6)
 
 
 async def test_a_denial_says_it_in_whole_sentences_with_a_hint(policy: SqlPolicy) -> None:

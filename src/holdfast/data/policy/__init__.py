@@ -115,9 +115,10 @@ def _judge(answer: bytes, sql: str, dataset: Dataset, *, parameters: bool) -> An
     try:
         command = walk.statement(statements[0])
     except Refused as refused:
-        place = None if refused.offset is None else _character(sql, refused.offset)
         name = None if refused.name is None else refused.name[:200]
-        return Denial(code=refused.code, message=refused.message, name=name, position=place, hint=refused.hint)
+        return Denial(
+            code=refused.code, message=refused.message, name=name, position=_place(sql, refused), hint=refused.hint
+        )
     approved = Approved(sql=sql, command=command, tables=tuple(sorted(walk.read)), varies=walk.varies)
     return (json.dumps({"error": False, "statements": statements}), approved) if walk.rewritten else approved
 
@@ -148,6 +149,14 @@ def _word(sql: str, place: int) -> str | None:
     """How a statement calls itself: DuckDB takes INSTALL for a kind of LOAD. After WITH the word comes later."""
     found = re.match(r"[a-z_]{1,40}", sql[place:], re.IGNORECASE)
     return None if found is None or found[0].upper() == "WITH" else found[0].upper()
+
+
+def _place(sql: str, refused: Refused) -> int | None:
+    """Where it is; of what the parser does not place (a CTE, what stands in one), where it is named first."""
+    if refused.offset is not None:
+        return _character(sql, refused.offset)
+    found = re.search(rf"(?i)(?<!\w){re.escape(refused.name)}(?!\w)", sql) if refused.name else None
+    return found.start() if found else None
 
 
 def _character(sql: str, offset: int) -> int:
