@@ -102,13 +102,16 @@ async def test_a_stream_brings_output_while_the_program_runs(
 
 async def test_output_arrives_before_the_program_ends(start: Callable[..., Live], web: httpx.AsyncClient) -> None:
     live = start()
-    body = {"code": "import time; print('early', flush=True); time.sleep(600)", "timeout": 60}
+    body = {"code": "import os, time; print(f'early {os.getpid()}', flush=True); time.sleep(600)", "timeout": 60}
     with anyio.fail_after(20):
         async with aconnect_sse(web, "POST", f"{live.url}/run/stream", json=body) as source:
             async for event in source.aiter_sse():
                 if event.event == "output":
-                    assert json.loads(event.data)["text"].startswith("early")
+                    early, pid = json.loads(event.data)["text"].split()
+                    assert early == "early"
                     break
+    # A server that is killed before it has heard that its client left would leave it running.
+    await wait_for(lambda: not runs(int(pid)))
 
 
 @pytest.mark.parametrize("route", ["/run", "/run/stream"])
