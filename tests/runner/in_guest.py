@@ -87,6 +87,8 @@ def read_ahead(path: str, room: int, after: int) -> list[int]:
             made.execute(READ_AHEAD)
     ready.NAME = f":memory:read{room}-{after}"
     before_the_job.open_ahead(path, lambda _milliseconds: next(looks) > after, room)
+    limit = "SELECT current_setting('memory_limit')"
+    assert sql._opened[path].sql(limit).fetchall() == [(f"{ready.USUAL['memory_mib']}.0 MiB",)]
     opened = sql.open_data({"database": path, "files": {}, "memory_mib": 300, "threads": 1})
     lacking = []
     for column in ("x", "long", "y"):

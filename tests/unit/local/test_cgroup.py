@@ -99,6 +99,24 @@ def test_only_usage_files_this_kernel_has_are_read(tmp_path: Path) -> None:
     assert set(tree.cell(LIMITS)["usage"]) == {"memory_peak", "oom_kills", "cpu_user", "cpu_system"}  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_group_is_idle_or_not_where_the_kernel_can(version: Literal["v1", "v2"], tmp_path: Path) -> None:
+    tree = cgroup.CgroupTree(version, (cgroup.Hierarchy(tmp_path, frozenset({"memory", "pids", "cpu"})),))
+    for place in (tmp_path, tmp_path / "cell-1"):
+        place.mkdir(exist_ok=True)
+        (place / "cpu.idle").write_text("0")
+    for idle in (True, False):
+        assert tree.set_idle("cell-1", idle)
+        assert (tmp_path / "cell-1" / "cpu.idle").read_text() == str(int(idle))
+    assert not tree.set_idle("cell-2", True)
+
+
+def test_a_kernel_without_idle_groups_is_asked_for_none(tmp_path: Path) -> None:
+    tree = cgroup.CgroupTree("v2", (cgroup.Hierarchy(tmp_path, frozenset({"cpu"})),))
+    assert not tree.set_idle("cell-1", True) and not cgroup.CgroupTree("none").set_idle("cell-1", True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_control_groups_nothing_is_written_or_read() -> None:
     assert cgroup.CgroupTree("none").cell(LIMITS) == {"writes": [], "usage": {}}
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from holdfast.guest.data import sql, values
+from holdfast.guest.data import ready, sql, values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ COLUMNS = """
 SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ?
 ORDER BY column_index LIMIT 64
 """
+LIMIT = "SET memory_limit = '{}MiB'"
 HELD = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
+SLACK = 48 << 20
+"""What reading may hold beside what it keeps."""
+
 MOST_TABLES = 4
 GROUP_ROWS = 122_880
 """How many rows DuckDB keeps together."""
@@ -65,7 +69,12 @@ def open_ahead(database: str, asked: Asked, room: int) -> None:
             rows.answer(total, 0.0)
     size = os.stat(database).st_size
     if room and size >= SMALL and not asked(0):
-        _Reading(connection, asked, room).read(size)
+        # A cell in stock has less memory than a run: rows of a size nobody expects must not end it, again and again.
+        connection.execute(LIMIT.format((room + SLACK) >> 20))
+        try:
+            _Reading(connection, asked, room).read(size)
+        finally:
+            connection.execute(LIMIT.format(ready.USUAL["memory_mib"]))
 
 
 class _Reading:
